@@ -1,0 +1,29 @@
+"""Every folder the project reads or writes, in one place."""
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+OWN_WEIGHTS = PROJECT / "data" / "weights"
+PAPER_TABLES = PROJECT / "data" / "paper"
+MANIFESTS = PROJECT / "data" / "manifests"
+NOTEBOOKS = PROJECT / "notebooks"
+
+
+def data_root(given: str | Path | None = None) -> Path:
+    """The data folder as an absolute path: `given`, else the environment variable HDSR_DATA, else `data/`.
+
+    A relative folder is resolved against the one where the command started.
+    """
+    chosen = given or os.environ.get("HDSR_DATA") or PROJECT / "data"
+    return Path(chosen).expanduser().resolve()
+
+
+def reports_root() -> Path:
+    """Where runs write: the environment variable HDSR_REPORTS, else `reports/`."""
+    return Path(os.environ.get("HDSR_REPORTS") or PROJECT / "reports").expanduser().resolve()
+
+
+def report_dir(profile: str) -> Path:
+    """The folder of one profile: rows/, images/, tables/, figures/, notebooks/, html/ and index.html."""
+    return reports_root() / profile
