@@ -1,0 +1,34 @@
+"""What every test shares: reports go to a temporary folder, and reference data is found or its tests skip."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let nothing that a test or a notebook under `--nbval` runs write reports into the tree."""
+    reports = tempfile.mkdtemp(prefix="hdsr-reports-")
+    os.environ["HDSR_REPORTS"] = reports
+    config.add_cleanup(lambda: shutil.rmtree(reports, ignore_errors=True))
+
+
+def _folder_named_by(variable: str, contents: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} is not set: it names the folder of {contents}")
+    return Path(folder).expanduser().resolve(strict=True)
+
+
+@pytest.fixture(scope="session")
+def golden_root() -> Path:
+    """The reference vectors of MATLAB and of the authors' network."""
+    return _folder_named_by("HDSR_GOLDEN", "reference vectors")
+
+
+@pytest.fixture(scope="session")
+def real_data_root() -> Path:
+    """The real benchmark sets, training images and weights."""
+    return _folder_named_by("HDSR_DATA", "benchmark images, training images and weights")
