@@ -1,0 +1,228 @@
+"""The parameters of the notebooks: one schema for each, checked before any work begins."""
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from hdsr import paths
+from hdsr.errors import HdsrError
+
+PARAMETER_FILES = paths.NOTEBOOKS / "params"
+SHELL_NAMES = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+
+
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values as they are; ValueError where there are none, or one stands twice."""
+    if not values or len(set(values)) < len(values):
+        raise ValueError("expected one value or more, each once")
+    return values
+
+
+Names = Annotated[tuple[Annotated[StrictStr, Field(min_length=1)], ...], AfterValidator(distinct)]
+Scales = Annotated[tuple[Literal[2, 3, 4], ...], AfterValidator(distinct)]
+
+
+class Settings(BaseModel):
+    """Parameters that every notebook has. Frozen; unknown names are refused.
+
+    Attributes:
+        profile: names the folder under reports/ that a run writes to.
+        data_root: folder of benchmarks and weights; None for the environment variable HDSR_DATA or data/.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "quick"
+    data_root: StrictStr | None = None
+
+    @property
+    def report(self) -> Path:
+        """The folder that this profile's rows, images, tables and figures are written to."""
+        return paths.report_dir(self.profile)
+
+    @property
+    def root(self) -> Path:
+        """The data folder. The quick profile works offline and alike everywhere: it never reads HDSR_DATA."""
+        if self.profile == "quick" and self.data_root is None:
+            return paths.PROJECT / "data"
+        return paths.data_root(self.data_root)
+
+
+class DataSettings(Settings):
+    """Parameters of the data notebook.
+
+    Attributes:
+        golden_root: folder of LR images written by MATLAB, or None for the environment variable HDSR_GOLDEN.
+        datasets: benchmark sets to look at.
+        scales: factors at which the bicubic baseline is measured.
+    """
+
+    golden_root: StrictStr | None = None
+    datasets: Names = ("samples",)
+    scales: Scales = (2, 3, 4)
+
+
+class MeasurementSettings(Settings):
+    """Parameters of the notebooks that measure methods on benchmark sets.
+
+    Attributes:
+        datasets: benchmark sets, or folders of images.
+        scales: factors of enlargement.
+        methods: names in the registry of methods, in the order of tables and figures.
+        weights: sources of HDSRNet's weights, each of "ours", "authors" or a file.
+        device: where networks run, as torch names it.
+        precision: the arithmetic of the networks.
+    """
+
+    datasets: Names = ("samples",)
+    scales: Scales = (2, 3, 4)
+    methods: Names = ("bicubic", "hdsrnet")
+    weights: Names = ("ours",)
+    device: Annotated[StrictStr, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+SCHEMAS: dict[str, type[Settings]] = {
+    "index": Settings,
+    "data": DataSettings,
+    "benchmarks": MeasurementSettings,
+    "figures": MeasurementSettings,
+}
+
+
+def validate(name: str, mapping: Mapping[str, Any]) -> Settings:
+    """The frozen settings of notebook `name` ("benchmarks", or "02_benchmarks") with the values given.
+
+    Raises:
+        HdsrError: in one line, for an unknown notebook, unknown parameters, or values of the wrong type.
+    """
+    schema = schema_of(name)
+    known = ", ".join(schema.model_fields)
+    unknown = [key for key in mapping if key not in schema.model_fields]
+    if unknown:
+        raise HdsrError(
+            f"notebook {name}: unknown parameter {', '.join(map(repr, unknown))} (known: {known})"
+        )
+    try:
+        settings = schema.model_validate(dict(mapping))
+    except ValidationError as error:
+        raise HdsrError(f"notebook {name}: {'; '.join(map(describe, error.errors()))}") from None
+    if settings.profile == "published":
+        raise HdsrError("profile 'published' is the committed outcome of a run: no run writes it")
+    return settings
+
+
+def schema_of(name: str) -> type[Settings]:
+    """The schema of a notebook, whose file may be numbered."""
+    plain = re.sub(r"^\d+_", "", name)
+    if plain not in SCHEMAS:
+        raise HdsrError(f"unknown notebook {name!r}: expected one of {', '.join(SCHEMAS)}")
+    return SCHEMAS[plain]
+
+
+def describe(problem: Mapping[str, Any]) -> str:
+    """One of pydantic's problems as `parameter scales[0] = 5: Input should be 2, 3 or 4`."""
+    name, *place = problem["loc"]
+    inside = "".join(f"[{index}]" for index in place)
+    return f"parameter {name}{inside} = {problem['input']!r}: {problem['msg']}"
+
+
+def load_parameters(name: str, profile: str) -> dict[str, Any]:
+    """What notebooks/params/<profile>.yaml says for a notebook, validated.
+
+    Raises:
+        HdsrError: for a profile without a file, a file that is no mapping, or values that are refused.
+    """
+    path = PARAMETER_FILES / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PARAMETER_FILES.glob("*.yaml")))
+        raise HdsrError(f"unknown profile {profile!r}: expected one of {known}")
+    chapters = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(chapters, dict) or not all(isinstance(part, dict) for part in chapters.values()):
+        raise HdsrError(f"{path.name}: expected a mapping of parameters for each notebook")
+    for chapter, parameters in chapters.items():
+        validate(chapter, parameters)
+    return {"profile": profile, **chapters.get(re.sub(r"^\d+_", "", name), {})}
+
+
+def start(name: str, namespace: Mapping[str, Any]) -> Any:
+    """Check a notebook's parameters and return them as frozen settings.
+
+    Call it in the cell below the parameters as `settings = notebook.start("benchmarks", globals())`. The
+    parameters are the literal assignments of the cells directly above, papermill's injected one included:
+    a misspelt name is seen, although papermill only warns about it, and the other variables of a kernel
+    that has been in use for a while do no harm.
+
+    Raises:
+        HdsrError: in one line, for unknown names, wrong types, or parameters that are no literals.
+    """
+    if "In" not in namespace:
+        raise HdsrError("start() takes globals() of a notebook")
+    return validate(name, parameters_in(namespace, schema_of(name)))
+
+
+def parameters_in(namespace: Mapping[str, Any], schema: type[Settings]) -> dict[str, Any]:
+    """The parameters in a kernel: from its history of cells, or all plain variables where it keeps none."""
+    history = namespace["In"][1:-1]
+    if not history:
+        return {key: value for key, value in namespace.items() if is_plain_variable(key, value)}
+    return latest_parameters(history, schema)
+
+
+def is_plain_variable(name: str, value: object) -> bool:
+    """Whether a variable of a fresh kernel came from a parameters cell: not the kernel's own, no import."""
+    return (
+        not name.startswith("_")
+        and name not in SHELL_NAMES
+        and isinstance(value, str | int | float | list | tuple | dict | None)
+    )
+
+
+def latest_parameters(history: list[str], schema: type[Settings]) -> dict[str, Any]:
+    """The last unbroken run of cells that assign parameters; a later cell overrides an earlier one."""
+    found: dict[str, Any] = {}
+    for source in reversed(history):
+        assigned = assignments(source)
+        is_parameters = bool(assigned) and (
+            all(map(is_literal, assigned.values())) or not schema.model_fields.keys().isdisjoint(assigned)
+        )
+        if not is_parameters and found:
+            break
+        if is_parameters:
+            found = {**{key: literal(key, value) for key, value in assigned.items()}, **found}
+    return found
+
+
+def assignments(source: str) -> dict[str, ast.expr]:
+    """Names and values of a cell that consists of nothing but assignments to names; else nothing."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:
+        return {}
+    pairs = {}
+    for statement in statements:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            return {}
+        pairs[statement.targets[0].id] = statement.value
+    return pairs
+
+
+def is_literal(value: ast.expr) -> bool:
+    """Whether an expression can be evaluated without running code."""
+    try:
+        ast.literal_eval(value)
+    except ValueError:
+        return False
+    return True
+
+
+def literal(name: str, value: ast.expr) -> Any:
+    """The value of a literal expression, or HdsrError naming the parameter."""
+    if not is_literal(value):
+        raise HdsrError(f"parameter {name} = {ast.unparse(value)}: expected a literal value")
+    return ast.literal_eval(value)
