@@ -1,0 +1,224 @@
+"""Weights in files: ours (.safetensors, which describe themselves) and the authors' (.pt)."""
+
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hdsr.errors import HdsrError
+from hdsr.files import atomic_path
+from hdsr.network import RGB_MEAN, SCALES, HDSRNet
+from hdsr.paths import OWN_WEIGHTS, data_root
+
+FORMAT = "hdsrnet"
+BLOCK_LAYERS = (("dilated", 0), ("dynamic", 1), ("plain", 2))
+
+
+def load(path: str | Path) -> HDSRNet:
+    """The network stored in `path`, in float32 and evaluation mode; the scale is read from the file.
+
+    Args:
+        path: our .safetensors, or the authors' .pt (read with weights_only: no code in it is ever run).
+
+    Raises:
+        HdsrError: naming the file, when it is missing, damaged, holds code, or holds another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise HdsrError(f"no weights at {path}")
+    network = load_own(path) if path.suffix == ".safetensors" else load_official(path)
+    return network.eval()
+
+
+def load_pretrained(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> HDSRNet:
+    """HDSRNet with weights for `scale`: "ours", "authors" (from the data folder `root`) or a file."""
+    path = weights_path(scale, weights, root)
+    if weights == "authors" and not path.is_file():
+        raise HdsrError(f"the authors' weights for x{scale} are not at {path}: run `hdsr data fetch` or put them there")
+    network = load(path)
+    if network.scale != scale:
+        raise HdsrError(f"{path} holds weights for x{network.scale}, expected x{scale}")
+    return network
+
+
+def weights_path(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> Path:
+    """Where the weights named "ours", "authors" or by a file's path lie for a scale (2, 3 or 4)."""
+    if scale not in SCALES:
+        raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+    if weights == "ours":
+        return OWN_WEIGHTS / f"hdsrnet_x{scale}.safetensors"
+    if weights == "authors":
+        return data_root(root) / "weights" / f"hdsrnet_authors_x{scale}.pt"
+    return Path(weights)
+
+
+def save(network: HDSRNet, path: str | Path, about: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
+    """Write weights with a description of themselves (`about`, kept as JSON in the header)."""
+    tensors = {key: value.detach().to(dtype).contiguous() for key, value in network.state_dict().items()}
+    metadata = {"format": FORMAT, "scale": str(network.scale), "about": json.dumps(dict(about), sort_keys=True)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """What our .safetensors file says of itself: its scale and how it was made."""
+    with open_own(Path(path)) as stored:
+        metadata = stored.metadata() or {}
+    if metadata.get("format") != FORMAT or not metadata.get("scale", "").isdigit():
+        raise HdsrError(f"{path} does not hold HDSRNet weights: its header lacks format '{FORMAT}' and a scale")
+    return {"scale": int(metadata["scale"]), **json.loads(metadata.get("about", "{}"))}
+
+
+def open_own(path: Path) -> Any:
+    """An open .safetensors file, or one clear line."""
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise HdsrError(f"{path} is not a whole .safetensors file: {first_line(error)}") from None
+
+
+def load_own(path: Path) -> HDSRNet:
+    """Read our own format."""
+    network = HDSRNet(describe(path)["scale"])
+    with open_own(path) as stored:
+        tensors = {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
+    check_tensors(tensors, network.state_dict(), path.name)
+    network.load_state_dict(tensors)
+    return network
+
+
+def load_official(path: Path) -> HDSRNet:
+    """Read the authors' format: a state dict, bare or under the key "model" or "state_dict"."""
+    state_dict = load_tensors(path)
+    try:
+        return from_official(state_dict, official_scale(state_dict))
+    except HdsrError as error:
+        raise HdsrError(f"{path}: {error}") from None
+
+
+def load_tensors(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a PyTorch file, by name, without running any code that it may hold."""
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise HdsrError(f"{path} is not a file of plain tensors: it holds code or is damaged; not loaded") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
+    for key in ("state_dict", "model", "params"):
+        if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):
+            stored = stored[key]
+    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
+        raise HdsrError(f"{path} does not hold a state dict of tensors")
+    return dict(stored)
+
+
+def official_scale(state_dict: Mapping[str, Tensor]) -> int:
+    """The scale of the authors' state dict, told by its upsampler."""
+    weight = state_dict.get("upsample.up.body.0.weight")
+    if weight is None or weight.ndim != 4:
+        raise HdsrError("not HDSRNet weights: no upsample.up.body.0.weight")
+    if "upsample.up.body.2.weight" in state_dict:
+        return 4
+    return {4: 2, 9: 3}.get(len(weight) // 64, 0)
+
+
+def from_official(state_dict: Mapping[str, Tensor], scale: int) -> HDSRNet:
+    """HDSRNet from the authors' state dict.
+
+    Args:
+        state_dict: the authors' names; every one is used and none may be missing.
+        scale: 2, 3 or 4.
+
+    Raises:
+        HdsrError: naming the keys that are missing, unknown or of another shape, or a mean shift that is
+            not the one this network has built in.
+    """
+    network = HDSRNet(scale)
+    names = official_names(scale)
+    tensors = dict(state_dict)
+    check_mean_shift(tensors)
+    renamed = {names.get(key, key): stacked(value).float() for key, value in tensors.items()}
+    expected = network.state_dict()
+    check_tensors(renamed, expected, f"the authors' x{scale} state dict", {new: old for old, new in names.items()})
+    network.load_state_dict(renamed)
+    return network
+
+
+def stacked(tensor: Tensor) -> Tensor:
+    """The kernels of a dynamic convolution one after another, as ours are; anything else as it is."""
+    return tensor.flatten(0, 1) if tensor.ndim == 5 else tensor
+
+
+def official_names(scale: int) -> dict[str, str]:
+    """The authors' key for each of ours, as {theirs: ours}."""
+    names = {"Block.conv1.0.weight": "upper.entry.weight", "conv17.0.weight": "reconstruction.exit.weight"}
+    names |= {f"conv{i + 1}.0.weight": f"lower.layers.{i}.weight" for i in range(16)}
+    for stage in range(2 if scale == 4 else 1):
+        for kind in ("weight", "bias"):
+            names[f"upsample.up.body.{2 * stage}.{kind}"] = f"reconstruction.upsampler.{2 * stage}.{kind}"
+    for block in range(5):
+        names |= official_block_names(block)
+    return names
+
+
+def official_block_names(block: int) -> dict[str, str]:
+    """The names within one heterogeneous block; the authors number its three layers on from the one before."""
+    names = {}
+    for layer, position in BLOCK_LAYERS:
+        theirs, ours = f"Block.conv{3 * block + position + 2}.0", f"upper.blocks.{block}.{layer}"
+        names[f"{theirs}.weight"] = f"{ours}.weight"
+        if layer == "dynamic":
+            names[f"{theirs}.bias"] = f"{ours}.bias"
+            names[f"{theirs}.attention.net.0.weight"] = f"{ours}.attention.squeeze.weight"
+            names[f"{theirs}.attention.net.2.weight"] = f"{ours}.attention.excite.weight"
+    return names
+
+
+def check_mean_shift(tensors: dict[str, Tensor]) -> None:
+    """Take the authors' mean shift out of `tensors`, having made sure that it equals the built-in one."""
+    mean = 255 * torch.tensor(RGB_MEAN)
+    expected = {"sub_mean.bias": -mean, "add_mean.bias": mean}
+    expected |= {f"{side}_mean.weight": torch.eye(3).reshape(3, 3, 1, 1) for side in ("sub", "add")}
+    for key, value in expected.items():
+        if key not in tensors:
+            raise HdsrError(f"missing key {key}")
+        found = tensors.pop(key)
+        if found.shape != value.shape or not torch.allclose(found.float(), value, atol=1e-3):
+            raise HdsrError(f"{key} is not the mean shift of HDSRNet: expected {value.flatten().tolist()}")
+
+
+def check_tensors(
+    found: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    source: str,
+    shown_as: Mapping[str, str] | None = None,
+) -> None:
+    """Raise HdsrError naming what is missing, unknown or of another shape."""
+
+    def listed(keys: list[str]) -> str:
+        names = [(shown_as or {}).get(key, key) for key in keys]
+        return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+    missing = [key for key in expected if key not in found]
+    unknown = [key for key in found if key not in expected]
+    if missing or unknown:
+        parts = [f"missing {listed(missing)}"] * bool(missing) + [f"unknown {listed(unknown)}"] * bool(unknown)
+        raise HdsrError(f"{source} is not HDSRNet: {'; '.join(parts)}")
+    for key, value in expected.items():
+        if found[key].shape != value.shape:
+            raise HdsrError(
+                f"{source}: {listed([key])} has shape {tuple(found[key].shape)}, expected {tuple(value.shape)}"
+            )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, without any absolute path in it."""
+    return re.sub(r"\s+", " ", str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)

@@ -1,0 +1,126 @@
+"""HDSRNet as Figure 1 of the paper draws it: two sub-networks, multiplied, then enlarged.
+
+Tian et al., "A Heterogeneous Dynamic Convolutional Neural Network for Image Super-resolution",
+arXiv 2402.15704. Every convolution is 3x3 with 64 output channels unless it says otherwise.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hdsr.errors import HdsrError
+from hdsr.layers import DynamicConv2d
+
+SCALES = (2, 3, 4)
+RGB_MEAN = (0.4488, 0.4371, 0.4040)
+"""Mean color of DIV2K in 0..1, taken off before the network and put back after it."""
+
+
+def conv3x3(inputs: int, outputs: int, dilation: int = 1, bias: bool = False) -> nn.Conv2d:
+    """A 3x3 convolution that keeps height and width."""
+    return nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=bias)
+
+
+class HeterogeneousBlock(nn.Module):
+    """Dilated, dynamic and plain convolution, each with ReLU, plus the block's input (Section III-C)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dilated = conv3x3(channels, channels, dilation=2)
+        self.dynamic = DynamicConv2d(channels)
+        self.plain = conv3x3(channels, channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        out = F.relu(self.dilated(features))
+        out = F.relu(self.dynamic(out))
+        return F.relu(self.plain(out)) + features
+
+
+class UpperNetwork(nn.Module):
+    """The heterogeneous upper sub-network: one convolution, then five heterogeneous blocks."""
+
+    def __init__(self, channels: int, blocks: int = 5) -> None:
+        super().__init__()
+        self.entry = conv3x3(3, channels)
+        self.blocks = nn.ModuleList(HeterogeneousBlock(channels) for _ in range(blocks))
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = F.relu(self.entry(image))
+        for block in self.blocks:
+            features = block(features)
+        return features
+
+
+class LowerNetwork(nn.Module):
+    """The symmetric lower sub-network: sixteen convolutions, the second half mirroring the first.
+
+    To the output of layer k of the second half (k = 9 to 16) the output of layer 17 - k is added.
+    """
+
+    def __init__(self, channels: int, layers: int = 16) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(conv3x3(channels if i else 3, channels) for i in range(layers))
+
+    def forward(self, image: Tensor) -> Tensor:
+        half = len(self.layers) // 2
+        features, first_half = image, []
+        for layer in self.layers[:half]:
+            features = F.relu(layer(features))
+            first_half.append(features)
+        for layer in self.layers[half:]:
+            features = F.relu(layer(features)) + first_half.pop()
+        return features
+
+
+class Reconstruction(nn.Module):
+    """The construction block "CB": sub-pixel upsampling, then one convolution to RGB. No activation.
+
+    Input (batch, channels, height, width); output (batch, 3, scale * height, scale * width).
+    """
+
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        stages = (2, 2) if scale == 4 else (scale,)
+        self.upsampler = nn.Sequential()
+        for stage in stages:
+            self.upsampler.append(conv3x3(channels, channels * stage**2, bias=True))
+            self.upsampler.append(nn.PixelShuffle(stage))
+        self.exit = conv3x3(channels, 3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.exit(self.upsampler(features))
+
+
+class HDSRNet(nn.Module):
+    """Enlarge RGB images `scale` times.
+
+    Args:
+        scale: 2, 3 or 4.
+
+    forward: (batch, 3, height, width) to (batch, 3, scale * height, scale * width), both RGB in 0..255
+    (the output is not clipped). Parameters: 1,818,496 (x2), 2,003,136 (x3), 1,966,208 (x4).
+
+    Raises:
+        HdsrError: for another scale.
+    """
+
+    mean: Tensor
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        if scale not in SCALES:
+            raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+        self.scale = scale
+        self.upper = UpperNetwork(channels=64)
+        self.lower = LowerNetwork(channels=64)
+        self.reconstruction = Reconstruction(channels=64, scale=scale)
+        mean = 255 * torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1)
+        self.register_buffer("mean", mean, persistent=False)
+
+    def features(self, image: Tensor) -> Tensor:
+        """What both sub-networks agree on: their outputs, multiplied (batch, 64, height, width)."""
+        centered = image - self.mean
+        return self.upper(centered) * self.lower(centered)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.reconstruction(self.features(image)) + self.mean

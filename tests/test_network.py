@@ -1,0 +1,107 @@
+"""The network against the authors' own outputs, and against the counts the paper's figure gives."""
+
+import csv
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from hdsr.checkpoint import from_official
+from hdsr.errors import HdsrError
+from hdsr.layers import KernelAttention
+from hdsr.network import RGB_MEAN, HDSRNet
+
+PARAMETERS = {2: 1_818_496, 3: 2_003_136, 4: 1_966_208}
+
+
+def formula_tensor(index: int, key: str, shape: tuple[int, ...]) -> Tensor:
+    """The weights under which the golden outputs were computed: the fractional part of a sine, scaled."""
+    j = np.arange(1, prod(shape) + 1, dtype=np.float64)
+    v = np.sin(j * 12.9898 + (index + 1) * 78.233) * 43758.5453
+    u = v - np.floor(v)
+    fan_in = prod(shape[2:]) if len(shape) == 5 else prod(shape[1:])
+    amplitude = 0.05 if key.endswith("bias") else np.sqrt(3 / fan_in)
+    return torch.from_numpy(((2 * u - 1) * amplitude).astype(np.float32).reshape(shape))
+
+
+def mean_tensor(key: str) -> Tensor:
+    mean = 255 * torch.tensor(RGB_MEAN)
+    if key.endswith("weight"):
+        return torch.eye(3).reshape(3, 3, 1, 1)
+    return mean if key.startswith("add") else -mean
+
+
+def official_state_dict(golden: Path, scale: int) -> dict[str, Tensor]:
+    state_dict = {}
+    with (golden / f"x{scale}_state_dict.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            key, shape = row["key"], tuple(map(int, row["shape"].split("x")))
+            state_dict[key] = mean_tensor(key) if "mean" in key else formula_tensor(int(row["index"]), key, shape)
+    return state_dict
+
+
+def kernel_mixes(network: HDSRNet, image: Tensor) -> Tensor:
+    """The output of every dynamic convolution's attention: (layers, batch, kernels)."""
+    mixes: list[Tensor] = []
+    for module in network.modules():
+        if isinstance(module, KernelAttention):
+            module.register_forward_hook(lambda _, __, output: mixes.append(output))
+    network(image)
+    return torch.stack(mixes)
+
+
+@pytest.fixture(params=[2, 3, 4])
+def scale(request: pytest.FixtureRequest) -> Iterator[int]:
+    return request.param
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_outputs_and_attention_meet_the_authors_network(
+    golden_root: Path, scale: int, channels_last: bool
+) -> None:
+    folder = golden_root / "official_hdsrnet"
+    golden = np.load(folder / f"x{scale}.npz")
+    network = from_official(official_state_dict(folder, scale), scale).eval()
+    image = torch.from_numpy(golden["input"]).float()
+    if channels_last:
+        network, image = (item.to(memory_format=torch.channels_last) for item in (network, image))
+    with torch.no_grad():
+        output = network(image).double().numpy()
+        mixes = kernel_mixes(network, image).double().numpy()
+    assert np.abs(output - golden["output"]).max() <= 1e-5 * np.abs(golden["output"]).max()
+    assert np.abs(mixes - golden["attention"]).max() <= 1e-6
+
+
+def test_parameter_count(scale: int) -> None:
+    assert sum(parameter.numel() for parameter in HDSRNet(scale).parameters()) == PARAMETERS[scale]
+
+
+def test_a_batch_gives_what_one_by_one_gives(scale: int) -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(scale).eval()
+    images = 255 * torch.rand(3, 3, 17, 23)
+    with torch.no_grad():
+        batch = network(images)
+        single = torch.cat([network(image[None]) for image in images])
+    torch.testing.assert_close(batch, single, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("wrong", [1, 5, "2", None])
+def test_other_scales_are_refused(wrong: object) -> None:
+    with pytest.raises(HdsrError, match=r"unknown scale .* expected 2, 3 or 4"):
+        HDSRNet(wrong)
+
+
+def test_every_official_key_is_needed_and_no_other_taken(golden_root: Path, scale: int) -> None:
+    state_dict = official_state_dict(golden_root / "official_hdsrnet", scale)
+    for key in state_dict:
+        with pytest.raises(HdsrError, match=key.replace(".", r"\.")):
+            from_official({k: v for k, v in state_dict.items() if k != key}, scale)
+    with pytest.raises(HdsrError, match=r"conv18\.0\.weight"):
+        from_official(state_dict | {"conv18.0.weight": torch.zeros(1)}, scale)
+    with pytest.raises(HdsrError, match=r"sub_mean\.bias"):
+        from_official(state_dict | {"sub_mean.bias": torch.zeros(3)}, scale)
