@@ -1,0 +1,65 @@
+"""What the paper prints, transcribed once, in data/paper/.
+
+Tian et al. 2024, arXiv 2402.15704v1; later versions call the network ADSRNet instead of HDSRNet.
+"""
+
+from collections import defaultdict
+
+import pandas as pd
+
+from hdsr import paths
+
+
+def quality() -> pd.DataFrame:
+    """Tables II to V: PSNR in dB and SSIM of every method on every set and scale, in the paper's order.
+
+    Columns: table, dataset, method, reference (number in the bibliography, absent for bicubic and HDSRNet),
+    scale, psnr_db, ssim. Cells that the paper leaves empty have no line.
+    """
+    return read("quality", reference="Int64", scale=int, psnr_db=float, ssim=float)
+
+
+def runtime() -> pd.DataFrame:
+    """Table VI: milliseconds on the authors' GPU. Columns: table, method, scale, hr_px (edge), runtime_ms."""
+    return read("runtime", scale=int, hr_px=int, runtime_ms=float)
+
+
+def complexity() -> pd.DataFrame:
+    """Table VII. Columns: table, method, scale, hr_px (edge), parameters_k (thousands), flops_g (10^9)."""
+    return read("complexity", scale=int, hr_px=int, parameters_k=float, flops_g=float)
+
+
+def figures() -> pd.DataFrame:
+    """Enlarged places in Figures 2 to 7, read off the pictures to about 4 HR pixels.
+
+    Columns: figure, dataset, image, scale, and x, y (left upper corner), width, height in HR pixels.
+    """
+    return read("figures", figure=int, scale=int, x=int, y=int, width=int, height=int)
+
+
+def contents() -> pd.DataFrame:
+    """What the paper shows and claims, and where this suite reproduces it.
+
+    Columns: item, subject, notebook (empty where no notebook does), and output: the file in a report folder
+    that the notebook writes, without its ending (empty for claims, which rest on several).
+    """
+    return read("contents").fillna("")
+
+
+def read(name: str, **types: object) -> pd.DataFrame:
+    """One file of data/paper/; columns without a type are text."""
+    return pd.read_csv(paths.PAPER_TABLES / f"{name}.csv", dtype=defaultdict(lambda: str, types))
+
+
+def label(model: str) -> str:
+    """How the paper prints the method that the registry calls `model`; the name itself if it prints none.
+
+    Names are compared by their letters and digits: carn_m is CARN-M.
+    """
+    printed = pd.concat([quality(), runtime(), complexity()])["method"].unique()
+    return next((method for method in printed if bare(method) == bare(model)), model)
+
+
+def bare(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
+    return "".join(filter(str.isalnum, name)).lower()
