@@ -1,0 +1,121 @@
+# `make help` lists the targets. Nothing here needs more than make, a shell and Python 3.11 or newer.
+PROFILE      ?= quick
+VENV         ?= .venv
+HDSR_REPORTS ?= reports
+export HDSR_REPORTS
+ifneq ($(HDSR_DATA),)
+export HDSR_DATA := $(abspath $(HDSR_DATA))
+endif
+
+PYTHON := $(VENV)/bin/python
+STAMP  := $(VENV)/.hdsr-installed
+REPORT := $(HDSR_REPORTS)/$(PROFILE)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help setup reproduce report publish test refresh lab data train bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PROFILE=quick (offline, built-in images, the default) or PROFILE=paper (real sets under HDSR_DATA);"
+	@echo "  VENV=.venv is the environment that setup makes and everything else uses."
+
+# ---- environment: constraints.txt holds every version -------------------------------------------------
+PYTHONS := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3
+NEW_ENOUGH := -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+BASE_PYTHON = $(shell for python in $(PYTHONS); do \
+	if $$python $(NEW_ENOUGH); then echo $$python; break; fi; done)
+NEED_PYTHON = @test -n "$(BASE_PYTHON)" || \
+	{ echo "hdsr: error: none of $(PYTHONS) is Python 3.11 or newer with pip" >&2; exit 2; }
+
+setup: $(STAMP) ## make the environment from the pinned versions
+
+$(STAMP): constraints.txt pyproject.toml
+	$(NEED_PYTHON)
+	@$(PYTHON) $(NEW_ENOUGH) || $(BASE_PYTHON) -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet -c constraints.txt setuptools
+	$(PYTHON) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+# On Linux with PyPI's own torch, so that the CUDA libraries are pinned too. appnope is what macOS adds.
+lock: ## resolve the requirements anew and renew constraints.txt (downloads several GB)
+	$(NEED_PYTHON)
+	rm -rf build/lock && $(BASE_PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet '.[dev]' setuptools appnope
+	{ sed -n '/^#/p' constraints.txt; \
+	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude hdsr | sed 's/+.*//'; \
+	} > constraints.txt.partial && mv constraints.txt.partial constraints.txt
+	rm -rf build/lock
+
+# ---- the reports: each notebook is executed, then rendered ----------------------------------------------
+NOTEBOOKS := 00_index 01_data 02_benchmarks 04_figures
+
+EXECUTED := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
+RENDERED := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
+REPORTS  := $(PYTHON) -m hdsr.reports
+# The quick profile is the same everywhere: it never sees a machine's own data.
+EXECUTE  := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
+
+# What decides a result, and what only draws one. No notebook imports the modules that are in neither.
+DRAWING   := hdsr/tables.py hdsr/figures.py
+NOT_USED  := hdsr/cli.py hdsr/__main__.py hdsr/reports.py
+MEASURING := $(filter-out $(DRAWING) $(NOT_USED),$(wildcard hdsr/*.py hdsr/*/*.py)) \
+	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors) constraints.txt
+ifneq ($(PROFILE),quick)
+MEASURING += $(wildcard $(or $(HDSR_DATA),data)/benchmarks/*/HR $(or $(HDSR_DATA),data)/weights)
+endif
+
+reproduce: $(REPORT)/index.html ## execute the notebooks of PROFILE and render them as web pages
+	@echo "Open $<"
+
+$(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(PROFILE).yaml $(MEASURING) | $(STAMP)
+	$(EXECUTE) run $* --profile $(PROFILE)
+
+$(REPORT)/notebooks/00_index.ipynb: hdsr/tables.py
+$(REPORT)/notebooks/02_benchmarks.ipynb: hdsr/tables.py
+$(REPORT)/notebooks/04_figures.ipynb: hdsr/tables.py hdsr/figures.py $(REPORT)/notebooks/02_benchmarks.ipynb
+
+PAGES := hdsr/reports.py $(wildcard hdsr/templates/*)
+
+$(RENDERED): $(REPORT)/html/%.html: $(REPORT)/notebooks/%.ipynb $(PAGES) | $(STAMP)
+	$(REPORTS) render $* --profile $(PROFILE)
+
+$(REPORT)/index.html: $(RENDERED) $(PAGES) | $(STAMP)
+	$(REPORTS) index --profile $(PROFILE)
+
+report: $(STAMP) ## render what has been executed, without executing anything
+	$(REPORTS) render --profile $(PROFILE)
+	$(REPORTS) index --profile $(PROFILE)
+
+publish: $(STAMP) ## copy a complete run to reports/published/, which is committed
+	$(REPORTS) publish --profile $(PROFILE)
+
+refresh: $(STAMP) ## execute the notebooks in place, renewing the outputs stored in them
+	env -u HDSR_DATA $(PYTHON) -m hdsr.reports refresh
+
+# ---- daily work -----------------------------------------------------------------------------------------
+test: $(STAMP) ## check style, run the tests, and compare every notebook with its stored outputs
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --nbval notebooks
+
+lab: $(STAMP) ## open the notebooks in JupyterLab
+	$(PYTHON) -m jupyterlab notebooks
+
+data: $(STAMP) ## say which data sets and weights are present
+	$(PYTHON) -m hdsr data status
+
+RUN = runs/$(basename $(notdir $(CONFIG)))
+train: $(STAMP) ## train by CONFIG=file.yaml into RUN=folder, going on where it was stopped
+	@test -n "$(CONFIG)" || { echo "hdsr: error: make train needs CONFIG=file.yaml" >&2; exit 2; }
+	$(PYTHON) -m hdsr train $(CONFIG) --out $(RUN) $(if $(wildcard $(RUN)),--resume)
+
+bench: $(STAMP) ## count parameters and operations, and time the network on this machine
+	$(PYTHON) -m hdsr profile
+
+clean: ## delete caches and the remains of killed steps; never runs, downloads or the environment
+	rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find hdsr tests notebooks $(HDSR_REPORTS) -name __pycache__ -o -name .ipynb_checkpoints -o -name '.*.partial*' \
+		2>/dev/null | xargs rm -rf
