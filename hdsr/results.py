@@ -1,0 +1,164 @@
+"""Result rows: one CSV line per image, written so that a kill at any moment loses at most the image in hand.
+
+A row is reused only where its whole identity is the same. A row of the same place (the same method, image,
+scale, precision and device) but another identity takes the old one's place, so no image is counted twice.
+"""
+
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+from hdsr.errors import HdsrError
+from hdsr.files import atomic_path
+
+GROUP = ("model", "weights", "dataset", "scale", "precision", "device")
+"""What one mean is taken over: all rows that agree in these."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The score of one image; the fields are the columns of the file, in its order."""
+
+    model: str
+    dataset: str
+    scale: int
+    image: str
+    psnr_db: float
+    """Y-PSNR in dB; infinite for a perfect image."""
+    ssim: float
+    weights: str
+    """Where the weights came from: "ours", "authors", a file's name with the start of its hash, or "none"."""
+    weights_sha256: str
+    image_sha256: str
+    """Of the HR image's pixels and shape."""
+    lr_sha256: str
+    """Of the LR image's pixels and shape."""
+    lr_source: str
+    """"imresize" or "files"."""
+    crop_px: int
+    precision: str
+    device: str
+    protocol: str
+    """Version of the code that computes the scores."""
+    code_version: str
+    """Version of the code that computes the image."""
+    seconds: float
+    """Time the method took for this image."""
+    expected: int
+    """Images in the whole set."""
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What at most one row of a file has."""
+        return (*(getattr(self, name) for name in GROUP), self.image)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Everything the scores depend on."""
+        measured = ("psnr_db", "ssim", "seconds", "expected")
+        return tuple(getattr(self, field.name) for field in FIELDS if field.name not in measured)
+
+
+FIELDS = dataclasses.fields(Row)
+COLUMNS = tuple(field.name for field in FIELDS)
+
+
+def read(path: str | Path) -> list[Row]:
+    """The rows of a file in its order; none if there is no file. A line cut short by a kill is left out.
+
+    Raises:
+        HdsrError: if the file is something else than a table of result rows.
+    """
+    return parse(Path(path))[0]
+
+
+def add(path: str | Path, row: Row) -> None:
+    """Write a row to disk, in place of the one of the same place if there is one.
+
+    Several processes may add to one file at once. When this returns, the row survives a kill.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        rows, whole = parse(path)
+        kept = [other for other in rows if other.place != row.place]
+        if whole and len(kept) == len(rows):
+            with path.open("a", encoding="utf-8", newline="") as stream:
+                stream.write(lines([dataclasses.astuple(row)]))
+                stream.flush()
+                os.fsync(stream.fileno())
+        else:
+            replace(path, [*kept, row])
+
+
+def replace(path: Path, rows: Iterable[Row]) -> None:
+    """Write a file anew: either all of it changes or nothing."""
+    with atomic_path(path) as temporary:
+        text = lines([COLUMNS, *map(dataclasses.astuple, rows)])
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def lines(records: Iterable[Iterable[object]]) -> str:
+    """CSV lines, each ended by a line feed. Floats keep all their digits."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(records)
+    return text.getvalue()
+
+
+def parse(path: Path) -> tuple[list[Row], bool]:
+    """The rows of a file, and whether they are all of it: False if it is absent or a line is damaged."""
+    if not path.exists():
+        return [], False
+    text = path.read_text(encoding="utf-8", errors="replace")
+    header = lines([COLUMNS])
+    if header.startswith(text):
+        return [], text == header
+    if not text.startswith(header):
+        raise HdsrError(f"{path} is not a file of result rows: its first line does not list their columns")
+    body = text[len(header) :]
+    finished = body[: body.rfind("\n") + 1]
+    rows = [row_of(record) for record in csv.reader(io.StringIO(finished, newline=""))]
+    whole = [row for row in rows if row is not None]
+    return whole, finished == body and len(whole) == len(rows)
+
+
+def row_of(record: list[str]) -> Row | None:
+    """A row from its CSV record, or None if it is damaged."""
+    if len(record) != len(FIELDS):
+        return None
+    try:
+        return Row(*(field.type(value) for field, value in zip(FIELDS, record, strict=True)))
+    except ValueError:
+        return None
+
+
+def frame(rows: Iterable[Row]) -> pd.DataFrame:
+    """Rows as a table with the file's columns."""
+    return pd.DataFrame([dataclasses.astuple(row) for row in rows], columns=list(COLUMNS))
+
+
+def load(path: str | Path) -> pd.DataFrame:
+    """The rows of a file as a table; see `read`."""
+    return frame(read(path))
+
+
+def summarize(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over whole sets: one line per model, weights, dataset, scale, precision and device.
+
+    Columns: these, then n and expected (images), complete, psnr_db and ssim. An incomplete set has no means
+    (NaN): some of its images say nothing about all of them.
+    """
+    groups = rows.groupby(list(GROUP), sort=False)
+    means = groups.agg(
+        n=("image", "size"), expected=("expected", "last"), psnr_db=("psnr_db", "mean"), ssim=("ssim", "mean")
+    )
+    complete = means["n"] == means["expected"]
+    means[["psnr_db", "ssim"]] = means[["psnr_db", "ssim"]].where(complete)
+    means.insert(2, "complete", complete)
+    return means.reset_index()
