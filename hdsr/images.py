@@ -36,7 +36,7 @@ class Picture:
     """An image as its file holds it, turned upright."""
 
     pixels: Pixels
-    """(height, width, channels) with 1 channel for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and alpha."""
+    """(height, width, channels): gray, gray and alpha, RGB, or RGB and alpha."""
     icc_profile: bytes | None = None
     """The color profile that the pixels are meant in."""
     notes: tuple[str, ...] = ()
@@ -77,9 +77,7 @@ def read_picture(path: str | Path) -> Picture:
         except HdsrError as error:
             raise HdsrError(f"{path}: {error}") from None
         except UnidentifiedImageError:
-            raise HdsrError(
-                f"{path} is not an image of a known format, or its beginning is damaged"
-            ) from None
+            raise HdsrError(f"{path} is not an image, or damaged at its beginning") from None
         except Image.DecompressionBombError as error:
             raise HdsrError(f"{path} is too large: {error}") from None
         except MemoryError:
@@ -106,7 +104,8 @@ def read_bytes(path: Path) -> bytes:
 
 def decode(image: Image.Image, data: bytes) -> Picture:
     """The first frame of an open image file; `data` is the whole file."""
-    notes = [f"only the first of {image.n_frames} frames is used"] * (getattr(image, "n_frames", 1) > 1)
+    frames = getattr(image, "n_frames", 1)
+    notes = [f"only the first of {frames} frames is used"] * (frames > 1)
     profile = image.info.get("icc_profile")
     deep = sixteen_bit_pixels(image, data)
     if deep is not None:
@@ -131,9 +130,7 @@ def in_plain_mode(image: Image.Image, profile: bytes | None) -> Image.Image:
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode in CONVERTED_MODES:
         return converted(image, profile)
-    raise HdsrError(
-        f"has pixels of the kind {image.mode}, expected gray or color of 8 or 16 bits per channel"
-    )
+    raise HdsrError(f"has pixels of the kind {image.mode}, expected gray or color of 8 or 16 bits")
 
 
 def converted(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -176,7 +173,7 @@ def is_sixteen_bit_tiff(image: Image.Image) -> bool:
 
 
 def tiff_pixels(data: bytes) -> NDArray[np.uint16]:
-    """The first page of a 16-bit TIFF, (height, width) or (height, width, channels), alpha not multiplied in."""
+    """The first page of a 16-bit TIFF, alpha not multiplied in."""
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page = tiff.pages.first
         pixels = page.asarray()
@@ -228,9 +225,7 @@ def write_png(path: str | Path, pixels: Pixels, icc_profile: bytes | None = None
     if pixels.dtype not in (np.uint8, np.uint16):
         raise HdsrError(f"a PNG takes uint8 or uint16 pixels, not {pixels.dtype}")
     if pixels.ndim not in (2, 3) or not 1 <= (*pixels.shape, 1)[2] <= 4 or pixels.size == 0:
-        raise HdsrError(
-            f"a PNG takes (height, width) or (height, width, 1 to 4 channels), not {pixels.shape}"
-        )
+        raise HdsrError(f"a PNG takes (height, width) or (height, width, 1 to 4), not {pixels.shape}")
     plain = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     data = imagecodecs.png_encode(np.ascontiguousarray(plain))
     if icc_profile:
@@ -240,7 +235,7 @@ def write_png(path: str | Path, pixels: Pixels, icc_profile: bytes | None = None
 
 
 def with_profile(data: bytes, icc_profile: bytes) -> bytes:
-    """A PNG's bytes with a color profile: the chunk iCCP (PNG specification, 11.3.2.3) right after the header."""
+    """A PNG's bytes with a color profile, right after the header: the specification's chunk iCCP."""
     content = b"iCCP" + b"ICC profile\0\0" + zlib.compress(icc_profile)
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     return data[:PNG_HEADER_BYTES] + chunk + data[PNG_HEADER_BYTES:]
