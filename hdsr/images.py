@@ -105,6 +105,7 @@ def read_bytes(path: Path) -> bytes:
 def decode(image: Image.Image, data: bytes) -> Picture:
     """The first frame of an open image file; `data` is the whole file."""
     frames = getattr(image, "n_frames", 1)
+    frames = getattr(image, "n_frames", 1)
     notes = [f"only the first of {frames} frames is used"] * (frames > 1)
     profile = image.info.get("icc_profile")
     deep = sixteen_bit_pixels(image, data)

@@ -1,4 +1,4 @@
-"""What published images, archives and weights there are: where each lies, how long it is and what it hashes to."""
+"""What published images, archives and weights there are: where each lies, its length, its hashes."""
 
 import csv
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def archives() -> tuple[ArchiveEntry, ...]:
 
 
 def images_of(dataset: str) -> tuple[ImageEntry, ...]:
-    """The images of a published benchmark or training set in the order of their names; none if it is unknown."""
+    """The images of a published benchmark or training set by name; none if it is unknown."""
     entries = (entry for entry in (*benchmarks(), *training()) if entry.dataset == dataset)
     return tuple(sorted(entries, key=lambda entry: entry.image))
 
@@ -111,9 +111,7 @@ def images_of(dataset: str) -> tuple[ImageEntry, ...]:
 def rows(path: Path) -> list[dict[str, str]]:
     """The lines of a manifest by column."""
     if not path.is_file():
-        raise HdsrError(
-            f"no manifest at {path}: the project is run from its own folder, with data/manifests/"
-        )
+        raise HdsrError(f"no manifest at {path}: run the project from its own checkout")
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 

@@ -1,0 +1,265 @@
+"""Benchmark sets as pairs of LR and HR images, training images, and what of them a data folder holds.
+
+ROOT/benchmarks/<Set>/HR holds a set's images, with optional LR ones in LR_bicubic/X<s>/<image>x<s>.png;
+ROOT/train/<Set>/HR holds training images.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hdsr import manifests
+from hdsr.errors import HdsrError
+from hdsr.files import sha256
+from hdsr.images import read_image
+from hdsr.paths import data_root
+from hdsr.resize import imresize
+
+BENCHMARK_SETS = ("Set5", "Set14", "B100", "Urban100")
+TRAINING_SETS = ("T91", "BSD200")
+SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
+"""Color photographs that scikit-image's package carries, so that they need no download."""
+SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A set of images at one scale; iterating decodes them one by one, in the order of their names."""
+
+    name: str
+    scale: int
+    hr_paths: tuple[Path, ...]
+    lr_dir: Path | None
+    """The folder of LR files; None where LR is made from HR."""
+    expected: int | None
+    """Images in the published set; None for a folder of one's own."""
+    missing: tuple[str, ...]
+    """Names of the published images that are not there."""
+    description: str
+    """How many images there are, and where they were looked for."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image of the published set is there."""
+        return not self.missing
+
+    @property
+    def lr_source(self) -> str:
+        """Where LR images come from: "imresize" (made from HR) or "files"."""
+        return "files" if self.lr_dir else "imresize"
+
+    def __len__(self) -> int:
+        return len(self.hr_paths)
+
+    def __iter__(self) -> Iterator[tuple[str, Image, Image]]:
+        """Yield (name, lr, hr): uint8 RGB, hr exactly `scale` times as high and wide as lr."""
+        for path in self.hr_paths:
+            hr = cropped(read_image(path), self.scale, path)
+            yield path.stem, self.lr_of(path, hr), hr
+
+    def lr_of(self, path: Path, hr: Image) -> Image:
+        """The LR image of an HR one, from its file or made by MATLAB's bicubic."""
+        if self.lr_dir is None:
+            return imresize(hr, 1 / self.scale)
+        lr_path = lr_path_of(self.lr_dir, path, self.scale)
+        lr = read_image(lr_path)
+        if (lr.shape[0] * self.scale, lr.shape[1] * self.scale) != hr.shape[:2]:
+            raise HdsrError(
+                f"{lr_path} has {lr.shape[1]} x {lr.shape[0]} pixels, expected 1/{self.scale} of the "
+                f"{hr.shape[1]} x {hr.shape[0]} of {path}"
+            )
+        return lr
+
+
+def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None) -> Benchmark:
+    """The images of a set at one scale.
+
+    Args:
+        name: Set5, Set14, B100, Urban100 or another set in ROOT/benchmarks; "samples" for the built-in
+            photographs; or a folder of images (or one with HR/ and perhaps LR_bicubic/X<s>/ in it).
+        scale: whole number from 2 upwards. HR is cropped to a multiple of it from the top left.
+        root: the data folder; see `hdsr.paths.data_root`.
+
+    Raises:
+        HdsrError: if there is no such set, none of its images are there, or some LR files are missing.
+    """
+    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 2:
+        raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+    if name == "samples":
+        return samples(scale)
+    published = data_root(root) / "benchmarks" / str(name)
+    if str(name) in BENCHMARK_SETS:
+        return published_benchmark(str(name), scale, published)
+    folder = published if is_plain_name(name) and published.is_dir() else Path(name).expanduser()
+    if not folder.is_dir():
+        raise HdsrError(
+            f"unknown data set {str(name)!r}: expected one of samples, {', '.join(BENCHMARK_SETS)}, "
+            f"a set in {published.parent}, or a folder of images"
+        )
+    return own_benchmark(Path(os.path.abspath(folder)), scale)
+
+
+def is_plain_name(name: str | Path) -> bool:
+    """Whether a name is that of a set rather than a path."""
+    return len(Path(name).parts) == 1 and str(name) not in (".", "..")
+
+
+def samples(scale: int) -> Benchmark:
+    """The built-in photographs: faces, fur, text, machines, night sky and cells under a microscope."""
+    folder = Path(str(resources.files("skimage") / "data"))
+    absent = [file for file in SAMPLES if not (folder / file).is_file()]
+    if absent:
+        raise HdsrError(f"scikit-image lacks {', '.join(absent)} in {folder}: install it anew")
+    description = f"samples: {len(SAMPLES)} photographs that scikit-image carries"
+    paths = tuple(folder / file for file in SAMPLES)
+    return Benchmark("samples", scale, paths, None, len(SAMPLES), (), description)
+
+
+def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
+    """A set that the manifest lists, as far as it is there; files that it does not list are left aside."""
+    images = images_dir(folder)
+    expected = [images / entry.file_name for entry in manifests.images_of(name)]
+    present = tuple(path for path in expected if path.is_file())
+    missing = tuple(path.stem for path in expected if not path.is_file())
+    if not present:
+        raise HdsrError(not_there(name, images, manifests.BENCHMARKS))
+    description = f"{name}: {len(present)} of {len(expected)} images in {images}"
+    if missing:
+        description += f"; missing {listed(missing)}"
+    return Benchmark(
+        name, scale, present, lr_dir_of(folder, present, scale), len(expected), missing, description
+    )
+
+
+def own_benchmark(folder: Path, scale: int) -> Benchmark:
+    """A folder of images, or one in the layout of the published sets."""
+    if folder.name in BENCHMARK_SETS:
+        return published_benchmark(folder.name, scale, folder)
+    if folder.name == "samples":
+        raise HdsrError(f"{folder} has the name of the built-in set: give the folder another one")
+    images = images_dir(folder)
+    paths = image_paths(images)
+    description = f"{folder.name}: {len(paths)} images in {images}"
+    return Benchmark(folder.name, scale, paths, lr_dir_of(folder, paths, scale), None, (), description)
+
+
+def images_dir(folder: Path) -> Path:
+    """Where the HR images of a set lie: in HR/, or in the folder itself if it has no such subfolder."""
+    flat = folder.is_dir() and not (folder / "HR").is_dir()
+    return folder if flat else folder / "HR"
+
+
+def image_paths(folder: Path) -> tuple[Path, ...]:
+    """The image files of a folder by name; HdsrError if there are none or two share a name."""
+    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    paths = sorted((path for path in files if path.suffix.lower() in SUFFIXES), key=lambda path: path.name)
+    if not paths:
+        raise HdsrError(f"no images in {folder}: expected files that end in {', '.join(SUFFIXES)}")
+    by_stem: dict[str, Path] = {}
+    for path in paths:
+        other = by_stem.setdefault(path.stem, path)
+        if other != path:
+            raise HdsrError(f"{other.name} and {path.name} in {folder} would both be called {path.stem!r}")
+    return tuple(paths)
+
+
+def lr_dir_of(folder: Path, hr_paths: tuple[Path, ...], scale: int) -> Path | None:
+    """The folder of LR files where there is one; HdsrError if it lacks one of the images."""
+    lr_dir = folder / "LR_bicubic" / f"X{scale}"
+    if not lr_dir.is_dir():
+        return None
+    expected = [lr_path_of(lr_dir, path, scale) for path in hr_paths]
+    missing = [path.name for path in expected if not path.is_file()]
+    if missing:
+        raise HdsrError(
+            f"{lr_dir} lacks {len(missing)} of {len(expected)} LR images: {listed(missing)}; add them, or "
+            f"remove the folder to have all LR images made from HR"
+        )
+    return lr_dir
+
+
+def lr_path_of(lr_dir: Path, hr_path: Path, scale: int) -> Path:
+    """Where the LR image of an HR one lies."""
+    return lr_dir / f"{hr_path.stem}x{scale}.png"
+
+
+def cropped(image: Image, scale: int, path: Path) -> Image:
+    """An image cut to a multiple of the scale, its top left corner kept."""
+    height, width = (length - length % scale for length in image.shape[:2])
+    if not height or not width:
+        raise HdsrError(f"{path} has {image.shape[1]} x {image.shape[0]} pixels: too small for x{scale}")
+    return image[:height, :width]
+
+
+def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
+    """The images of ROOT/train/<set_name>/HR, in the order of their names.
+
+    Raises:
+        HdsrError: if there are none, or some of a published set (T91, BSD200) are missing.
+    """
+    folder = data_root(root) / "train" / set_name / "HR"
+    entries = manifests.images_of(set_name) if set_name in TRAINING_SETS else ()
+    if not folder.is_dir():
+        raise HdsrError(not_there(set_name, folder, manifests.TRAINING))
+    if not entries:
+        return image_paths(folder)
+    missing = [entry.file_name for entry in entries if not (folder / entry.file_name).is_file()]
+    if missing:
+        raise HdsrError(
+            f"training set {set_name} is incomplete: {folder} lacks {len(missing)} of {len(entries)} images: "
+            f"{listed(missing)}; {how_to_get(manifests.TRAINING)}"
+        )
+    return tuple(folder / entry.file_name for entry in entries)
+
+
+def status(root: str | Path | None = None) -> pd.DataFrame:
+    """What of the published sets a data folder holds: a line per set.
+
+    Columns: set, expected and present (images), verified (those whose SHA-256 is the manifest's), missing
+    and damaged (tuples of names), bytes (of what is there).
+    """
+    folders = {name: data_root(root) / "benchmarks" / name / "HR" for name in BENCHMARK_SETS}
+    folders |= {name: data_root(root) / "train" / name / "HR" for name in TRAINING_SETS}
+    return pd.DataFrame([status_of(name, folder) for name, folder in folders.items()])
+
+
+def status_of(name: str, folder: Path) -> dict[str, object]:
+    """The line of one set in `status`."""
+    entries = manifests.images_of(name)
+    present = [entry for entry in entries if (folder / entry.file_name).is_file()]
+    damaged = [entry.image for entry in present if sha256(folder / entry.file_name) != entry.sha256]
+    return {
+        "set": name,
+        "expected": len(entries),
+        "present": len(present),
+        "verified": len(present) - len(damaged),
+        "missing": tuple(entry.image for entry in entries if entry not in present),
+        "damaged": tuple(damaged),
+        "bytes": sum((folder / entry.file_name).stat().st_size for entry in present),
+    }
+
+
+def not_there(name: str, folder: Path, manifest: Path) -> str:
+    """One line for a set of which nothing is there."""
+    count = len(manifests.images_of(name))
+    missing = f"all {count} images are missing" if count else "its images are missing"
+    advice = how_to_get(manifest) if count else "put them there"
+    return f"data set {name} is not in {folder}: {missing}; {advice}, or name another data folder (--data or HDSR_DATA)"
+
+
+def how_to_get(manifest: Path) -> str:
+    """Where the images of a published set are to be had."""
+    return f"data/manifests/{manifest.name} lists where each is published"
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """Some names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
