@@ -59,7 +59,7 @@ EXECUTE  := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
 
 # What decides a result, and what only draws one. No notebook imports the modules that are in neither.
 DRAWING   := hdsr/tables.py hdsr/figures.py
-NOT_USED  := hdsr/cli.py hdsr/__main__.py hdsr/reports.py
+NOT_USED  := $(addprefix hdsr/,cli.py __main__.py reports.py pages.py chapters.py execution.py)
 MEASURING := $(filter-out $(DRAWING) $(NOT_USED),$(wildcard hdsr/*.py hdsr/*/*.py)) \
 	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors) constraints.txt
 ifneq ($(PROFILE),quick)
@@ -67,7 +67,6 @@ MEASURING += $(wildcard $(or $(HDSR_DATA),data)/benchmarks/*/HR $(or $(HDSR_DATA
 endif
 
 reproduce: $(REPORT)/index.html ## execute the notebooks of PROFILE and render them as web pages
-	@echo "Open $<"
 
 $(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(PROFILE).yaml $(MEASURING) | $(STAMP)
 	$(EXECUTE) run $* --profile $(PROFILE)
@@ -76,7 +75,7 @@ $(REPORT)/notebooks/00_index.ipynb: hdsr/tables.py
 $(REPORT)/notebooks/02_benchmarks.ipynb: hdsr/tables.py
 $(REPORT)/notebooks/04_figures.ipynb: hdsr/tables.py hdsr/figures.py $(REPORT)/notebooks/02_benchmarks.ipynb
 
-PAGES := hdsr/reports.py $(wildcard hdsr/templates/*)
+PAGES := $(addprefix hdsr/,reports.py pages.py chapters.py) $(wildcard hdsr/templates/*.* hdsr/templates/notebook/*)
 
 $(RENDERED): $(REPORT)/html/%.html: $(REPORT)/notebooks/%.ipynb $(PAGES) | $(STAMP)
 	$(REPORTS) render $* --profile $(PROFILE)
@@ -85,8 +84,7 @@ $(REPORT)/index.html: $(RENDERED) $(PAGES) | $(STAMP)
 	$(REPORTS) index --profile $(PROFILE)
 
 report: $(STAMP) ## render what has been executed, without executing anything
-	$(REPORTS) render --profile $(PROFILE)
-	$(REPORTS) index --profile $(PROFILE)
+	$(REPORTS) report --profile $(PROFILE)
 
 publish: $(STAMP) ## copy a complete run to reports/published/, which is committed
 	$(REPORTS) publish --profile $(PROFILE)

@@ -1,0 +1,118 @@
+"""Reports on the command line: execute notebooks, render them as web pages, publish a complete run.
+
+The Makefile calls this as `python -m hdsr.reports`.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hdsr import execution, pages, paths
+from hdsr.errors import HdsrError
+
+PUBLISHED = ("rows", "tables", "figures", "html", "index.html")
+
+Name = Annotated[str, typer.Argument(help="A notebook, such as 02_benchmarks.")]
+Profile = Annotated[str, typer.Option(help="Which of notebooks/params/ to use.")]
+
+app = typer.Typer(
+    help="Execute the notebooks and render them as web pages.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(name: Name, profile: Profile = "quick") -> None:
+    """Execute one notebook with the parameters of a profile."""
+    execution.run(name, profile)
+
+
+@app.command()
+def render(name: Name, profile: Profile = "quick") -> None:
+    """Write the page of an executed notebook."""
+    pages.render(name, profile, execution.notebook_names())
+
+
+@app.command()
+def index(profile: Profile = "quick") -> None:
+    """Write the overview of a profile in which all notebooks have been executed."""
+    announce(pages.write_index(profile, execution.notebook_names()))
+
+
+@app.command()
+def report(profile: Profile = "quick") -> None:
+    """Write the pages of what has been executed, and the overview, without executing anything."""
+    names = [name for name in execution.notebook_names() if execution.executed_path(name, profile).is_file()]
+    for name in names:
+        pages.render(name, profile, names)
+    announce(pages.write_index(profile, names))
+
+
+def announce(page: Path) -> None:
+    """Say what to open in a browser."""
+    print(f"Open {execution.shown(page)}")
+
+
+@app.command()
+def refresh(names: Annotated[list[str] | None, typer.Argument(help="All if none is named.")] = None) -> None:
+    """Execute notebooks in place to renew the outputs stored in them; reports go to a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="hdsr-reports-") as reports:
+        for name in names or execution.notebook_names():
+            execution.refresh(name, Path(reports))
+
+
+@app.command()
+def publish(profile: Profile = "quick") -> None:
+    """Copy a complete run to reports/published/, in place of what was there."""
+    lacking = unfinished(profile)
+    if lacking:
+        raise HdsrError(
+            f"profile {profile!r} is not complete, run `make reproduce` first: {', '.join(lacking)}"
+        )
+    copy_report(paths.report_dir(profile), paths.report_dir("published"))
+
+
+def unfinished(profile: str) -> list[str]:
+    """What a complete run has and this one lacks: files that are missing, or older than their source."""
+    names, folder = execution.notebook_names(), paths.report_dir(profile)
+    index = pages.index_path(profile)
+    chain = [
+        (execution.executed_path(name, profile), pages.page_path(name, profile), index) for name in names
+    ]
+    needed = [path for paths_of_one in chain for path in paths_of_one] + [folder / part for part in PUBLISHED]
+    missing = [path for path in dict.fromkeys(needed) if not path.exists()]
+    if missing:
+        return [f"no {path.relative_to(folder)}" for path in missing]
+    ages = {path: path.stat().st_mtime for path in needed}
+    stale = [page for document, page, _ in chain if ages[page] < ages[document] or ages[index] < ages[page]]
+    return [f"{page.relative_to(folder)} is not up to date" for page in stale]
+
+
+def copy_report(report: Path, published: Path) -> None:
+    """Replace a published report by another, in one step once all has been copied."""
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=published.parent) as folder:
+        copy = Path(folder) / published.name
+        copy.mkdir()
+        for part in PUBLISHED:
+            source = report / part
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, copy / part)
+        shutil.rmtree(published, ignore_errors=True)
+        copy.replace(published)
+
+
+def main() -> None:
+    """Run a command; bad input ends with one line on stderr and exit code 2."""
+    try:
+        app()
+    except HdsrError as error:
+        print(f"hdsr: error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
