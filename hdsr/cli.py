@@ -1,0 +1,220 @@
+"""The command `hdsr`. Exit codes: 0; 1 some of many files failed; 2 one line says why; 130 interrupted.
+
+What a command needs is imported when it runs, so that `hdsr --help` and a mistyped option answer at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hdsr.errors import HdsrError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hdsr.latency import Latency
+
+app = typer.Typer(
+    name="hdsr", help="HDSRNet: measure it, use it, train it.", add_completion=False, no_args_is_help=False
+)
+data_app = typer.Typer(help="Look after the data folder.")
+app.add_typer(data_app, name="data")
+
+
+Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
+Root = Annotated[
+    Path | None, typer.Option("--data", metavar="ROOT", help="Data folder; else $HDSR_DATA, else data/.")
+]
+Weights = Annotated[str, typer.Option(metavar="ours|authors|FILE", help="Which weights the network gets.")]
+Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")]
+Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; an error is one line on stderr, never a traceback."""
+    try:
+        return app(arguments, prog_name="hdsr", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        return 130
+    except (HdsrError, typer.TyperException, OSError) as error:
+        print(error_line(error), file=sys.stderr)
+        return 2
+
+
+def error_line(error: HdsrError | typer.TyperException | OSError) -> str:
+    """The one line that a failed command says."""
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        message = message.replace("Value error, ", "")
+    return f"hdsr: error: {' '.join(message.split())}"
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="The method: bicubic or hdsrnet.")],
+    scale: Scale,
+    dataset: Annotated[
+        list[str], typer.Option(help="Set5, Set14, B100, Urban100, samples or a folder; may be repeated.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="ROWS.CSV", help="Result rows; rows already there are reused.")
+    ],
+    data: Root = None,
+    weights: Weights = "ours",
+    precision: Precision = "fp32",
+    device: Device = "cpu",
+    save_images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep SR images, as DIR/<model>/<set>/x<scale>/*.png.")
+    ] = None,
+) -> None:
+    """Score a method on benchmark sets: Y-PSNR and SSIM of every image, one row each.
+
+    May be stopped at any time; the same command goes on where it was.
+    """
+    from hdsr import evaluation, results
+    from hdsr.datasets import load_benchmark
+
+    rows = evaluation.evaluate(
+        model,
+        scale,
+        dataset,
+        out=out,
+        root=data,
+        weights=weights,
+        precision=precision,
+        device=device,
+        save_images=save_images,
+        progress=None,
+    )
+    print("\n".join(summary_lines(results.summarize(rows))))
+    for benchmark in (load_benchmark(name, scale, data) for name in dict.fromkeys(dataset)):
+        if not benchmark.complete:
+            print(benchmark.description)
+
+
+def summary_lines(summary: "pd.DataFrame") -> list[str]:
+    """The means of whole sets, one line each; of a partial set, only how much of it there is."""
+    lines = []
+    for group in summary.itertuples():
+        title = f"{group.model} ({group.weights}) x{group.scale} {group.dataset}:"
+        if group.complete:
+            lines.append(f"{title} {group.psnr_db:.2f} dB, SSIM {group.ssim:.4f}, {group.n} images")
+        else:
+            lines.append(f"{title} incomplete, {group.n} of {group.expected} images, no mean")
+    return lines
+
+
+@app.command()
+def upscale(
+    images: Annotated[list[Path], typer.Argument(help="Images of any kind.")],
+    scale: Scale,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for <image>_x<scale>.png.")],
+    weights: Weights = "ours",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    precision: Precision = "fp32",
+    device: Device = "cpu",
+) -> int:
+    """Enlarge images."""
+    from hdsr.upscaling import upscale_files
+
+    failures = upscale_files(
+        images, scale, out, weights, overwrite=overwrite, device=device, precision=precision, progress=None
+    )
+    for failure in failures:
+        print(f"hdsr: error: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.YAML", help="What to train, and how.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is there.")] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated.")
+    ] = None,
+) -> None:
+    """Train a network."""
+    from hdsr.config import load_config
+    from hdsr.training import train as run
+
+    weights = run(load_config(config, overrides or []), out, resume, progress=sys.stderr.isatty())
+    print(f"best weights: {weights}")
+
+
+@app.command()
+def profile(
+    scale: Scale = 4,
+    lr_size: Annotated[int, typer.Option(min=1, metavar="PX", help="Side of the square LR image.")] = 256,
+    warmup: Annotated[int, typer.Option(min=0, help="Turns that are not timed.")] = 3,
+    runs: Annotated[int, typer.Option(min=2, help="Turns that are.")] = 10,
+    precision: Precision = "fp32",
+    device: Device = "cpu",
+) -> None:
+    """Count HDSRNet's parameters and operations, and time it, as published and folded."""
+    from hdsr import complexity, inference, latency, network
+
+    published = network.HDSRNet(scale)
+    forms = {"published": published, "folded": inference.fold(published)}
+    timed = latency.time_networks(
+        forms,
+        lr_size,
+        lr_size,
+        device=device,
+        precision=precision,
+        warmup=warmup,
+        runs=runs,
+        progress=None,
+    )
+    counted = complexity.hand_count(scale, lr_size, lr_size)
+    print(f"HDSRNet x{scale}, LR {lr_size} x {lr_size} to HR {scale * lr_size} x {scale * lr_size}")
+    print(f"parameters: {complexity.parameters(published):,} (by hand {counted['parameters'].sum():,})")
+    print(f"MACs by hand, mean shift as convolutions: {counted['macs'].sum() / 1e9:.2f} G")
+    for name, form in forms.items():
+        print(f"MACs by torch's counter, {name}: {complexity.macs(form, lr_size, lr_size) / 1e9:.2f} G")
+    print("\n".join(latency_lines(timed)))
+
+
+def latency_lines(timed: "dict[str, Latency]") -> list[str]:
+    """Median and quartiles of each form, then what they were measured with."""
+    lines = [
+        f"latency, {name}: {t.median_ms:.1f} ms (quartiles {t.quartile1_ms:.1f} to {t.quartile3_ms:.1f})"
+        for name, t in timed.items()
+    ]
+    last = next(reversed(timed.values()))
+    conditions = f"{last.device}, {last.precision}, {last.threads} CPU threads"
+    return [*lines, f"({conditions}, {last.warmup} turns to warm up, {last.runs} timed)"]
+
+
+@data_app.command()
+def status(data: Root = None) -> None:
+    """List the published sets: how many images each has, how many are here, how many of these are whole."""
+    from hdsr import datasets, paths
+
+    table = datasets.status(data)
+    print(f"data folder: {paths.data_root(data)}")
+    print(
+        table.drop(columns=["missing", "damaged"]).to_string(index=False, formatters={"bytes": "{:,}".format})
+    )
+    for line in table.itertuples():
+        for what in ("missing", "damaged"):
+            if names := getattr(line, what):
+                print(f"{line.set}: {what} {datasets.listed(names)}")
+
+
+@data_app.command()
+def verify(data: Root = None) -> int:
+    """Compare every file of the published sets that is here with its published SHA-256."""
+    from hdsr import datasets
+
+    table = datasets.status(data)
+    for line in table.itertuples():
+        for name in line.damaged:
+            message = f"{line.set} image {name!r} is not the published one: its SHA-256 differs"
+            print(f"hdsr: error: {message}", file=sys.stderr)
+    print(f"{table['verified'].sum()} of {table['present'].sum()} files are as published")
+    return 1 if table["damaged"].any() else 0

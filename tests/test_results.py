@@ -1,0 +1,158 @@
+import math
+import multiprocessing
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from hdsr import results
+from hdsr.errors import HdsrError
+
+ROW = results.Row(
+    model="hdsrnet",
+    dataset="Set5",
+    scale=4,
+    image="baby",
+    psnr_db=33.123456789012345,
+    ssim=0.9,
+    weights="ours",
+    weights_sha256="w",
+    image_sha256="i",
+    lr_sha256="l",
+    lr_source="imresize",
+    crop_px=4,
+    precision="fp32",
+    device="cpu",
+    protocol="p",
+    code_version="c",
+    seconds=0.25,
+    expected=2,
+)
+
+
+def test_columns_begin_as_the_contract_says():
+    assert results.COLUMNS[:6] == ("model", "dataset", "scale", "image", "psnr_db", "ssim")
+
+
+def test_rows_come_back_to_the_last_digit(tmp_path):
+    rows = [ROW, replace(ROW, image='a "quoted", name', psnr_db=math.inf)]
+    for row in rows:
+        results.add(tmp_path / "new" / "rows.csv", row)
+    assert results.read(tmp_path / "new" / "rows.csv") == rows
+    assert pd.read_csv(tmp_path / "new" / "rows.csv")["psnr_db"].tolist() == [33.123456789012345, math.inf]
+
+
+def test_no_file_holds_no_rows(tmp_path):
+    assert results.read(tmp_path / "rows.csv") == []
+    assert list(results.load(tmp_path / "rows.csv").columns) == list(results.COLUMNS)
+
+
+def test_every_cut_of_the_last_line_costs_only_that_row(tmp_path):
+    path = tmp_path / "rows.csv"
+    for name in ("baby", "bird"):
+        results.add(path, replace(ROW, image=name))
+    whole = path.read_bytes()
+    first_end = whole.index(b"\n", whole.index(b"\n") + 1) + 1
+    for length in range(first_end, len(whole)):
+        path.write_bytes(whole[:length])
+        assert [row.image for row in results.read(path)] == ["baby"]
+        results.add(path, replace(ROW, image="bird"))
+        assert path.read_bytes() == whole
+
+
+def test_a_cut_header_is_written_again(tmp_path):
+    path = tmp_path / "rows.csv"
+    header = ",".join(results.COLUMNS)
+    for length in (0, 7, len(header)):
+        path.write_text(header[:length])
+        results.add(path, ROW)
+        assert results.read(path) == [ROW]
+
+
+def test_a_damaged_line_is_dropped(tmp_path):
+    path = tmp_path / "rows.csv"
+    for name in ("baby", "bird", "head"):
+        results.add(path, replace(ROW, image=name))
+    text = path.read_text().replace("bird,33.12", "bird,33.x")
+    path.write_text(text)
+    assert [row.image for row in results.read(path)] == ["baby", "head"]
+    results.add(path, replace(ROW, image="bird"))
+    assert [row.image for row in results.read(path)] == ["baby", "head", "bird"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"weights_sha256": "x"}, {"image_sha256": "x"}, {"lr_sha256": "x"}, {"lr_source": "files"}]
+)
+def test_another_identity_takes_the_place_of_the_old(tmp_path, change):
+    for row in (ROW, replace(ROW, image="bird"), replace(ROW, psnr_db=1.0, **change)):
+        results.add(tmp_path / "rows.csv", row)
+    assert results.read(tmp_path / "rows.csv") == [
+        replace(ROW, image="bird"),
+        replace(ROW, psnr_db=1.0, **change),
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"weights": "authors"}, {"scale": 2}, {"precision": "bf16"}, {"device": "cuda"}, {"dataset": "Set14"}],
+)
+def test_other_places_stay_apart(tmp_path, change):
+    for row in (ROW, replace(ROW, **change)):
+        results.add(tmp_path / "rows.csv", row)
+    assert len(results.read(tmp_path / "rows.csv")) == 2
+
+
+def test_identity_is_all_but_what_was_measured():
+    assert replace(ROW, psnr_db=0.0, ssim=0.0, seconds=9.0, expected=5).identity == ROW.identity
+    for name in results.COLUMNS:
+        if name not in ("psnr_db", "ssim", "seconds", "expected"):
+            assert replace(ROW, **{name: "other"}).identity != ROW.identity
+
+
+@pytest.mark.parametrize("text", ["a,b,c\n1,2,3\n", "notes of a person", "model,dataset\n"])
+def test_a_file_of_something_else_is_left_alone(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(HdsrError, match="is not a file of result rows"):
+        results.add(path, ROW)
+    assert path.read_text() == text
+
+
+def add_many(path, model):
+    for index in range(40):
+        results.add(path, replace(ROW, model=model, image=str(index)))
+        results.add(path, replace(ROW, model="shared", image=str(index)))
+
+
+def test_two_processes_may_write_one_file(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    path = tmp_path / "rows.csv"
+    writers = [context.Process(target=add_many, args=(path, name)) for name in ("one", "two")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    rows = results.read(path)
+    assert len(rows) == len({row.place for row in rows}) == 3 * 40
+    assert results.parse(path)[1]
+
+
+def test_means_are_taken_over_whole_sets_only():
+    rows = [
+        replace(ROW, psnr_db=30.0, ssim=0.8),
+        replace(ROW, image="bird", psnr_db=31.0, ssim=0.9),
+        replace(ROW, weights="authors", psnr_db=40.0),
+        replace(ROW, weights="user", psnr_db=math.inf),
+        replace(ROW, weights="user", image="bird", psnr_db=30.0),
+    ]
+    summary = results.summarize(results.frame(rows)).set_index("weights")
+    assert summary.loc["ours", ["n", "expected", "complete", "psnr_db", "ssim"]].tolist() == pytest.approx(
+        [2, 2, True, 30.5, 0.85]
+    )
+    assert summary.loc["authors", ["n", "expected", "complete"]].tolist() == [1, 2, False]
+    assert summary.loc["authors", ["psnr_db", "ssim"]].isna().all()
+    assert summary.loc["user", "psnr_db"] == math.inf
+
+
+def test_no_rows_have_an_empty_summary():
+    assert results.summarize(results.frame([])).empty
