@@ -1,0 +1,98 @@
+"""The versions are pinned once, in constraints.txt, and everything that installs uses that file."""
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import distribution
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from hdsr.paths import PROJECT
+
+PIN = re.compile(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*")
+
+
+@pytest.fixture(scope="module")
+def pin_lines() -> list[str]:
+    lines = (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def pins(pin_lines: list[str]) -> dict[str, Version]:
+    pairs = (line.split("==") for line in pin_lines)
+    return {canonicalize_name(name): Version(version) for name, version in pairs}
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict:
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def installed_requirements(name: str, extras: frozenset[str], seen: set) -> Iterator[Requirement]:
+    """Everything that an installed package needs in this environment, direct and transitive."""
+    if (name, extras) in seen:
+        return
+    seen.add((name, extras))
+    for requirement in map(Requirement, distribution(name).requires or []):
+        environments = [{**default_environment(), "extra": extra} for extra in (extras or {""})]
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate(environment) for environment in environments):
+            yield requirement
+            yield from installed_requirements(requirement.name, frozenset(requirement.extras), seen)
+
+
+def test_every_line_is_an_exact_version_of_a_package_named_once(pin_lines: list[str], pins: dict) -> None:
+    assert [line for line in pin_lines if not PIN.fullmatch(line)] == []
+    assert len(pins) == len(pin_lines)
+
+
+def test_pins_satisfy_what_the_project_asks_for(pins: dict[str, Version], pyproject: dict) -> None:
+    project = pyproject["project"]
+    asked = pyproject["build-system"]["requires"] + project["dependencies"]
+    asked += project["optional-dependencies"]["dev"]
+    for requirement in map(Requirement, asked):
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
+
+
+def test_installed_versions_are_the_pinned_ones(pins: dict[str, Version]) -> None:
+    needed = {requirement.name for requirement in installed_requirements("hdsr", frozenset({"dev"}), set())}
+    installed = {name: distribution(name).version for name in needed}
+    drifted = {
+        name: version
+        for name, version in installed.items()
+        if Version(version).public != str(pins.get(canonicalize_name(name)))
+    }
+    assert drifted == {}, "installed, but not as constraints.txt says: run `make setup`, or `make lock`"
+    assert {"torch", "nbval", "ruff"} <= needed
+
+
+def test_torch_is_pinned_with_its_cuda_libraries(pins: dict[str, Version]) -> None:
+    assert {"nvidia-cudnn-cu13", "nvidia-cublas", "triton"} <= pins.keys()
+
+
+def test_conda_installs_the_pinned_versions() -> None:
+    environment = yaml.safe_load((PROJECT / "environment.yml").read_text(encoding="utf-8"))
+    *packages, by_pip = environment["dependencies"]
+    assert packages == ["python=3.11", "pip"]
+    assert by_pip == {"pip": ["-c constraints.txt", "-e .[dev]"]}
+
+
+def test_make_installs_the_pinned_versions() -> None:
+    command = ["make", "--dry-run", "--always-make", "setup"]
+    shown = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    installs = [line for line in shown.splitlines() if "pip install" in line]
+    assert len(installs) == 2
+    assert all("-c constraints.txt" in line for line in installs)
+
+
+def test_ci_runs_make_test() -> None:
+    script = PROJECT / ".ci" / "run"
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "exec make test"
+    assert script.stat().st_mode & 0o111
