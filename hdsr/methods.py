@@ -76,7 +76,7 @@ def load_hdsrnet(request: Request) -> Method:
         label="HDSRNet",
         weights_label=weights_label(request.weights, digest),
         weights_sha256=digest,
-        code_version=code_version(layers, network, inference, network_upscaler),
+        code_version=code_version(layers, network, inference, network_runner, network_upscaler),
         upscale=network_upscaler(inference.fold(loaded), request.device, request.precision),
     )
 
@@ -141,22 +141,37 @@ def devices() -> list[str]:
 def network_upscaler(
     module: nn.Module, device: torch.device, precision: Precision
 ) -> Callable[[Image], Image]:
-    """A network that takes and returns RGB in 0..255, (batch, 3, height, width), as a call on uint8 images.
+    """A network as a call on uint8 images, its result rounded and clipped; see `network_runner`."""
+    run = network_runner(module, device, precision)
 
-    The image goes through whole: the network's global pooling would see a tile as another image. The
-    result is rounded and clipped to uint8.
+    def upscale(lr: Image) -> Image:
+        return np.rint(run(lr.astype(np.float32)).clip(0, 255)).astype(np.uint8)
+
+    return upscale
+
+
+def network_runner(
+    module: nn.Module, device: torch.device, precision: Precision
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A network as a call on single images, (height, width, 3) in 0..255; its result is not rounded.
+
+    The image goes through whole: the network's global pooling would see a tile as another image.
+
+    Args:
+        module: RGB in 0..255, (batch, 3, height, width), to the same `scale` times larger.
+        device: where it runs; it is moved there.
+        precision: "fp32", or "bf16" for bfloat16 by autocast.
     """
     module = module.to(device, memory_format=torch.channels_last).eval()
 
     @torch.inference_mode()
-    def upscale(lr: Image) -> Image:
-        batch = torch.tensor(lr, device=device).permute(2, 0, 1)[None].float()
+    def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
+        batch = torch.tensor(image, device=device).permute(2, 0, 1)[None]
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            sr = module(batch.contiguous(memory_format=torch.channels_last))
-        rounded = sr[0].float().round().clamp(0, 255).byte()
-        return np.ascontiguousarray(rounded.permute(1, 2, 0).cpu().numpy())
+            result = module(batch.contiguous(memory_format=torch.channels_last))
+        return np.ascontiguousarray(result[0].float().permute(1, 2, 0).cpu().numpy())
 
-    return upscale
+    return run
 
 
 def weights_label(weights: str | Path, digest: str) -> str:
