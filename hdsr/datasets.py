@@ -252,7 +252,8 @@ def not_there(name: str, folder: Path, manifest: Path) -> str:
     count = len(manifests.images_of(name))
     missing = f"all {count} images are missing" if count else "its images are missing"
     advice = how_to_get(manifest) if count else "put them there"
-    return f"data set {name} is not in {folder}: {missing}; {advice}, or name another data folder (--data or HDSR_DATA)"
+    advice += ", or name another data folder (--data or HDSR_DATA)"
+    return f"data set {name} is not in {folder}: {missing}; {advice}"
 
 
 def how_to_get(manifest: Path) -> str:
