@@ -128,13 +128,14 @@ def refresh(name: str, reports: Path) -> Path:
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
-        on_cell_start=lambda **_: bar.update(),
     )
-    with tqdm(total=len(document.cells), desc=name, unit="cell") as bar:
-        try:
-            client.execute(env={**os.environ, "HDSR_REPORTS": str(reports)})
-        except (CellExecutionError, DeadKernelError) as error:
-            raise HdsrError(f"notebook {name}: {first_line(error)}") from None
+    client.reset_execution_trackers()
+    try:
+        with client.setup_kernel(env={**os.environ, "HDSR_REPORTS": str(reports)}):
+            for index, cell in enumerate(tqdm(document.cells, desc=name, unit="cell")):
+                client.execute_cell(cell, index)
+    except (CellExecutionError, DeadKernelError) as error:
+        raise HdsrError(f"notebook {name}: {first_line(error)}") from None
     document.metadata = nbformat.from_dict(STORED_METADATA)
     with atomic_path(source) as temporary:
         nbformat.write(document, temporary)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from hdsr import execution, pages, paths
+from hdsr.cli import error_line
 from hdsr.errors import HdsrError
 
 PUBLISHED = ("rows", "tables", "figures", "html", "index.html")
@@ -105,14 +106,16 @@ def copy_report(report: Path, published: Path) -> None:
         copy.replace(published)
 
 
-def main() -> None:
-    """Run a command; bad input ends with one line on stderr and exit code 2."""
+def main() -> int:
+    """Run a command and return its exit code; an error is one line on stderr, as of the command `hdsr`."""
     try:
-        app()
-    except HdsrError as error:
-        print(f"hdsr: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return app(prog_name="python -m hdsr.reports", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        return 130
+    except (HdsrError, typer.TyperException) as error:
+        print(error_line(error), file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
