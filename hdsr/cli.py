@@ -113,19 +113,30 @@ def upscale(
     images: Annotated[list[Path], typer.Argument(help="Images of any kind.")],
     scale: Scale,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for <image>_x<scale>.png.")],
+    data: Root = None,
     weights: Weights = "ours",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     precision: Precision = "fp32",
     device: Device = "cpu",
 ) -> int:
-    """Enlarge images."""
+    """Enlarge images of any kind: gray, 16 bits, transparency, color profile and upright view are kept."""
     from hdsr.upscaling import upscale_files
 
     failures = upscale_files(
-        images, scale, out, weights, overwrite=overwrite, device=device, precision=precision, progress=None
+        images,
+        scale,
+        out,
+        weights,
+        overwrite=overwrite,
+        root=data,
+        device=device,
+        precision=precision,
+        progress=None,
     )
+    if len(failures) == len(images):
+        raise HdsrError("; ".join(map(str, failures)))
     for failure in failures:
-        print(f"hdsr: error: {failure}", file=sys.stderr)
+        print(error_line(failure), file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -140,9 +151,11 @@ def train(
 ) -> None:
     """Train a network."""
     from hdsr.config import load_config
-    from hdsr.training import train as run
 
-    weights = run(load_config(config, overrides or []), out, resume, progress=sys.stderr.isatty())
+    chosen = load_config(config, overrides or [])
+    from hdsr import training
+
+    weights = training.train(chosen, out, resume, progress=sys.stderr.isatty())
     print(f"best weights: {weights}")
 
 

@@ -1,0 +1,256 @@
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from hdsr import checkpoint, evaluation, results, training
+from hdsr.cli import main
+from hdsr.images import read_image, write_png
+from hdsr.methods import LOADERS
+from hdsr.network import HDSRNet
+
+COMMANDS = ["evaluate", "upscale", "train", "profile", "data status", "data verify"]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        write_png(tmp_path / "photos" / f"{name}.png", random.integers(0, 256, (24, 26, 3), dtype=np.uint8))
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(0)
+    checkpoint.save(HDSRNet(2), tmp_path / "weights.safetensors", {})
+    return tmp_path / "weights.safetensors"
+
+
+@pytest.fixture
+def failure(capsys):
+    """Run a command that must fail with exit code 2 and one line, which is returned without its beginning."""
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        assert code == 2
+        assert re.fullmatch(r"hdsr: error: [^\n]+\n", printed.err)
+        return printed.err.removeprefix("hdsr: error: ").rstrip()
+
+    return run
+
+
+def evaluate_arguments(dataset, tmp_path, *more):
+    defaults = ["evaluate", "--model", "bicubic", "--scale", 2, "--dataset", dataset]
+    return [str(word) for word in [*defaults, "--out", tmp_path / "rows.csv", *more]]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_explains_itself(command, capsys):
+    assert main([*command.split(), "--help"]) == 0
+    assert "Usage: hdsr" in capsys.readouterr().out
+
+
+def test_help_names_every_method(capsys):
+    main(["evaluate", "--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in LOADERS)
+
+
+def test_help_needs_no_torch():
+    code = "import sys; from hdsr.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_module_runs_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "hdsr", "profile", "--scale", "5"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "hdsr: error: Invalid value for '--scale': '5' is not one of '2', '3', '4'.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "Missing command"),
+        ("paint", "No such command 'paint'"),
+        ("profile --colour red", "No such option: --colour"),
+        ("profile --scale two", "'two' is not one of '2', '3', '4'"),
+        ("profile --precision fp8", "'fp8' is not one of 'fp32', 'bf16'"),
+        ("profile --runs many", "Invalid value for '--runs'"),
+        ("profile --runs 1", "Invalid value for '--runs'"),
+        ("profile --scale", "'--scale' requires an argument"),
+        ("profile --scale 2 --device tpu9", "device 'tpu9' cannot be used here"),
+        ("evaluate --model bicubic", "Missing option '--scale'"),
+        (
+            "evaluate --model edsr --scale 2 --dataset samples --out x.csv",
+            "unknown model 'edsr': expected one of",
+        ),
+        ("upscale --scale 2 --out x", "Missing argument 'images'"),
+        ("train", "Missing argument"),
+        ("train nowhere.yaml --out x", "nowhere.yaml"),
+        ("data paint", "No such command 'paint'"),
+    ],
+)
+def test_usage_errors_are_one_line(words, message, failure, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in failure(*words.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluate_writes_rows_and_prints_means(photos, tmp_path, capsys):
+    arguments = evaluate_arguments(photos, tmp_path, "--save-images", tmp_path / "sr")
+    for _ in range(2):
+        assert main(arguments) == 0
+        printed = capsys.readouterr()
+        assert re.fullmatch(
+            r"bicubic \(none\) x2 photos: \d\d?\.\d\d dB, SSIM 0\.\d{4}, 2 images\n", printed.out
+        )
+        assert printed.err == ""
+    assert [row.image for row in results.read(tmp_path / "rows.csv")] == ["a", "b"]
+    assert (tmp_path / "sr" / "bicubic" / "photos" / "x2" / "b.png").is_file()
+
+
+def test_evaluate_prints_no_mean_of_a_partial_set(photos, tmp_path, capsys):
+    hr = tmp_path / "benchmarks" / "Set5" / "HR"
+    hr.mkdir(parents=True)
+    (photos / "a.png").rename(hr / "baby.png")
+    assert main(evaluate_arguments("Set5", tmp_path, "--data", tmp_path)) == 0
+    text = capsys.readouterr().out
+    assert "bicubic (none) x2 Set5: incomplete, 1 of 5 images, no mean" in text
+    assert "missing bird, butterfly, head, woman" in text
+    assert "dB" not in text
+
+
+def test_a_truncated_image_is_named(photos, tmp_path, failure):
+    (photos / "b.png").write_bytes((photos / "b.png").read_bytes()[:500])
+    assert "b.png" in failure(*evaluate_arguments(photos, tmp_path))
+
+
+def test_a_missing_set_says_where_it_was_looked_for(tmp_path, failure):
+    line = failure(*evaluate_arguments("Set5", tmp_path, "--data", tmp_path))
+    assert str(tmp_path / "benchmarks" / "Set5" / "HR") in line
+
+
+def test_weights_of_another_network_are_refused(photos, tmp_path, failure):
+    torch.save({"conv.weight": torch.zeros(3)}, tmp_path / "other.pt")
+    arguments = evaluate_arguments(photos, tmp_path, "--model", "hdsrnet", "--weights", tmp_path / "other.pt")
+    line = failure(*arguments)
+    assert "other.pt" in line
+    assert "not HDSRNet" in line
+
+
+@pytest.mark.parametrize("file", ["carn_m.pth", "lesrcnn_x2.pth", "vdsr_model_epoch_50.pth"])
+def test_real_weights_of_another_network_are_refused(photos, tmp_path, real_data_root, file, failure):
+    path = real_data_root / "weights" / file
+    assert file in failure(*evaluate_arguments(photos, tmp_path, "--model", "hdsrnet", "--weights", path))
+
+
+def test_weights_of_another_scale_are_refused(photos, tmp_path, weights, failure):
+    line = failure(
+        *evaluate_arguments(photos, tmp_path, "--model", "hdsrnet", "--scale", 3, "--weights", weights)
+    )
+    assert "holds weights for x2, expected x3" in line
+
+
+def test_a_folder_cannot_hold_rows(photos, tmp_path, failure):
+    (tmp_path / "rows.csv").mkdir()
+    assert failure(*evaluate_arguments(photos, tmp_path)) == f"{tmp_path / 'rows.csv'}: Is a directory"
+
+
+def test_upscale_writes_every_image(photos, tmp_path, weights, capsys):
+    arguments = ["upscale", photos / "a.png", photos / "b.png", "--scale", 2, "--out", tmp_path / "big"]
+    assert main([*map(str, arguments), "--weights", str(weights)]) == 0
+    assert read_image(tmp_path / "big" / "a_x2.png").shape == (48, 52, 3)
+    assert (tmp_path / "big" / "b_x2.png").is_file()
+    assert capsys.readouterr().err == ""
+
+
+def test_upscale_does_what_it_can(photos, tmp_path, weights, capsys):
+    (photos / "a.png").write_bytes(b"not an image")
+    arguments = ["upscale", photos / "a.png", photos / "b.png", "--scale", 2, "--out", tmp_path / "big"]
+    assert main([*map(str, arguments), "--weights", str(weights)]) == 1
+    assert re.fullmatch(r"hdsr: error: [^\n]*a\.png[^\n]*\n", capsys.readouterr().err)
+    assert [path.name for path in (tmp_path / "big").iterdir()] == ["b_x2.png"]
+
+
+@pytest.mark.parametrize("names", [["a.png"], ["a.png", "gone.png"]])
+def test_upscale_of_nothing_usable_fails(names, photos, tmp_path, weights, failure):
+    (photos / "a.png").write_bytes(b"not an image")
+    paths = [photos / name for name in names]
+    line = failure("upscale", *paths, "--scale", 2, "--out", tmp_path / "big", "--weights", weights)
+    assert all(name in line for name in names)
+
+
+def test_upscale_does_not_overwrite_unless_told(photos, tmp_path, weights, failure):
+    write_png(tmp_path / "a_x2.png", np.zeros((4, 4, 3), np.uint8))
+    arguments = ["upscale", photos / "a.png", "--scale", 2, "--out", tmp_path, "--weights", weights]
+    assert "a_x2.png" in failure(*arguments)
+    assert main([*map(str, arguments), "--overwrite"]) == 0
+
+
+def test_an_unknown_config_key_is_named(tmp_path, failure):
+    config = tmp_path / "config.yaml"
+    config.write_text("scale: 2\nsets: [{name: T91}]\npatch_px: 64\nsteps: 10\nlearning_speed: 1\n")
+    assert "unknown key 'learning_speed'" in failure("train", config, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_hands_its_options_on(tmp_path, monkeypatch, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("scale: 2\nsets: [{name: T91}]\npatch_px: 64\nsteps: 10\n")
+    seen = {}
+
+    def train(config, out, resume, progress):
+        seen.update(config=config, out=out, resume=resume)
+        return out / "best.safetensors"
+
+    monkeypatch.setattr(training, "train", train)
+    arguments = ["train", str(config), "--out", "run", "--resume", "--set", "steps=3", "--set", "seed=7"]
+    assert main(arguments) == 0
+    assert (seen["config"].steps, seen["config"].seed, str(seen["out"]), seen["resume"]) == (
+        3,
+        7,
+        "run",
+        True,
+    )
+    assert capsys.readouterr().out == "best weights: run/best.safetensors\n"
+
+
+def test_an_interrupt_ends_with_130_and_no_traceback(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    assert main(evaluate_arguments(photos, tmp_path)) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_profile_counts_and_times(capsys):
+    assert main(["profile", "--scale", "4", "--lr-size", "16", "--warmup", "0", "--runs", "2"]) == 0
+    text = capsys.readouterr().out
+    assert "parameters: 1,966,208 (by hand 1,966,208)" in text
+    for line in ("latency, published: ", "latency, folded: ", "cpu, fp32, ", "0 turns to warm up, 2 timed"):
+        assert line in text
+
+
+def test_data_status_of_an_empty_folder(tmp_path, capsys):
+    assert main(["data", "status", "--data", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert str(tmp_path) in text
+    assert "Set5: missing baby, bird, butterfly, head, woman" in text
+
+
+def test_data_verify_names_a_damaged_file(photos, tmp_path, capsys):
+    hr = tmp_path / "benchmarks" / "Set5" / "HR"
+    hr.mkdir(parents=True)
+    assert main(["data", "verify", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "0 of 0 files are as published\n"
+    (photos / "a.png").rename(hr / "baby.png")
+    assert main(["data", "verify", "--data", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "0 of 1 files are as published\n"
+    assert printed.err == "hdsr: error: Set5 image 'baby' is not the published one: its SHA-256 differs\n"

@@ -1,0 +1,235 @@
+import itertools
+import math
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hdsr import metrics, results
+from hdsr.cli import main
+from hdsr.datasets import load_benchmark
+from hdsr.errors import HdsrError
+from hdsr.evaluation import evaluate
+from hdsr.images import read_image, write_png
+from hdsr.methods import LOADERS, Method
+from hdsr.resize import imresize
+
+
+def write_images(folder, count=3, height=24, width=26, seed=0):
+    """Random PNG images called a, b, c ... in a folder of their own."""
+    random = np.random.default_rng(seed)
+    for index in range(count):
+        name = chr(ord("a") + index % 26) + str(index // 26 or "")
+        write_png(folder / f"{name}.png", random.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return write_images(tmp_path / "photos")
+
+
+@pytest.fixture
+def repeat(monkeypatch):
+    """A method that repeats pixels; the list it returns grows with every image that it enlarges."""
+    calls = []
+
+    def loader(request):
+        def upscale(lr):
+            calls.append(lr.shape)
+            return lr.repeat(request.scale, axis=0).repeat(request.scale, axis=1)
+
+        return Method("repeat", "Repeat", str(request.weights), f"hash of {request.weights}", "1", upscale)
+
+    monkeypatch.setitem(LOADERS, "repeat", loader)
+    return calls
+
+
+def run(photos, tmp_path, **changes):
+    arguments = {"out": tmp_path / "rows.csv", "progress": False, **changes}
+    return evaluate(arguments.pop("model", "repeat"), arguments.pop("scale", 2), [str(photos)], **arguments)
+
+
+def test_rows_of_the_samples_are_the_scores_of_their_images(tmp_path):
+    rows = evaluate("bicubic", 4, ["samples"], out=tmp_path / "rows.csv", progress=False)
+    assert tuple(rows.columns) == results.COLUMNS
+    for row, (name, lr, hr) in zip(rows.itertuples(), load_benchmark("samples", 4), strict=True):
+        sr = imresize(lr, 4)
+        assert (row.dataset, row.image, row.scale, row.crop_px) == ("samples", name, 4, 4)
+        assert (row.psnr_db, row.ssim) == (metrics.psnr_y(sr, hr, 4), metrics.ssim_y(sr, hr, 4))
+    pd.testing.assert_frame_equal(results.load(tmp_path / "rows.csv"), rows)
+    assert results.summarize(rows)["complete"].all()
+
+
+def test_bicubic_means_of_a_real_set(tmp_path, real_data_root):
+    rows = evaluate("bicubic", 3, ["Set5"], out=tmp_path / "rows.csv", root=real_data_root, progress=False)
+    summary = results.summarize(rows).iloc[0]
+    assert summary[["n", "expected", "psnr_db"]].tolist() == pytest.approx([5, 5, 30.4047], abs=5e-5)
+
+
+def test_a_second_call_computes_nothing(photos, tmp_path, repeat):
+    first = run(photos, tmp_path)
+    written = (tmp_path / "rows.csv").read_bytes()
+    pd.testing.assert_frame_equal(run(photos, tmp_path), first)
+    assert len(repeat) == 3
+    assert (tmp_path / "rows.csv").read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weights": "authors"}, {"scale": 3}, {"precision": "bf16"}, {"model": "bicubic"}]
+)
+def test_other_arguments_get_rows_of_their_own(photos, tmp_path, repeat, changes):
+    run(photos, tmp_path)
+    assert len(run(photos, tmp_path, **changes)) == 3
+    assert len(results.read(tmp_path / "rows.csv")) == 6
+    run(photos, tmp_path)
+    assert len(repeat) == 3 + (3 if "model" not in changes else 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights_sha256": "another file"},
+        {"code_version": "another network"},
+        {"protocol": "another crop"},
+        {"image_sha256": "another image"},
+        {"lr_sha256": "another degradation"},
+        {"crop_px": 0},
+    ],
+)
+def test_a_row_of_another_identity_is_never_reused(photos, tmp_path, repeat, change):
+    run(photos, tmp_path)
+    rows = results.read(tmp_path / "rows.csv")
+    results.replace(tmp_path / "rows.csv", [replace(rows[0], psnr_db=99.0, **change), *rows[1:]])
+    again = run(photos, tmp_path)
+    assert len(repeat) == 4
+    assert again["psnr_db"].tolist() == [row.psnr_db for row in rows]
+    assert len(results.read(tmp_path / "rows.csv")) == 3
+
+
+def test_a_changed_image_is_scored_again(photos, tmp_path, repeat):
+    before = run(photos, tmp_path)
+    write_png(photos / "b.png", 255 - read_image(photos / "b.png"))
+    after = run(photos, tmp_path)
+    assert len(repeat) == 4
+    assert (before["image_sha256"] == after["image_sha256"]).tolist() == [True, False, True]
+    assert len(results.read(tmp_path / "rows.csv")) == 3
+
+
+def test_saved_images_are_those_that_were_scored(photos, tmp_path, repeat):
+    rows = run(photos, tmp_path, save_images=tmp_path / "sr")
+    saved = tmp_path / "sr" / "repeat" / "photos" / "x2"
+    assert sorted(path.name for path in saved.iterdir()) == ["a.png", "b.png", "c.png"]
+    scores = [
+        metrics.psnr_y(read_image(saved / f"{name}.png"), hr, 2) for name, _, hr in load_benchmark(photos, 2)
+    ]
+    assert scores == rows["psnr_db"].tolist()
+
+
+def test_a_saved_image_that_is_gone_or_another_one_is_made_again(photos, tmp_path, repeat):
+    run(photos, tmp_path, save_images=tmp_path / "sr")
+    saved = tmp_path / "sr" / "repeat" / "photos" / "x2"
+    contents = {path: path.read_bytes() for path in saved.iterdir()}
+    (saved / "a.png").unlink()
+    (saved / "b.png").write_bytes(b"cut short")
+    (saved / "c.png").write_bytes((photos / "c.png").read_bytes())
+    run(photos, tmp_path, save_images=tmp_path / "sr")
+    assert len(repeat) == 6
+    assert {path: path.read_bytes() for path in saved.iterdir()} == contents
+
+
+def test_a_perfect_image_counts_as_saved(tmp_path, repeat):
+    folder = tmp_path / "flat"
+    write_png(folder / "flat.png", np.full((24, 24, 3), 7, np.uint8))
+    for _ in range(2):
+        rows = run(folder, tmp_path, save_images=tmp_path / "sr")
+        assert rows["psnr_db"].tolist() == [math.inf]
+    assert len(repeat) == 1
+
+
+def test_an_interrupted_run_goes_on_where_it_was(photos, tmp_path, repeat, monkeypatch):
+    score, counter = metrics.ssim_y, itertools.count()
+
+    def interrupted_at_the_third(*arguments):
+        if next(counter) == 2:
+            raise KeyboardInterrupt
+        return score(*arguments)
+
+    monkeypatch.setattr(metrics, "ssim_y", interrupted_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(photos, tmp_path)
+    assert [row.image for row in results.read(tmp_path / "rows.csv")] == ["a", "b"]
+    run(photos, tmp_path)
+    assert len(repeat) == 4
+
+
+def test_a_killed_process_loses_at_most_the_image_in_hand(tmp_path):
+    photos = write_images(tmp_path / "photos", count=40, height=120, width=120)
+    out = tmp_path / "rows.csv"
+    command = [sys.executable, "-m", "hdsr", "evaluate", "--model", "bicubic", "--scale", "2"]
+    command += ["--dataset", str(photos), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while len(results.read(out)) < 3 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    survivors = results.read(out)
+    assert 3 <= len(survivors) < 40
+    assert main(command[3:]) == 0
+    rows = results.read(out)
+    assert rows[: len(survivors)] == survivors
+    assert [row.image for row in rows] == [name for name, _, _ in load_benchmark(photos, 2)]
+
+
+def test_an_incomplete_set_has_rows_but_no_mean(tmp_path, repeat):
+    hr = write_images(tmp_path / "benchmarks" / "Set5" / "HR", count=1)
+    (hr / "a.png").rename(hr / "baby.png")
+    rows = evaluate("repeat", 2, ["Set5"], out=tmp_path / "rows.csv", root=tmp_path, progress=False)
+    summary = results.summarize(rows).iloc[0]
+    assert summary[["n", "expected", "complete"]].tolist() == [1, 5, False]
+    assert math.isnan(summary["psnr_db"])
+
+
+def test_a_folder_that_grew_is_incomplete_until_it_is_measured_anew(photos, tmp_path, repeat):
+    run(photos, tmp_path)
+    write_images(photos, count=4)
+    rows = run(photos, tmp_path)
+    assert rows["expected"].tolist() == [4] * 4
+    assert len(repeat) == 4
+
+
+def test_a_set_named_twice_is_counted_once(photos, tmp_path, repeat):
+    rows = evaluate("repeat", 2, [str(photos)] * 2, out=tmp_path / "rows.csv", progress=False)
+    assert len(rows) == len(repeat) == 3
+
+
+def test_two_sets_of_one_name_are_refused(photos, tmp_path, repeat):
+    other = write_images(tmp_path / "other" / "photos")
+    with pytest.raises(HdsrError, match="two sets are named 'photos'"):
+        evaluate("repeat", 2, [str(photos), str(other)], out=tmp_path / "rows.csv", progress=False)
+
+
+def test_a_damaged_image_is_named_and_the_rows_before_it_kept(photos, tmp_path, repeat):
+    (photos / "b.png").write_bytes((photos / "b.png").read_bytes()[:300])
+    with pytest.raises(HdsrError, match=r"b\.png"):
+        run(photos, tmp_path)
+    assert [row.image for row in results.read(tmp_path / "rows.csv")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "edsr"}, "unknown model 'edsr'"),
+        ({"scale": 5}, "unknown scale 5: expected 2, 3 or 4"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'"),
+    ],
+)
+def test_bad_arguments_leave_no_file(photos, tmp_path, changes, message):
+    with pytest.raises(HdsrError, match=message):
+        run(photos, tmp_path, **{"model": "bicubic", **changes})
+    assert not (tmp_path / "rows.csv").exists()
