@@ -61,7 +61,7 @@ def measure(
         for variant in variants(settings, scale):
             obstacle = absent or variant.obstacle
             if obstacle:
-                gaps.append((variant.model, variant.label, dataset, scale, obstacle))
+                gaps.append((variant.model, variant.label, Path(dataset).name, scale, obstacle))
             else:
                 rows.append(score(settings, variant, dataset, scale, progress))
     if not rows:

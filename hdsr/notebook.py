@@ -1,6 +1,7 @@
 """The parameters of the notebooks: one schema for each, checked before any work begins."""
 
 import ast
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,38 +54,59 @@ class Settings(BaseModel):
         return paths.data_root(self.data_root)
 
 
-class DataSettings(Settings):
-    """Parameters of the data notebook.
+class BenchmarkSettings(Settings):
+    """Parameters of the notebooks that look at benchmark sets.
 
     Attributes:
-        golden_root: folder of LR images written by MATLAB, or None for the environment variable HDSR_GOLDEN.
-        datasets: benchmark sets to look at.
-        scales: factors at which the bicubic baseline is measured.
+        datasets: names of benchmark sets, or folders of images.
+        scales: factors of enlargement.
     """
 
-    golden_root: StrictStr | None = None
     datasets: Names = ("samples",)
     scales: Scales = (2, 3, 4)
 
+    @property
+    def set_names(self) -> tuple[str, ...]:
+        """The sets as rows and tables call them: a folder goes by its own name."""
+        return tuple(Path(dataset).name for dataset in self.datasets)
 
-class MeasurementSettings(Settings):
-    """Parameters of the notebooks that measure methods on benchmark sets.
+
+class MeasurementSettings(BenchmarkSettings):
+    """Parameters of the notebooks that measure methods.
 
     Attributes:
-        datasets: benchmark sets, or folders of images.
-        scales: factors of enlargement.
         methods: names in the registry of methods, in the order of tables and figures.
-        weights: sources of HDSRNet's weights, each of "ours", "authors" or a file.
+        weights: sources of weights, each of "ours", "authors" or a file.
         device: where networks run, as torch names it.
         precision: the arithmetic of the networks.
     """
 
-    datasets: Names = ("samples",)
-    scales: Scales = (2, 3, 4)
     methods: Names = ("bicubic", "hdsrnet")
     weights: Names = ("ours",)
     device: Annotated[StrictStr, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
     precision: Literal["fp32", "bf16"] = "fp32"
+
+
+class DataSettings(BenchmarkSettings):
+    """Parameters of the data notebook.
+
+    Attributes:
+        golden_root: folder of LR images written by MATLAB; None for the environment variable HDSR_GOLDEN.
+    """
+
+    golden_root: StrictStr | None = None
+
+    @property
+    def golden(self) -> Path | None:
+        """The folder of reference images, if one is named."""
+        named = self.golden_root or os.environ.get("HDSR_GOLDEN")
+        return Path(named).expanduser() if named else None
+
+    @property
+    def bicubic(self) -> MeasurementSettings:
+        """Settings that measure bicubic on the same sets."""
+        shared = self.model_dump(exclude={"golden_root"})
+        return MeasurementSettings(**shared, methods=("bicubic",))
 
 
 SCHEMAS: dict[str, type[Settings]] = {

@@ -251,32 +251,3 @@ def with_variants(rows: pd.DataFrame) -> pd.DataFrame:
     rows = with_methods(rows)
     source = ", " + rows["weights"].map(source_label)
     return rows.assign(variant=rows["method"] + source.where(rows["weights"] != NO_WEIGHTS, ""))
-
-
-def contents(report: Path) -> Table:
-    """What the paper shows and claims, the notebook that reproduces it, and how far this report has it.
-
-    Args:
-        report: the folder of a profile; see `hdsr.paths.report_dir`.
-    """
-    numbers = paper.contents()
-    numbers["state"] = [state(report, line.notebook, line.output) for line in numbers.itertuples()]
-    printed = numbers[["item", "subject", "notebook", "state"]].replace("", ABSENT)
-    return Table("contents", "The paper's figures, tables and claims, and where they are", numbers, printed)
-
-
-def state(report: Path, notebook: str, output: str) -> str:
-    """How far one item of the paper has been reproduced, read off its file in the report folder."""
-    if not notebook:
-        return "no notebook for it yet"
-    if not output:
-        return "read it off the notebook; no verdict is computed yet"
-    path = report / f"{output}.csv"
-    if not path.is_file():
-        return "not in this report"
-    numbers = pd.read_csv(path)
-    if output.startswith("figures"):
-        return f"drawn: {', '.join(numbers['panel'])}"
-    measured = numbers[numbers["psnr_db"].notna()]
-    methods = measured["method"].unique()
-    return f"measured: {', '.join(methods)}" if len(methods) else "published numbers only"
