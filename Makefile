@@ -57,23 +57,23 @@ REPORTS  := $(PYTHON) -m hdsr.reports
 # The quick profile is the same everywhere: it never sees a machine's own data.
 EXECUTE  := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
 
-# What decides a result, and what only draws one. No notebook imports the modules that are in neither.
-DRAWING   := hdsr/tables.py hdsr/figures.py
-NOT_USED  := $(addprefix hdsr/,cli.py __main__.py reports.py pages.py chapters.py execution.py)
-MEASURING := $(filter-out $(DRAWING) $(NOT_USED),$(wildcard hdsr/*.py hdsr/*/*.py)) \
-	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors) constraints.txt
+# What every notebook may use: all of hdsr but the figures and what only a command line needs.
+APART := $(addprefix hdsr/,figures.py cli.py __main__.py reports.py pages.py chapters.py)
+USED  := $(filter-out $(APART),$(wildcard hdsr/*.py hdsr/*/*.py)) constraints.txt notebooks/compared.csv \
+	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors)
 ifneq ($(PROFILE),quick)
-MEASURING += $(wildcard $(or $(HDSR_DATA),data)/benchmarks/*/HR $(or $(HDSR_DATA),data)/weights)
+USED += $(wildcard $(or $(HDSR_DATA),data)/benchmarks/*/HR $(or $(HDSR_DATA),data)/weights)
 endif
 
 reproduce: $(REPORT)/index.html ## execute the notebooks of PROFILE and render them as web pages
 
-$(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(PROFILE).yaml $(MEASURING) | $(STAMP)
+$(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(PROFILE).yaml $(USED) | $(STAMP)
 	$(EXECUTE) run $* --profile $(PROFILE)
 
-$(REPORT)/notebooks/00_index.ipynb: hdsr/tables.py
-$(REPORT)/notebooks/02_benchmarks.ipynb: hdsr/tables.py
-$(REPORT)/notebooks/04_figures.ipynb: hdsr/tables.py hdsr/figures.py $(REPORT)/notebooks/02_benchmarks.ipynb
+$(REPORT)/notebooks/01_data.ipynb: hdsr/figures.py
+$(REPORT)/notebooks/04_figures.ipynb: hdsr/figures.py $(REPORT)/notebooks/02_benchmarks.ipynb
+# The index says what the others have left behind.
+$(REPORT)/notebooks/00_index.ipynb: $(filter-out %/00_index.ipynb,$(EXECUTED))
 
 PAGES := $(addprefix hdsr/,reports.py pages.py chapters.py) $(wildcard hdsr/templates/*.* hdsr/templates/notebook/*)
 

@@ -1,10 +1,12 @@
 """Notebooks executed from top to bottom, in a kernel of the environment that runs this process."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -34,6 +36,10 @@ class EnvironmentKernel(AsyncKernelManager):
     @default("transport_encryption")
     def encrypt_where_possible(self) -> str:
         return "auto"
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start it without its own chatter; what cells write to stderr reaches their outputs all the same."""
+        await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
     @property
     def kernel_spec(self) -> KernelSpec:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hdsr import execution, pages, paths
+from hdsr import execution, pages, paths, regression
 from hdsr.cli import error_line
 from hdsr.errors import HdsrError
 
@@ -63,8 +63,7 @@ def announce(page: Path) -> None:
 def refresh(names: Annotated[list[str] | None, typer.Argument(help="All if none is named.")] = None) -> None:
     """Execute notebooks in place to renew the outputs stored in them; reports go to a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="hdsr-reports-") as reports:
-        for name in names or execution.notebook_names():
-            execution.refresh(name, Path(reports))
+        regression.refresh(names or execution.notebook_names(), Path(reports))
 
 
 @app.command()
@@ -100,8 +99,10 @@ def copy_report(report: Path, published: Path) -> None:
         copy = Path(folder) / published.name
         copy.mkdir()
         for part in PUBLISHED:
-            source = report / part
-            (shutil.copytree if source.is_dir() else shutil.copy2)(source, copy / part)
+            if (report / part).is_dir():
+                shutil.copytree(report / part, copy / part, ignore=shutil.ignore_patterns(".*"))
+            else:
+                shutil.copy2(report / part, copy / part)
         shutil.rmtree(published, ignore_errors=True)
         copy.replace(published)
 

@@ -26,8 +26,8 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         executed = execution.executed_path(name, "quick")
         executed.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(new_notebook(cells=CELLS, metadata={"papermill": RECORD}), executed)
-    for part in ("rows/benchmarks.csv", "tables/table_2.csv", "figures/figure_2.pdf"):
-        (folder / part).parent.mkdir()
+    for part in ("rows/benchmarks.csv", "rows/.lock", "tables/table_2.csv", "figures/figure_2.pdf"):
+        (folder / part).parent.mkdir(exist_ok=True)
         (folder / part).write_text("content", encoding="utf-8")
     reports.report("quick")
     return folder
