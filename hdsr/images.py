@@ -77,7 +77,8 @@ def read_picture(path: str | Path) -> Picture:
         except HdsrError as error:
             raise HdsrError(f"{path}: {error}") from None
         except UnidentifiedImageError:
-            raise HdsrError(f"{path} is not an image, or damaged at its beginning") from None
+            reason = "is not an image of a known format, or damaged at its beginning"
+            raise HdsrError(f"{path} {reason}") from None
         except Image.DecompressionBombError as error:
             raise HdsrError(f"{path} is too large: {error}") from None
         except MemoryError:

@@ -20,8 +20,8 @@ from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
 from hdsr.images import Pixels, read_picture, write_png
 from hdsr.inference import fold
-from hdsr.methods import Precision, check_precision, network_runner, torch_device
 from hdsr.resize import contributions
+from hdsr.runners import Precision, check_precision, network_runner, torch_device
 
 WORKING_BYTES_PER_PIXEL = 3000
 """Memory that the network takes for each LR pixel: 2,760 to 2,900 measured at x2 and x4, fp32 and bf16."""
@@ -111,6 +111,7 @@ def upscale_files(
     """
     planned = plan(list(map(Path, paths)), scale, Path(out_dir), overwrite)
     enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision)
+    make_folder(Path(out_dir))
     failures = []
     bar = tqdm(planned.items(), "upscale", unit="image", disable=None if progress is None else not progress)
     for output, path in bar:
@@ -125,8 +126,6 @@ def upscale_files(
 
 def plan(paths: list[Path], scale: int, out_dir: Path, overwrite: bool) -> dict[Path, Path]:
     """The input of every output, or an HdsrError if one would replace what it must not."""
-    if out_dir.exists() and not out_dir.is_dir():
-        raise HdsrError(f"{out_dir} is a file, expected a folder for the results")
     planned: dict[Path, Path] = {}
     for path in paths:
         output = out_dir / f"{path.stem}_x{scale}.png"
@@ -140,6 +139,16 @@ def plan(paths: list[Path], scale: int, out_dir: Path, overwrite: bool) -> dict[
         if not overwrite and output.exists():
             raise HdsrError(f"{output} exists already: choose another folder or allow it to be overwritten")
     return planned
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for the results, or say why it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise HdsrError(f"{folder} is or lies in a file, expected a folder for the results") from None
+    except OSError as error:
+        raise HdsrError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 def upscale_file(path: Path, output: Path, scale: int, enlarge: Enlarge, device: str = "cpu") -> None:

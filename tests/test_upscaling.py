@@ -286,8 +286,9 @@ def test_a_result_that_cannot_be_written_is_reported(
     tmp_path: Path, photo: NDArray[np.uint8], weights: Path
 ) -> None:
     write_png(tmp_path / "a.png", photo)
-    with pytest.raises(HdsrError, match="is a file, expected a folder"):
-        upscale_files([tmp_path / "a.png"], 2, tmp_path / "a.png", weights)
+    for folder in (tmp_path / "a.png", tmp_path / "a.png" / "out"):
+        with pytest.raises(HdsrError, match="expected a folder for the results"):
+            upscale_files([tmp_path / "a.png"], 2, folder, weights)
     (tmp_path / "out" / "a_x2.png").mkdir(parents=True)
     (failure,) = upscale_files(
         [tmp_path / "a.png"], 2, tmp_path / "out", weights, overwrite=True, progress=False
