@@ -1,6 +1,5 @@
 """Score a method on benchmark sets, one result row per image."""
 
-import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -13,8 +12,10 @@ from tqdm.auto import tqdm
 from hdsr import metrics, results
 from hdsr.datasets import Benchmark, load_benchmark
 from hdsr.errors import HdsrError
+from hdsr.fingerprints import code_version, pixels_sha256
 from hdsr.images import read_image, write_png
-from hdsr.methods import Image, Method, Precision, code_version, load
+from hdsr.methods import Method, load
+from hdsr.runners import Image, Precision
 
 PROTOCOL = code_version(metrics)
 """Version of the scores' definition: crop of `scale` pixels, unrounded luma, SSIM over windows inside."""
@@ -137,11 +138,6 @@ def shows(picture: Path, hr: Image, row: results.Row) -> bool:
     except HdsrError:
         return False
     return psnr_db == row.psnr_db or abs(psnr_db - row.psnr_db) < 1e-9
-
-
-def pixels_sha256(image: Image) -> str:
-    """Hexadecimal SHA-256 of an image's shape and pixels, whatever file they came from."""
-    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
 
 
 def hidden(progress: bool | None) -> bool | None:

@@ -10,7 +10,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from hdsr.errors import HdsrError
-from hdsr.methods import Precision, check_precision, torch_device
+from hdsr.runners import Precision, check_precision, torch_device
 
 
 @dataclass(frozen=True)

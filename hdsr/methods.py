@@ -3,26 +3,18 @@
 A new network takes one file, with its loader below it or here, and one line in LOADERS.
 """
 
-import ast
-import hashlib
-import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
 
-from hdsr import checkpoint, inference, layers, network, resize
+from hdsr import checkpoint, inference, layers, network, resize, runners
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
+from hdsr.fingerprints import code_version
+from hdsr.runners import Image, Precision, check_precision, network_upscaler, torch_device
 
-Image = NDArray[np.uint8]
-Precision = Literal["fp32", "bf16"]
 NO_WEIGHTS = "none"
 
 
@@ -76,7 +68,7 @@ def load_hdsrnet(request: Request) -> Method:
         label="HDSRNet",
         weights_label=weights_label(request.weights, digest),
         weights_sha256=digest,
-        code_version=code_version(layers, network, inference, network_runner, network_upscaler),
+        code_version=code_version(layers, network, inference, runners),
         upscale=network_upscaler(inference.fold(loaded), request.device, request.precision),
     )
 
@@ -116,97 +108,8 @@ def load(
     return LOADERS[name](Request(scale, weights, torch_device(device), precision, root))
 
 
-def check_precision(precision: str) -> None:
-    """Raise HdsrError unless it is "fp32" or "bf16"."""
-    if precision not in ("fp32", "bf16"):
-        raise HdsrError(f"unknown precision {precision!r}: expected fp32 or bf16")
-
-
-def torch_device(name: str) -> torch.device:
-    """The device of that name, or an HdsrError if torch cannot compute on it here."""
-    try:
-        torch.ones(1, device=name).item()
-    except (RuntimeError, AssertionError, NotImplementedError):
-        expected = ", ".join(devices())
-        raise HdsrError(f"device {name!r} cannot be used here: expected one of {expected}") from None
-    return torch.device(name)
-
-
-def devices() -> list[str]:
-    """The devices that torch can use here."""
-    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    return ["cpu", *gpus, *["mps"] * torch.backends.mps.is_available()]
-
-
-def network_upscaler(
-    module: nn.Module, device: torch.device, precision: Precision
-) -> Callable[[Image], Image]:
-    """A network as a call on uint8 images, its result rounded and clipped; see `network_runner`."""
-    run = network_runner(module, device, precision)
-
-    def upscale(lr: Image) -> Image:
-        return np.rint(run(lr.astype(np.float32)).clip(0, 255)).astype(np.uint8)
-
-    return upscale
-
-
-def network_runner(
-    module: nn.Module, device: torch.device, precision: Precision
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """A network as a call on single images, (height, width, 3) in 0..255; its result is not rounded.
-
-    The image goes through whole: the network's global pooling would see a tile as another image.
-
-    Args:
-        module: RGB in 0..255, (batch, 3, height, width), to the same `scale` times larger.
-        device: where it runs; it is moved there.
-        precision: "fp32", or "bf16" for bfloat16 by autocast.
-    """
-    module = module.to(device, memory_format=torch.channels_last).eval()
-
-    @torch.inference_mode()
-    def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        batch = torch.tensor(image, device=device).permute(2, 0, 1)[None]
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            result = module(batch.contiguous(memory_format=torch.channels_last))
-        return np.ascontiguousarray(result[0].float().permute(1, 2, 0).cpu().numpy())
-
-    return run
-
-
 def weights_label(weights: str | Path, digest: str) -> str:
     """How rows and tables call these weights; a file's name alone would not tell two runs apart."""
     if weights in ("ours", "authors"):
         return str(weights)
     return f"{Path(weights).name}@{digest[:8]}"
-
-
-def code_version(*sources: Any) -> str:
-    """Short SHA-256 of what the code of modules or functions does.
-
-    It is taken over the syntax tree without docstrings, so comments, formatting and documentation do not
-    change it, and rows made before such an edit stay valid.
-    """
-    digest = hashlib.sha256()
-    for source in sources:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(source)))
-        digest.update(ast.unparse(without_docstrings(tree)).encode())
-    return digest.hexdigest()[:12]
-
-
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """The tree less every statement that is only a string: docstrings and notes beneath attributes."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [statement for statement in body if not is_text(statement)]
-    return tree
-
-
-def is_text(statement: ast.stmt) -> bool:
-    """Whether a statement is a bare string."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )

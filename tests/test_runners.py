@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hdsr import runners
+from hdsr.errors import HdsrError
+
+CPU = torch.device("cpu")
+
+
+class Stretch(nn.Module):
+    """Leaves the range of 0..255 on both sides, and enlarges nothing."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return 3 * batch - 100
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+
+
+def test_floats_are_neither_rounded_nor_clipped(image):
+    run = runners.network_runner(Stretch(), CPU, "fp32")
+    np.testing.assert_array_equal(run(image + np.float32(0.25)), 3 * image.astype(np.float32) - 99.25)
+
+
+def test_uint8_is_rounded_and_clipped(image):
+    upscale = runners.network_upscaler(Stretch(), CPU, "fp32")
+    np.testing.assert_array_equal(upscale(image), np.clip(3 * image.astype(int) - 100, 0, 255))
+
+
+def test_axes_are_those_of_the_contract(image):
+    seen = []
+    module = nn.Identity()
+    module.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    runners.network_runner(module, CPU, "fp32")(image.astype(np.float32))
+    np.testing.assert_array_equal(seen[0].numpy(), image.transpose(2, 0, 1)[None])
+
+
+def test_bfloat16_reaches_the_network(image):
+    convolution = nn.Conv2d(3, 3, 1)
+    seen = []
+    convolution.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    for precision in ("fp32", "bf16"):
+        assert (
+            runners.network_runner(convolution, CPU, precision)(image.astype(np.float32)).dtype == np.float32
+        )
+    assert seen == [torch.float32, torch.bfloat16]
+
+
+@pytest.mark.parametrize("name", ["tpu9", "meta", ""])
+def test_a_device_that_cannot_compute_is_named(name):
+    with pytest.raises(HdsrError, match=f"device '{name}' cannot be used here: expected one of cpu"):
+        runners.torch_device(name)
+
+
+def test_the_cpu_is_always_there():
+    assert runners.torch_device("cpu") == CPU
+    assert runners.devices()[0] == "cpu"
