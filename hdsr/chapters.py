@@ -66,7 +66,7 @@ def opening(document: NotebookNode) -> tuple[str, str]:
     cell = next((cell for cell in document.cells if cell.cell_type == "markdown"), None)
     parts = re.split(r"\n\s*\n", cell.source.strip()) if cell else [""]
     title = parts.pop(0).removeprefix("# ") if parts[0].startswith("# ") else ""
-    first = re.split(r"(?<=[.!?])\s", plain(parts[0]), maxsplit=1)[0] if parts else ""
+    first = re.split(r"(?<=[.!?])\s(?=[A-Z])", plain(parts[0]), maxsplit=1)[0] if parts else ""
     return plain(title), first
 
 

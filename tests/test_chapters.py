@@ -23,7 +23,7 @@ def text(content: str, name: str = "stdout") -> dict:
     ("source", "expected"),
     [
         ("# The data\n\nWhat *is* there, see [it](x.ipynb). More.", ("The data", "What is there, see it.")),
-        ("# 2 < 3\n\nIs e.g.\na line; and `code`! More.", ("2 < 3", "Is e.g.")),
+        ("# 2 < 3\n\nSee Tian et al. 2024\nand `code`! More.", ("2 < 3", "See Tian et al. 2024 and code!")),
         ("# Only a title", ("Only a title", "")),
         ("No title here.", ("", "No title here.")),
     ],
