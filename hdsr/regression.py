@@ -100,15 +100,8 @@ def report(rows: pd.DataFrame) -> str:
     values = chosen(rows)
     if values.empty:
         return "No value of this run is compared: notebooks/compared.csv names none of its images."
-    return text_table(values)
-
-
-def text_table(values: pd.DataFrame) -> str:
-    """PSNR in dB to two decimals: a line per image and method, a column per scale."""
     lines = with_variants(values).drop(columns="method").rename(columns={"variant": "method"})
     lines["scale"] = "×" + lines["scale"].astype(str)
     lines["psnr_db"] = lines["psnr_db"].map("{:.2f}".format)
-    index = ["dataset", "image", "method"]
-    table = lines.pivot(index=index, columns="scale", values="psnr_db")
-    order = lines[index].drop_duplicates().itertuples(index=False, name=None)
-    return table.loc[list(order)].fillna("·").rename_axis(columns=None).reset_index().to_string(index=False)
+    table = lines.pivot(index=["dataset", "method", "image"], columns="scale", values="psnr_db").fillna("·")
+    return table.reset_index().rename_axis(columns=None).to_string(index=False)
