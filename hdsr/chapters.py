@@ -112,7 +112,7 @@ def joined(cells: list[NotebookNode]) -> list[NotebookNode]:
     for cell in cells:
         last = result[-1] if result else None
         if last and last.cell_type == cell.cell_type == "code" and not last.outputs:
-            result[-1] = nbformat.from_dict({**cell, "source": f"{last.source}\n\n{cell.source}"})
+            result[-1] = nbformat.from_dict({**cell, "source": f"{last.source.rstrip()}\n\n{cell.source}"})
         else:
             result.append(cell)
     return result
