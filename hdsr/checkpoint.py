@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from hdsr.errors import HdsrError
@@ -65,7 +66,7 @@ def save(network: HDSRNet, path: str | Path, about: Mapping[str, Any], dtype: to
     tensors = {key: value.detach().to(dtype).contiguous() for key, value in network.state_dict().items()}
     metadata = {"format": FORMAT, "scale": str(network.scale), "about": json.dumps(dict(about), sort_keys=True)}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(to_bytes(tensors, metadata))
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -107,7 +108,8 @@ def load_official(path: Path) -> HDSRNet:
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a PyTorch file, by name, without running any code that it may hold."""
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise HdsrError(f"{path} is not a file of plain tensors: it holds code or is damaged; not loaded") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -1,0 +1,157 @@
+"""Training configurations: one YAML file per experiment, frozen once read, unknown keys refused by name."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from hdsr.errors import HdsrError
+
+
+class Settings(BaseModel):
+    """Frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainingSet(Settings):
+    """One set of HR images in ROOT/train and how often its patches are drawn."""
+
+    name: str
+    weight: PositiveFloat = 1.0
+    """Relative share of the patches; within a set every pixel is as likely as any other."""
+
+
+class Validation(Settings):
+    """Training images that are held out, on which the best weights are chosen (never a benchmark)."""
+
+    set: str = "BSD200"
+    images: PositiveInt = 20
+    """How many are held out: every n-th of the set, sorted by name."""
+    every: PositiveInt = 2000
+    """Steps between validations."""
+
+
+class Schedule(Settings):
+    """Learning rate as a factor of its peak over the run."""
+
+    kind: Literal["linear", "cosine", "halving"] = "cosine"
+    """linear and cosine fall to zero at the end of the budget; halving is a staircase."""
+    warmup_steps: int = Field(default=0, ge=0)
+    halve_every: PositiveInt | None = None
+    """Steps between halvings, for the staircase."""
+
+    @model_validator(mode="after")
+    def staircase_has_steps(self) -> Self:
+        if (self.kind == "halving") != (self.halve_every is not None):
+            raise ValueError("halve_every goes with kind: halving, and only with it")
+        return self
+
+
+class TrainingConfig(Settings):
+    """Everything that decides what a training run does; the defaults are the plain choices of the field."""
+
+    scale: Literal[2, 3, 4]
+    sets: tuple[TrainingSet, ...] = Field(min_length=1)
+    data: str | None = None
+    """Data folder; without it the environment variable HDSR_DATA, else data/."""
+    validation: Validation = Validation()
+
+    patch_px: PositiveInt
+    """Side of the square HR patch, a multiple of the scale."""
+    batch_size: PositiveInt = 16
+    """Patches per step, over all processes together."""
+    steps: PositiveInt | None = None
+    minutes: PositiveFloat | None = None
+    """The budget: either a number of steps or minutes of training time."""
+
+    optimizer: Literal["adam", "muon"] = "adam"
+    """muon: Muon for the 64-to-64 convolutions, Adam for everything else."""
+    learning_rate: PositiveFloat = 1e-4
+    """Peak, for Adam."""
+    muon_learning_rate: PositiveFloat = 0.01
+    """Peak, for Muon."""
+    schedule: Schedule = Schedule()
+    clip_value: PositiveFloat | None = None
+    """Clip every gradient element to this magnitude."""
+    clip_norm: PositiveFloat | None = None
+    """Clip the norm of the whole gradient to this."""
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the averaged weights that are validated and kept; 0 keeps the last ones."""
+
+    warm_start: str | None = None
+    """Weights to start from; of another scale, all but the upsampler is taken."""
+    head_steps: int = Field(default=0, ge=0)
+    """First steps in which only the upsampler learns, after a warm start from another scale."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = True
+    folded: bool = True
+    """Train through the folded reconstruction, the loss taken on all but the outermost ring of LR pixels."""
+    seed: int = Field(default=0, ge=0)
+    log_every: PositiveInt = 100
+    save_every: PositiveInt = 500
+    max_skipped: PositiveInt = 20
+    """Steps in a row with a non-finite gradient after which the run ends."""
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("give either steps or minutes as the budget")
+        if self.patch_px % self.scale:
+            raise ValueError(f"patch_px {self.patch_px} is not a multiple of scale {self.scale}")
+        if self.head_steps and not self.warm_start:
+            raise ValueError("head_steps goes with warm_start")
+        return self
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:
+    """Read a training configuration.
+
+    Args:
+        path: a YAML file.
+        overrides: "key=value" each, the value in YAML; "a.b=value" reaches into a section.
+
+    Raises:
+        HdsrError: naming the file and the unknown key or the wrong value.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise HdsrError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        raise HdsrError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise HdsrError(f"{path} must hold keys and values, such as `scale: 2`")
+    for override in overrides or []:
+        set_key(values, override)
+    return validated(values, str(path))
+
+
+def set_key(values: dict[str, Any], override: str) -> None:
+    """Apply one "key=value" to nested `values`."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise HdsrError(f"--set takes key=value, not {override!r}")
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise HdsrError(f"--set {override}: {section} has no keys of its own")
+    values[last] = yaml.safe_load(text)
+
+
+def validated(values: dict[str, Any], source: str) -> TrainingConfig:
+    """The configuration, or one line that names the first offending key."""
+    try:
+        return TrainingConfig(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(TrainingConfig.model_fields)
+            raise HdsrError(f"{source}: unknown key {key!r}; known: {known}") from None
+        raise HdsrError(f"{source}: {key + ': ' if key else ''}{first['msg']}") from None
+    except TypeError as error:
+        raise HdsrError(f"{source}: {error}") from None

@@ -1,0 +1,366 @@
+"""Training HDSRNet: from a configuration to weights that describe themselves.
+
+A run's folder holds config.yaml, log.csv, the last two states, and weights.safetensors (the best so far on
+the held-out images). A run that is stopped at any moment and resumed goes on exactly as if it never was.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+import yaml
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from hdsr.checkpoint import load, save
+from hdsr.config import TrainingConfig
+from hdsr.errors import HdsrError
+from hdsr.files import atomic_path
+from hdsr.inference import fold, folded_kernel, reconstruct_interior
+from hdsr.metrics import psnr_y
+from hdsr.network import HDSRNet
+from hdsr.optimizers import build_optimizers
+from hdsr.patches import Pair, TrainingData, batches, load_training_data
+from hdsr.paths import data_root
+from hdsr.provenance import commit, versions
+from hdsr.states import load_state, save_state
+
+LOG_COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "skipped", "psnr_db", "seconds")
+
+
+@dataclass
+class Progress:
+    """How far a run is; saved with every state."""
+
+    step: int = 0
+    seconds: float = 0.0
+    """Training time, pauses between sittings not counted."""
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Since the last row of the log."""
+    gradient_norm: float = 0.0
+    best_psnr_db: float = -math.inf
+
+
+class PatchLoss(nn.Module):
+    """Mean absolute error of a network on aligned patches, both (batch, 3, height, width) in 0..255.
+
+    Through the folded reconstruction, the loss leaves out the outermost ring of LR pixels, where the fold is
+    not exact: the same function of the same weights at about two thirds of the cost at x4.
+    """
+
+    def __init__(self, network: HDSRNet, folded: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.folded = folded
+
+    def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
+        network, ring = self.network, self.network.scale
+        inner = (..., slice(ring, -ring), slice(ring, -ring))
+        if self.folded:
+            features = network.features(lr)
+            weight, bias = folded_kernel(network.reconstruction, network.scale)
+            sr = reconstruct_interior(features, weight, bias, network.scale) + network.mean
+            return F.l1_loss(sr[inner].float(), hr[inner])
+        return F.l1_loss(network(lr).float(), hr)
+
+
+def rate_factor(config: TrainingConfig, step: int, fraction: float) -> float:
+    """Learning rate over its peak at `step`, when `fraction` (0..1) of the budget is spent."""
+    schedule = config.schedule
+    warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
+    fraction = min(max(fraction, 0.0), 1.0)
+    if schedule.kind == "linear":
+        return warmup * (1 - fraction)
+    if schedule.kind == "cosine":
+        return warmup * 0.5 * (1 + math.cos(math.pi * fraction))
+    return warmup * 0.5 ** (step // schedule.halve_every)
+
+
+def warm_start(network: HDSRNet, path: str) -> None:
+    """Copy the weights in `path`; those of another scale lend all but the upsampler."""
+    source = load(path)
+    tensors = source.state_dict()
+    if source.scale != network.scale:
+        tensors = {key: value for key, value in tensors.items() if "upsampler" not in key}
+    network.load_state_dict(tensors, strict=source.scale == network.scale)
+
+
+def validate(network: HDSRNet, held_out: tuple[Pair, ...]) -> float:
+    """Mean Y-PSNR in dB over held-out pairs, in float32."""
+    folded, device = fold(network), network.mean.device
+    scores = []
+    for pair in held_out:
+        lr = torch.from_numpy(pair.lr).permute(2, 0, 1)[None].float().to(device)
+        sr = folded(lr)[0].clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        scores.append(psnr_y(sr, pair.hr, network.scale))
+    return float(np.mean(scores))
+
+
+class Run:
+    """One training run: network, average, optimizers and progress, in memory and on disk."""
+
+    def __init__(self, config: TrainingConfig, out: Path, data: TrainingData, accelerator: Accelerator) -> None:
+        self.config, self.out, self.data, self.accelerator = config, out, data, accelerator
+        torch.manual_seed(config.seed)
+        self.network = HDSRNet(config.scale)
+        if config.warm_start:
+            warm_start(self.network, config.warm_start)
+        layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.network.to(device=accelerator.device, memory_format=layout)
+        self.loss = accelerator.prepare(PatchLoss(self.network, config.folded))
+        self.optimizers = [accelerator.prepare(item) for item in build_optimizers(self.network, config)]
+        self.average = [parameter.detach().clone() for parameter in self.network.parameters()]
+        self.progress = Progress()
+
+    @property
+    def fraction(self) -> float:
+        """Share of the budget that is spent."""
+        if self.config.steps:
+            return self.progress.step / self.config.steps
+        return self.progress.seconds / (60 * self.config.minutes)
+
+    def set_learning_rates(self) -> float:
+        """Set this step's rates; while the head learns alone, all others are zero. Returns Adam's."""
+        factor = rate_factor(self.config, self.progress.step, self.fraction)
+        head_only = self.progress.step < self.config.head_steps
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * factor * (group["head"] or not head_only)
+        return self.config.learning_rate * factor
+
+    def take_step(self, lr: Tensor, hr: Tensor) -> None:
+        """One optimizer step, or a skipped one where loss or gradient is not finite."""
+        device = self.accelerator.device
+        loss = self.loss(lr.to(device), hr.to(device))
+        self.accelerator.backward(loss)
+        norm = float(self.clip_gradients())
+        self.progress.step += 1
+        if math.isfinite(norm):
+            for optimizer in self.optimizers:
+                optimizer.step()
+            self.update_average()
+            mean_loss = self.accelerator.reduce(loss.detach(), "mean")
+            self.progress.losses.append(float(mean_loss))
+            self.progress.gradient_norm = norm
+            self.progress.skipped_in_a_row = 0
+        else:
+            self.count_skipped()
+        self.network.zero_grad()
+
+    def clip_gradients(self) -> Tensor:
+        """Clip as configured; the norm of the whole gradient before that, the same in every process."""
+        parameters = list(self.network.parameters())
+        norm = self.accelerator.clip_grad_norm_(parameters, self.config.clip_norm or math.inf)
+        if self.config.clip_value:
+            self.accelerator.clip_grad_value_(parameters, self.config.clip_value)
+        return norm
+
+    def count_skipped(self) -> None:
+        """Count a step whose gradient is not finite; end the run after too many in a row."""
+        self.progress.skipped += 1
+        self.progress.skipped_in_a_row += 1
+        if self.progress.skipped_in_a_row >= self.config.max_skipped:
+            raise HdsrError(
+                f"step {self.progress.step}: the gradient was not finite {self.progress.skipped_in_a_row} times "
+                f"in a row; the last saved state in {self.out} is kept, try a lower learning_rate"
+            )
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Exponential moving average of the weights, its decay growing over the first steps."""
+        step = self.progress.step
+        decay = min(self.config.ema, step / (step + 10)) if self.config.ema else 0.0
+        torch._foreach_lerp_(self.average, list(self.network.parameters()), 1 - decay)
+
+    def averaged_network(self) -> HDSRNet:
+        """A network with the averaged weights."""
+        network = HDSRNet(self.config.scale).to(self.accelerator.device)
+        for parameter, average in zip(network.parameters(), self.average, strict=True):
+            parameter.data.copy_(average)
+        return network.eval()
+
+    def validate(self) -> float:
+        """Validate the averaged weights and keep them if they are the best so far."""
+        network = self.averaged_network()
+        psnr_db = validate(network, self.data.held_out)
+        if psnr_db > self.progress.best_psnr_db:
+            self.progress.best_psnr_db = psnr_db
+            if self.accelerator.is_main_process:
+                save(network, self.out / "weights.safetensors", self.about(psnr_db))
+        return psnr_db
+
+    def about(self, psnr_db: float) -> dict[str, Any]:
+        """What the weights say of themselves."""
+        return {
+            "config": self.config.model_dump(mode="json", exclude={"data", "warm_start"}, exclude_none=True),
+            "warm_start": Path(self.config.warm_start).name if self.config.warm_start else None,
+            "step": self.progress.step,
+            "minutes": round(self.progress.seconds / 60, 1),
+            "training_data_sha256": self.data.sha256,
+            "validation_psnr_db": round(psnr_db, 4),
+            "commit": commit(),
+            "versions": versions(),
+        }
+
+    def save(self) -> None:
+        """Write the state, from which `restore` goes on bit for bit."""
+        if self.accelerator.is_main_process:
+            state = {
+                "config": self.config.model_dump(mode="json"),
+                "progress": asdict(self.progress),
+                "data_sha256": self.data.sha256,
+                "network": self.network.state_dict(),
+                "average": self.average,
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "random": torch.get_rng_state(),
+            }
+            save_state(self.out, self.progress.step, state)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state; the log is cut back to it."""
+        check_same_run(self.config, state["config"], self.data.sha256, state["data_sha256"])
+        self.progress = Progress(**state["progress"])
+        self.network.load_state_dict(state["network"])
+        for average, stored in zip(self.average, state["average"], strict=True):
+            average.copy_(stored)
+        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+        torch.set_rng_state(state["random"])
+        if self.accelerator.is_main_process:
+            cut_log(self.out / "log.csv", self.progress.step)
+
+    def log(self, learning_rate: float, psnr_db: float | None) -> None:
+        """Append one row to the log."""
+        progress = self.progress
+        loss = float(np.mean(progress.losses)) if progress.losses else math.nan
+        progress.losses = []
+        row = (progress.step, loss, learning_rate, progress.gradient_norm, progress.skipped, psnr_db)
+        if self.accelerator.is_main_process:
+            append_row(self.out / "log.csv", (*row, round(progress.seconds, 2)))
+
+
+def append_row(path: Path, row: tuple) -> None:
+    """Append a row to the CSV log, with its header if it is new."""
+    frame = pd.DataFrame([row], columns=LOG_COLUMNS)
+    frame.to_csv(path, mode="a", index=False, header=not path.exists())
+
+
+def cut_log(path: Path, step: int) -> None:
+    """Drop the log's rows past `step` and a last line that was only half written."""
+    if not path.exists():
+        return
+    header, *rows = path.read_text().splitlines(keepends=True)
+    kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
+    with atomic_path(path) as temporary:
+        temporary.write_text(header + "".join(kept))
+
+
+def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, stored_sha256: str) -> None:
+    """Refuse to resume a run under another configuration or on other images."""
+    given = config.model_dump(mode="json")
+    differing = [key for key in given if key != "data" and given[key] != stored.get(key)]
+    if differing:
+        key = differing[0]
+        raise HdsrError(f"cannot resume: {key} was {stored.get(key)!r}, now {given[key]!r}")
+    if sha256 != stored_sha256:
+        raise HdsrError("cannot resume: the training images are not those that the run began with")
+
+
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that a run can save its state before it stops."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    previous = {name: signal.signal(name, lambda *_: asked.set()) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for name, handler in previous.items():
+            signal.signal(name, handler)
+
+
+def prepare_folder(out: Path, resume: bool) -> dict[str, Any] | None:
+    """The state to go on from, or None in a new folder."""
+    if resume:
+        return load_state(out)
+    if any(out.glob("state-*.pt")) or (out / "log.csv").exists():
+        raise HdsrError(f"{out} already holds a run: --resume goes on with it, or name another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    return None
+
+
+def train(config: TrainingConfig, out: str | Path, resume: bool = False, progress: bool = True) -> Path:
+    """Train, validating and saving on the way.
+
+    Args:
+        config: what to do; see `hdsr.config.load_config`.
+        out: the run's folder; must not hold a run unless `resume`.
+        resume: go on from the last whole state in `out` (from the beginning where there is none).
+        progress: show a progress bar.
+
+    Returns:
+        The weights that were best on the held-out images.
+
+    Raises:
+        HdsrError: for missing or broken images, a folder that holds another run, too many non-finite steps.
+        KeyboardInterrupt: after SIGINT or SIGTERM, once the state is saved.
+    """
+    out = Path(out)
+    AcceleratorState._reset_state(reset_partial_state=False)
+    accelerator = Accelerator(mixed_precision=config.precision.replace("fp32", "no"))
+    state = prepare_folder(out, resume)
+    data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
+    run = Run(config, out, data, accelerator)
+    if state:
+        run.restore(state)
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out / "config.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False))
+    bar = tqdm(
+        total=config.steps,
+        initial=run.progress.step,
+        desc=out.name,
+        unit="step",
+        disable=not (progress and accelerator.is_main_process),
+    )
+    with bar, stop_requests() as stop:
+        loop(run, bar, stop)
+    return out / "weights.safetensors"
+
+
+def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
+    """Step until the budget is spent or a stop is asked for."""
+    config, progress, accelerator = run.config, run.progress, run.accelerator
+    began = time.perf_counter() - progress.seconds
+    for lr, hr in batches(run.data, config, progress.step, accelerator.process_index, accelerator.num_processes):
+        if run.fraction >= 1:
+            break
+        learning_rate = run.set_learning_rates()
+        run.take_step(lr, hr)
+        progress.seconds = time.perf_counter() - began
+        bar.update()
+        due = progress.step % config.validation.every == 0 or run.fraction >= 1
+        psnr_db = run.validate() if due else None
+        if due or progress.step % config.log_every == 0:
+            bar.set_postfix(loss=f"{np.mean(progress.losses or [math.nan]):.3f}", lr=f"{learning_rate:.2e}")
+            run.log(learning_rate, psnr_db)
+        if due or progress.step % config.save_every == 0 or stop.is_set():
+            run.save()
+        if stop.is_set():
+            raise KeyboardInterrupt

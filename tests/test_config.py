@@ -1,0 +1,72 @@
+"""Training configurations refuse what they do not know."""
+
+from pathlib import Path
+
+import pytest
+
+from hdsr.config import TrainingConfig, load_config
+from hdsr.errors import HdsrError
+
+CONFIGS = sorted((Path(__file__).parent.parent / "hdsr" / "configs").glob("*.yaml"))
+MINIMAL = "scale: 2\nsets: [{name: T91}]\npatch_px: 16\nsteps: 10\n"
+
+
+@pytest.fixture
+def minimal(tmp_path: Path) -> Path:
+    path = tmp_path / "minimal.yaml"
+    path.write_text(MINIMAL)
+    return path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid(path: Path) -> None:
+    assert load_config(path).scale == int(path.stem[-1])
+
+
+def test_overrides_reach_into_sections(minimal: Path) -> None:
+    config = load_config(minimal, ["steps=20", "validation.every=5", "optimizer=muon", "learning_rate=1.0e-3"])
+    assert (config.steps, config.validation.every, config.optimizer) == (20, 5, "muon")
+    assert config.learning_rate == 1e-3
+
+
+def test_frozen(minimal: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_config(minimal).scale = 3
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("stepz=3", "unknown key 'stepz'; known: scale, sets"),
+        ("validation.evry=3", r"unknown key 'validation\.evry'"),
+        ("steps=many", "steps: .* valid integer"),
+        ("scale=5", "scale: .* 2, 3 or 4"),
+        ("patch_px=15", "patch_px 15 is not a multiple of scale 2"),
+        ("minutes=3", "either steps or minutes"),
+        ("steps=null", "either steps or minutes"),
+        ("head_steps=3", "head_steps goes with warm_start"),
+        ("schedule.kind=halving", "halve_every goes with kind: halving"),
+        ("steps.more=3", "steps has no keys of its own"),
+        ("steps", "takes key=value, not 'steps'"),
+    ],
+)
+def test_one_line_names_what_is_wrong(minimal: Path, override: str, complaint: str) -> None:
+    with pytest.raises(HdsrError, match=complaint) as raised:
+        load_config(minimal, [override])
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", ["", "- a\n- b\n", "scale: [", "\x00", "3: 4\n"])
+def test_files_that_are_no_configuration(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    with pytest.raises(HdsrError, match=r"bad\.yaml") as raised:
+        load_config(path)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(HdsrError, match=r"absent\.yaml: No such file"):
+        load_config(tmp_path / "absent.yaml")
+
+
+def test_config_survives_its_own_yaml(minimal: Path) -> None:
+    config = load_config(minimal)
+    assert TrainingConfig(**config.model_dump(mode="json")) == config
