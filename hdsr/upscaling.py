@@ -118,7 +118,8 @@ def upscale_files(
         try:
             upscale_file(path, output, scale, enlarge, device)
         except HdsrError as error:
-            failures.append(error)
+            named = str(path) in str(error)
+            failures.append(error if named else HdsrError(f"{path}: {error}"))
         except OSError as error:
             failures.append(HdsrError(f"{output} cannot be written: {error.strerror or error}"))
     return failures
