@@ -26,14 +26,20 @@ def network_runner(
         module: RGB in 0..255, (batch, 3, height, width), to the same `scale` times larger.
         device: where it runs; it is moved there.
         precision: "fp32", or "bf16" for bfloat16 by autocast.
+
+    The call raises HdsrError for an image that the device's memory cannot hold.
     """
     module = module.to(device, memory_format=torch.channels_last).eval()
 
     @torch.inference_mode()
     def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.tensor(image, device=device).permute(2, 0, 1)[None]
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            result = module(batch.contiguous(memory_format=torch.channels_last))
+        try:
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                result = module(batch.contiguous(memory_format=torch.channels_last))
+        except torch.OutOfMemoryError:
+            size = f"{image.shape[1]} x {image.shape[0]}"
+            raise HdsrError(f"an image of {size} pixels is too large for the memory of {device}") from None
         return np.ascontiguousarray(result[0].float().permute(1, 2, 0).cpu().numpy())
 
     return run

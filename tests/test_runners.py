@@ -56,6 +56,15 @@ def test_a_device_that_cannot_compute_is_named(name):
         runners.torch_device(name)
 
 
+def test_an_image_too_large_for_the_device_is_named(image):
+    class Full(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError("tried to allocate 1 TiB")
+
+    with pytest.raises(HdsrError, match="7 x 9 pixels is too large for the memory of cpu"):
+        runners.network_upscaler(Full(), CPU, "fp32")(image)
+
+
 def test_the_cpu_is_always_there():
     assert runners.torch_device("cpu") == CPU
     assert runners.devices()[0] == "cpu"
