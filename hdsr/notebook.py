@@ -29,41 +29,41 @@ Scales = Annotated[tuple[Literal[2, 3, 4], ...], AfterValidator(distinct)]
 
 
 class Settings(BaseModel):
-    """Parameters that every notebook has. Frozen; unknown names are refused.
+    """The parameter that every notebook has. Frozen; unknown names are refused.
 
     Attributes:
         profile: names the folder under reports/ that a run writes to.
-        data_root: folder of benchmarks and weights; None for the environment variable HDSR_DATA or data/.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "quick"
-    data_root: StrictStr | None = None
 
     @property
     def report(self) -> Path:
         """The folder that this profile's rows, images, tables and figures are written to."""
         return paths.report_dir(self.profile)
 
-    @property
-    def root(self) -> Path:
-        """The data folder. The quick profile works offline and alike everywhere: it never reads HDSR_DATA."""
-        if self.profile == "quick" and self.data_root is None:
-            return paths.PROJECT / "data"
-        return paths.data_root(self.data_root)
-
 
 class BenchmarkSettings(Settings):
     """Parameters of the notebooks that look at benchmark sets.
 
     Attributes:
+        data_root: folder of benchmarks and weights; None for the environment variable HDSR_DATA or data/.
         datasets: names of benchmark sets, or folders of images.
         scales: factors of enlargement.
     """
 
+    data_root: StrictStr | None = None
     datasets: Names = ("samples",)
     scales: Scales = (2, 3, 4)
+
+    @property
+    def root(self) -> Path:
+        """The data folder. The quick profile is alike everywhere, so it never reads HDSR_DATA."""
+        if self.profile == "quick" and self.data_root is None:
+            return paths.PROJECT / "data"
+        return paths.data_root(self.data_root)
 
     @property
     def set_names(self) -> tuple[str, ...]:

@@ -1,0 +1,144 @@
+"""The notebooks themselves: thin, in order, one parameters cell each, red when a stored number is wrong."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+
+from hdsr import execution, notebook, paths, regression
+
+NAMES = execution.notebook_names()
+IGNORED = "nbval-ignore-output"
+LONGEST_CELL = 15
+
+
+def cells_of(name: str, kind: str = "code") -> list[Any]:
+    document = nbformat.read(paths.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    return [cell for cell in document.cells if cell.cell_type == kind]
+
+
+def tags(cell: Any) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def text_of(cell: Any) -> str:
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_there_are_an_index_and_the_chapters() -> None:
+    assert [notebook.schema_of(name) for name in NAMES]
+    assert NAMES[0] == "00_index"
+
+
+def test_it_opens_with_a_title_and_how_to_read_it(name: str) -> None:
+    opening = cells_of(name, "markdown")[0].source
+    assert opening.startswith("# ")
+    assert "**How to read it.**" in opening
+
+
+def test_its_first_code_cell_holds_its_parameters(name: str) -> None:
+    first, second, *others = cells_of(name)
+    assert "parameters" in tags(first)
+    assert not any("parameters" in tags(cell) for cell in [second, *others])
+    values = {key: ast.literal_eval(value) for key, value in notebook.assignments(first.source).items()}
+    schema = notebook.schema_of(name)
+    assert set(values) == set(schema.model_fields)
+    assert notebook.validate(name, values) == notebook.validate(name, notebook.load_parameters(name, "quick"))
+    assert f'notebook.start("{name.split("_", 1)[1]}", globals())' in second.source
+
+
+def test_its_cells_are_short_and_define_nothing(name: str) -> None:
+    for cell in cells_of(name):
+        assert len(cell.source.splitlines()) <= LONGEST_CELL
+        nodes = ast.walk(ast.parse(cell.source))
+        assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in nodes)
+
+
+def test_it_was_run_from_top_to_bottom_without_errors_or_warnings(name: str) -> None:
+    cells = cells_of(name)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        assert not any(
+            output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs
+        )
+
+
+def test_it_ends_with_versions_and_provenance(name: str) -> None:
+    last = cells_of(name)[-1]
+    assert "contents.provenance(" in last.source
+    assert IGNORED in tags(last)
+
+
+def test_its_compared_outputs_are_plain_text(name: str) -> None:
+    for cell in cells_of(name):
+        if IGNORED not in tags(cell):
+            assert all(output.output_type == "stream" for output in cell.outputs)
+
+
+def test_it_holds_nothing_of_the_machine_that_ran_it(name: str) -> None:
+    stored = (paths.NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
+    for folder in (paths.PROJECT, Path.home(), Path(sys.prefix), Path("/tmp")):
+        assert f"{folder}/" not in stored
+
+
+def test_no_compared_value_lies_at_an_edge_of_rounding() -> None:
+    compared = pd.read_csv(regression.COMPARED)
+    assert (regression.edge_distance(compared["psnr_db"].to_numpy()) >= regression.MARGIN_DB).all()
+    assert {2, 3, 4} <= set(compared["scale"])
+    assert {"bicubic", "hdsrnet"} <= set(compared["model"])
+
+
+def test_stored_values_are_those_that_were_chosen() -> None:
+    compared = pd.read_csv(regression.COMPARED)
+    stored = next(cell for cell in cells_of("02_benchmarks") if "regression.report" in cell.source)
+    printed = re.findall(r"\d+\.\d\d\b", text_of(stored))
+    assert sorted(printed) == sorted(compared["psnr_db"].map("{:.2f}".format))
+
+
+def nbval(path: Path, reports: Path) -> subprocess.CompletedProcess[str]:
+    """Run `pytest --nbval` on one notebook, its reports in a folder of their own."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--nbval-current-env",
+    ]
+    search = os.pathsep.join(filter(None, [str(paths.PROJECT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "HDSR_REPORTS": str(reports), "PYTHONPATH": search}
+    return subprocess.run(
+        [*command, str(path)], cwd=path.parent, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(("hundredths", "code"), [(0, 0), (1, 1), (-1, 1)])
+def test_a_stored_psnr_that_is_wrong_by_a_hundredth_is_red(
+    hundredths: int, code: int, tmp_path: Path
+) -> None:
+    document = json.loads((paths.NOTEBOOKS / "01_data.ipynb").read_text(encoding="utf-8"))
+    cell = next(cell for cell in document["cells"] if "regression.report" in "".join(cell["source"]))
+    lines = "".join(cell["outputs"][0]["text"])
+    value = re.search(r"\d+\.\d\d\b", lines)
+    altered = f"{float(value.group()) + hundredths / 100:.2f}"
+    cell["outputs"][0]["text"] = lines.replace(value.group(), altered, 1)
+    copy = tmp_path / "copy.ipynb"
+    copy.write_text(json.dumps(document), encoding="utf-8")
+    run = nbval(copy, tmp_path / "reports")
+    assert run.returncode == code, run.stdout
+    assert ("1 failed" in run.stdout) is bool(hundredths)
