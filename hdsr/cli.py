@@ -155,7 +155,7 @@ def train(
     chosen = load_config(config, overrides or [])
     from hdsr import training
 
-    weights = training.train(chosen, out, resume, progress=sys.stderr.isatty())
+    weights = training.train(chosen, out, resume)
     print(f"best weights: {weights}")
 
 
@@ -199,8 +199,8 @@ def latency_lines(timed: "dict[str, Latency]") -> list[str]:
         for name, t in timed.items()
     ]
     last = next(reversed(timed.values()))
-    conditions = f"{last.device}, {last.precision}, {last.threads} CPU threads"
-    return [*lines, f"({conditions}, {last.warmup} turns to warm up, {last.runs} timed)"]
+    turns = f"warm-up turns: {last.warmup}, timed turns: {last.runs}"
+    return [*lines, f"({last.device}, {last.precision}, CPU threads: {last.threads}, {turns})"]
 
 
 @data_app.command()

@@ -72,6 +72,8 @@ class TrainingConfig(Settings):
     """Peak, for Adam."""
     muon_learning_rate: PositiveFloat = 0.01
     """Peak, for Muon."""
+    unit_range: bool = False
+    """Start and learn as if images were in 0..1: see `hdsr.optimizers`."""
     schedule: Schedule = Schedule()
     clip_value: PositiveFloat | None = None
     """Clip every gradient element to this magnitude."""

@@ -6,6 +6,7 @@ the held-out images). A run that is stopped at any moment and resumed goes on ex
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from hdsr.files import atomic_path
 from hdsr.inference import fold, folded_kernel, reconstruct_interior
 from hdsr.metrics import psnr_y
 from hdsr.network import HDSRNet
-from hdsr.optimizers import build_optimizers
+from hdsr.optimizers import build_optimizers, scale_to_unit_range
 from hdsr.patches import Pair, TrainingData, batches, load_training_data
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
@@ -119,6 +120,8 @@ class Run:
         self.network = HDSRNet(config.scale)
         if config.warm_start:
             warm_start(self.network, config.warm_start)
+        elif config.unit_range:
+            scale_to_unit_range(self.network)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network.to(device=accelerator.device, memory_format=layout)
         self.loss = accelerator.prepare(PatchLoss(self.network, config.folded))
@@ -337,6 +340,7 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
         initial=run.progress.step,
         desc=out.name,
         unit="step",
+        mininterval=0.5 if sys.stderr.isatty() else 30,
         disable=not (progress and accelerator.is_main_process),
     )
     with bar, stop_requests() as stop:

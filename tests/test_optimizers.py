@@ -5,11 +5,11 @@ import torch
 
 from hdsr.config import TrainingConfig
 from hdsr.network import HDSRNet
-from hdsr.optimizers import build_optimizers, matrices
+from hdsr.optimizers import build_optimizers, matrices, scale_to_unit_range
 
 
-def config(optimizer: str) -> TrainingConfig:
-    return TrainingConfig(scale=2, sets=[{"name": "any"}], patch_px=16, steps=1, optimizer=optimizer)
+def config(optimizer: str, **changes: object) -> TrainingConfig:
+    return TrainingConfig(scale=2, sets=[{"name": "any"}], patch_px=16, steps=1, optimizer=optimizer, **changes)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -32,7 +32,9 @@ def test_every_weight_is_moved_once(layout: torch.memory_format) -> None:
     for optimizer in (adam, muon):
         optimizer.step()
     assert all(not torch.equal(parameter, before[name]) for name, parameter in network.named_parameters())
-    owned = sum(tensor.numel() for item in (adam, muon) for group in item.param_groups for tensor in group["params"])
+    owned = sum(
+        tensor.numel() for item in (adam, muon) for group in item.param_groups for tensor in group["params"]
+    )
     assert owned == sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -58,3 +60,21 @@ def test_adam_alone_has_all_and_the_head_is_told_apart() -> None:
     assert head["head"]
     upsampler = network.reconstruction.upsampler.parameters()
     assert {id(tensor) for tensor in head["params"]} == {id(tensor) for tensor in upsampler}
+
+
+def test_unit_range_is_the_training_of_the_same_network_on_images_in_0_to_1() -> None:
+    torch.manual_seed(0)
+    plain = HDSRNet(2)
+    scaled = HDSRNet(2)
+    scaled.load_state_dict(plain.state_dict())
+    scale_to_unit_range(scaled)
+    image = 255 * torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        small = plain((image - plain.mean) / 255 + plain.mean) - plain.mean
+        torch.testing.assert_close(scaled(image) - scaled.mean, 255 * small, rtol=1e-4, atol=1e-3)
+    (adam,) = build_optimizers(scaled, config("adam", unit_range=True, learning_rate=1e-3))
+    rates = {id(tensor): group["peak"] for group in adam.param_groups for tensor in group["params"]}
+    assert rates[id(scaled.upper.entry.weight)] == pytest.approx(1e-3 / 255)
+    assert rates[id(scaled.reconstruction.exit.weight)] == pytest.approx(0.255)
+    assert rates[id(scaled.upper.blocks[0].dynamic.bias)] == pytest.approx(1e-2)
+    assert rates[id(scaled.lower.layers[7].weight)] == pytest.approx(1e-3)
