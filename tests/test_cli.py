@@ -233,7 +233,12 @@ def test_profile_counts_and_times(capsys):
     assert main(["profile", "--scale", "4", "--lr-size", "16", "--warmup", "0", "--runs", "2"]) == 0
     text = capsys.readouterr().out
     assert "parameters: 1,966,208 (by hand 1,966,208)" in text
-    for line in ("latency, published: ", "latency, folded: ", "cpu, fp32, ", "0 turns to warm up, 2 timed"):
+    for line in (
+        "latency, published: ",
+        "latency, folded: ",
+        "cpu, fp32, ",
+        "warm-up turns: 0, timed turns: 2",
+    ):
         assert line in text
 
 
