@@ -34,6 +34,7 @@ setup: $(STAMP) ## make the environment from the pinned versions
 $(STAMP): constraints.txt pyproject.toml
 	$(NEED_PYTHON)
 	@$(PYTHON) $(NEW_ENOUGH) || $(BASE_PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned versions into $(VENV); with CUDA's libraries (Linux) these are 6 GB"
 	$(PYTHON) -m pip install --quiet -c constraints.txt setuptools
 	$(PYTHON) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
@@ -107,7 +108,8 @@ data: $(STAMP) ## say which data sets and weights are present
 
 RUN = runs/$(basename $(notdir $(CONFIG)))
 train: $(STAMP) ## train by CONFIG=file.yaml into RUN=folder, going on where it was stopped
-	@test -n "$(CONFIG)" || { echo "hdsr: error: make train needs CONFIG=file.yaml" >&2; exit 2; }
+	@test -n "$(CONFIG)" || \
+		{ echo "hdsr: error: make train needs CONFIG=, one of $(wildcard hdsr/configs/*.yaml) or another" >&2; exit 2; }
 	$(PYTHON) -m hdsr train $(CONFIG) --out $(RUN) $(if $(wildcard $(RUN)),--resume)
 
 bench: $(STAMP) ## count parameters and operations, and time the network on this machine

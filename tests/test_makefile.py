@@ -264,4 +264,4 @@ def test_training_needs_a_config(tree: Tree) -> None:
     process = tree.start("train")
     printed, _ = process.communicate()
     assert process.returncode != 0
-    assert "hdsr: error: make train needs CONFIG=file.yaml" in printed
+    assert "hdsr: error: make train needs CONFIG=, one of hdsr/configs/" in printed
