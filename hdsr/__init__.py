@@ -1,4 +1,4 @@
-"""HDSRNet for image super-resolution: the network, its data sets, its metrics, and a reproduction of its paper.
+"""HDSRNet for image super-resolution: network, data sets, metrics, and a reproduction of its paper.
 
 `HDSRNet`, `load_pretrained` and `upscale` are the front door; they are imported on first use, so that
 commands that need no network start without loading one.

@@ -43,7 +43,9 @@ def load_pretrained(scale: int, weights: str | Path = "ours", root: str | Path |
     """HDSRNet with weights for `scale`: "ours", "authors" (from the data folder `root`) or a file."""
     path = weights_path(scale, weights, root)
     if weights == "authors" and not path.is_file():
-        raise HdsrError(f"the authors' weights for x{scale} are not at {path}: run `hdsr data fetch` or put them there")
+        raise HdsrError(
+            f"the authors' weights for x{scale} are not at {path}: run `hdsr data fetch` or put them there"
+        )
     network = load(path)
     if network.scale != scale:
         raise HdsrError(f"{path} holds weights for x{network.scale}, expected x{scale}")
@@ -61,12 +63,25 @@ def weights_path(scale: int, weights: str | Path = "ours", root: str | Path | No
     return Path(weights)
 
 
-def save(network: HDSRNet, path: str | Path, about: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
+def save(
+    network: HDSRNet, path: str | Path, about: Mapping[str, Any], dtype: torch.dtype = torch.float32
+) -> None:
     """Write weights with a description of themselves (`about`, kept as JSON in the header)."""
     tensors = {key: value.detach().to(dtype).contiguous() for key, value in network.state_dict().items()}
-    metadata = {"format": FORMAT, "scale": str(network.scale), "about": json.dumps(dict(about), sort_keys=True)}
+    metadata = {
+        "format": FORMAT,
+        "scale": str(network.scale),
+        "about": json.dumps(dict(about), sort_keys=True),
+    }
     with atomic_path(path) as temporary:
         temporary.write_bytes(to_bytes(tensors, metadata))
+
+
+def pack(source: str | Path, target: str | Path) -> None:
+    """Copy our .safetensors file in half precision, with its description: half the size, PSNR unchanged."""
+    about = describe(source)
+    del about["scale"]
+    save(load(source), target, about | {"stored_as": "float16"}, torch.float16)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -74,7 +89,9 @@ def describe(path: str | Path) -> dict[str, Any]:
     with open_own(Path(path)) as stored:
         metadata = stored.metadata() or {}
     if metadata.get("format") != FORMAT or not metadata.get("scale", "").isdigit():
-        raise HdsrError(f"{path} does not hold HDSRNet weights: its header lacks format '{FORMAT}' and a scale")
+        raise HdsrError(
+            f"{path} does not hold HDSRNet weights: its header lacks format '{FORMAT}' and a scale"
+        )
     return {"scale": int(metadata["scale"]), **json.loads(metadata.get("about", "{}"))}
 
 
@@ -111,7 +128,9 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
         with warnings.catch_warnings(action="ignore"):
             stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise HdsrError(f"{path} is not a file of plain tensors: it holds code or is damaged; not loaded") from None
+        raise HdsrError(
+            f"{path} is not a file of plain tensors: it holds code or is damaged; not loaded"
+        ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
     for key in ("state_dict", "model", "params"):
@@ -149,7 +168,9 @@ def from_official(state_dict: Mapping[str, Tensor], scale: int) -> HDSRNet:
     check_mean_shift(tensors)
     renamed = {names.get(key, key): stacked(value).float() for key, value in tensors.items()}
     expected = network.state_dict()
-    check_tensors(renamed, expected, f"the authors' x{scale} state dict", {new: old for old, new in names.items()})
+    check_tensors(
+        renamed, expected, f"the authors' x{scale} state dict", {new: old for old, new in names.items()}
+    )
     network.load_state_dict(renamed)
     return network
 
@@ -172,7 +193,7 @@ def official_names(scale: int) -> dict[str, str]:
 
 
 def official_block_names(block: int) -> dict[str, str]:
-    """The names within one heterogeneous block; the authors number its three layers on from the one before."""
+    """The names within one heterogeneous block; the authors number the layers of all blocks through."""
     names = {}
     for layer, position in BLOCK_LAYERS:
         theirs, ours = f"Block.conv{3 * block + position + 2}.0", f"upper.blocks.{block}.{layer}"
@@ -212,15 +233,18 @@ def check_tensors(
     missing = [key for key in expected if key not in found]
     unknown = [key for key in found if key not in expected]
     if missing or unknown:
-        parts = [f"missing {listed(missing)}"] * bool(missing) + [f"unknown {listed(unknown)}"] * bool(unknown)
+        parts = [f"missing {listed(missing)}"] * bool(missing) + [f"unknown {listed(unknown)}"] * bool(
+            unknown
+        )
         raise HdsrError(f"{source} is not HDSRNet: {'; '.join(parts)}")
     for key, value in expected.items():
         if found[key].shape != value.shape:
-            raise HdsrError(
-                f"{source}: {listed([key])} has shape {tuple(found[key].shape)}, expected {tuple(value.shape)}"
-            )
+            shapes = f"{tuple(found[key].shape)}, expected {tuple(value.shape)}"
+            raise HdsrError(f"{source}: {listed([key])} has shape {shapes}")
 
 
 def first_line(error: Exception) -> str:
     """The first line of an error's message, without any absolute path in it."""
-    return re.sub(r"\s+", " ", str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+    return re.sub(
+        r"\s+", " ", str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    )

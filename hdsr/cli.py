@@ -160,6 +160,18 @@ def train(
 
 
 @app.command()
+def pack(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A run's weights.safetensors.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the packed weights go.")],
+) -> None:
+    """Store weights in half precision, as those that ship are."""
+    from hdsr import checkpoint
+
+    checkpoint.pack(weights, out)
+    print(f"{out}: {out.stat().st_size:,} bytes")
+
+
+@app.command()
 def profile(
     scale: Scale = 4,
     lr_size: Annotated[int, typer.Option(min=1, metavar="PX", help="Side of the square LR image.")] = 256,

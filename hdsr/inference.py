@@ -41,7 +41,9 @@ def reconstruct_interior(features: Tensor, weight: Tensor, bias: Tensor, scale: 
     return F.pixel_shuffle(F.conv2d(features, weight, bias, padding=REACH), scale)
 
 
-def recompute_ring(image: Tensor, features: Tensor, scale: int, reconstruct: Callable[[Tensor], Tensor]) -> None:
+def recompute_ring(
+    image: Tensor, features: Tensor, scale: int, reconstruct: Callable[[Tensor], Tensor]
+) -> None:
     """Overwrite the HR pixels of the outermost ring of LR pixels in `image`, computed the long way."""
     thin, edge = REACH + 1, scale
     image[:, :, :edge] = reconstruct(features[:, :, :thin])[:, :, :edge]

@@ -8,8 +8,8 @@ matrices that share the convolution's memory.
 it are the biases of the dynamic convolutions, so these would have to grow to the size of pixel values before
 a branch can pass the other one through, which takes Adam thousands of steps. Dividing the weights that read
 the image by 255 and multiplying those that write it, and their learning rates likewise, is the training of
-the same network on images in 0..1; its biases learn ten times faster still. After 250 steps at x2 the held-out
-images were at 31.8 dB instead of 25.6.
+the same network on images in 0..1; its biases learn ten times faster still. After 250 steps at x2 the
+held-out images were at 31.8 dB instead of 25.6.
 """
 
 from collections import defaultdict
@@ -30,7 +30,11 @@ def matrices(parameter: Tensor) -> list[Tensor]:
     The columns are ordered as the memory is, so that the views hold for channels_last tensors too.
     """
     outputs, inputs = parameter.shape[:2]
-    rows = parameter.permute(0, 2, 3, 1) if parameter.is_contiguous(memory_format=torch.channels_last) else parameter
+    rows = (
+        parameter.permute(0, 2, 3, 1)
+        if parameter.is_contiguous(memory_format=torch.channels_last)
+        else parameter
+    )
     return [kernel.reshape(inputs, -1) for kernel in rows.split(inputs)] if outputs % inputs == 0 else []
 
 
@@ -79,7 +83,9 @@ def build_optimizers(network: HDSRNet, config: TrainingConfig) -> list[torch.opt
             muon_matrices += present_as_matrices(parameter)
         else:
             adam_groups[head, config.learning_rate * rate_multiplier(name, config)].append(parameter)
-    groups = [{"params": tensors, "peak": peak, "head": head} for (head, peak), tensors in adam_groups.items()]
+    groups = [
+        {"params": tensors, "peak": peak, "head": head} for (head, peak), tensors in adam_groups.items()
+    ]
     optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups)]
     if muon_matrices:
         rate = config.muon_learning_rate

@@ -72,7 +72,9 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
     ]
     bar = tqdm(jobs, desc="decoding", unit="image", disable=not progress, leave=False)
     decoded = [(load_pair(path, config.scale), training_set) for path, training_set in bar]
-    large = [(pair, training_set) for pair, training_set in decoded if min(pair.hr.shape[:2]) >= config.patch_px]
+    large = [
+        (pair, training_set) for pair, training_set in decoded if min(pair.hr.shape[:2]) >= config.patch_px
+    ]
     if not large:
         raise HdsrError(f"no training image is as large as patch_px {config.patch_px}")
     pairs = tuple(pair for pair, _ in large)
@@ -130,7 +132,9 @@ def draw_batch(
         for place, index in enumerate(chosen)
         if place % world == rank
     ]
-    lr, hr = (torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2).float() for side in zip(*patches, strict=True))
+    lr, hr = (
+        torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2).float() for side in zip(*patches, strict=True)
+    )
     return lr, hr
 
 

@@ -1,4 +1,4 @@
-"""MATLAB's imresize for uint8 images, bit for bit: the bicubic degradation of every super-resolution benchmark.
+"""MATLAB's imresize for uint8 images, bit for bit: the bicubic degradation of super-resolution benchmarks.
 
 MATLAB resizes along the height first, rounds to uint8, then along the width and rounds again; ports that
 keep floats between the passes differ in about one value of seven. Checked against images that MATLAB wrote.
@@ -16,16 +16,14 @@ Border = Literal["replicate", "symmetric"]
 
 
 def cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys' cubic kernel with a = -0.5 (IEEE Trans. ASSP 29(6), 1981, eq. 15); zero beyond a distance of 2."""
+    """Keys' cubic kernel with a = -0.5 (IEEE Trans. ASSP 29(6), 1981, eq. 15); zero from a distance of 2."""
     x = np.abs(distance)
     near = 1.5 * x**3 - 2.5 * x**2 + 1
     far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
     return near * (x <= 1) + far * ((x > 1) & (x <= 2))
 
 
-def contributions(
-    size: int, factor: float, border: Border
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def contributions(size: int, factor: float, border: Border) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Weights and source indices along one axis, each (output size, taps).
 
     When shrinking, the kernel is widened by 1/factor (antialiasing). Indices beyond the image repeat the
@@ -80,7 +78,9 @@ def check_arguments(image: NDArray[np.uint8], factor: float, border: Border) -> 
         kind = getattr(image, "dtype", type(image).__name__)
         raise HdsrError(f"imresize takes a uint8 array, not {kind}")
     if image.ndim not in (2, 3) or image.size == 0:
-        raise HdsrError(f"imresize takes (height, width) or (height, width, channels), not shape {image.shape}")
+        raise HdsrError(
+            f"imresize takes (height, width) or (height, width, channels), not shape {image.shape}"
+        )
     if isinstance(factor, bool) or not isinstance(factor, int | float | np.number):
         raise HdsrError(f"imresize takes one number as factor, not {factor!r}")
     if not (math.isfinite(factor) and factor > 0):

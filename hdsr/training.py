@@ -114,8 +114,11 @@ def validate(network: HDSRNet, held_out: tuple[Pair, ...]) -> float:
 class Run:
     """One training run: network, average, optimizers and progress, in memory and on disk."""
 
-    def __init__(self, config: TrainingConfig, out: Path, data: TrainingData, accelerator: Accelerator) -> None:
+    def __init__(
+        self, config: TrainingConfig, out: Path, data: TrainingData, accelerator: Accelerator
+    ) -> None:
         self.config, self.out, self.data, self.accelerator = config, out, data, accelerator
+        self.commit = commit()
         torch.manual_seed(config.seed)
         self.network = HDSRNet(config.scale)
         if config.warm_start:
@@ -177,9 +180,10 @@ class Run:
         self.progress.skipped += 1
         self.progress.skipped_in_a_row += 1
         if self.progress.skipped_in_a_row >= self.config.max_skipped:
+            times = self.progress.skipped_in_a_row
             raise HdsrError(
-                f"step {self.progress.step}: the gradient was not finite {self.progress.skipped_in_a_row} times "
-                f"in a row; the last saved state in {self.out} is kept, try a lower learning_rate"
+                f"step {self.progress.step}: the gradient was not finite {times} times in a row; "
+                f"the last saved state in {self.out} is kept, try a lower learning_rate"
             )
 
     @torch.no_grad()
@@ -215,7 +219,7 @@ class Run:
             "minutes": round(self.progress.seconds / 60, 1),
             "training_data_sha256": self.data.sha256,
             "validation_psnr_db": round(psnr_db, 4),
-            "commit": commit(),
+            "commit": self.commit,
             "versions": versions(),
         }
 
@@ -334,7 +338,9 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
         run.restore(state)
     out.mkdir(parents=True, exist_ok=True)
     with atomic_path(out / "config.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False))
+        temporary.write_text(
+            yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        )
     bar = tqdm(
         total=config.steps,
         initial=run.progress.step,
@@ -352,7 +358,9 @@ def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
     """Step until the budget is spent or a stop is asked for."""
     config, progress, accelerator = run.config, run.progress, run.accelerator
     began = time.perf_counter() - progress.seconds
-    for lr, hr in batches(run.data, config, progress.step, accelerator.process_index, accelerator.num_processes):
+    for lr, hr in batches(
+        run.data, config, progress.step, accelerator.process_index, accelerator.num_processes
+    ):
         if run.fraction >= 1:
             break
         learning_rate = run.set_learning_rates()

@@ -38,7 +38,9 @@ def official_state_dict(network: HDSRNet) -> dict[str, torch.Tensor]:
 
 
 def same_weights(a: HDSRNet, b: HDSRNet) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -53,11 +55,15 @@ def test_own_file_round_trip(tmp_path: Path, scale: int) -> None:
     assert checkpoint.describe(path) == {"scale": scale, "step": 7, "seed": 1}
 
 
-def test_half_precision_file_loads_as_float32(tmp_path: Path) -> None:
+def test_packed_file_is_half_as_large_and_loads_as_float32(tmp_path: Path) -> None:
+    network = HDSRNet(2)
+    checkpoint.save(network, tmp_path / "whole.safetensors", {"step": 7})
     path = tmp_path / "half.safetensors"
-    checkpoint.save(HDSRNet(2), path, {}, torch.float16)
+    checkpoint.pack(tmp_path / "whole.safetensors", path)
     assert path.stat().st_size < 4_000_000
-    assert all(value.dtype == torch.float32 for value in checkpoint.load(path).state_dict().values())
+    assert checkpoint.describe(path) == {"scale": 2, "step": 7, "stored_as": "float16"}
+    for key, value in checkpoint.load(path).state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[key], rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -129,5 +135,7 @@ def test_missing_file_and_wrong_scale(tmp_path: Path) -> None:
 def test_a_wrong_shape_is_named_as_the_authors_name_it(tmp_path: Path) -> None:
     state_dict = official_state_dict(HDSRNet(2))
     state_dict["conv5.0.weight"] = torch.zeros(64, 64, 1, 1)
-    with pytest.raises(HdsrError, match=r"conv5\.0\.weight has shape \(64, 64, 1, 1\), expected \(64, 64, 3, 3\)"):
+    with pytest.raises(
+        HdsrError, match=r"conv5\.0\.weight has shape \(64, 64, 1, 1\), expected \(64, 64, 3, 3\)"
+    ):
         checkpoint.from_official(state_dict, 2)

@@ -24,7 +24,9 @@ def test_every_shipped_configuration_is_valid(path: Path) -> None:
 
 
 def test_overrides_reach_into_sections(minimal: Path) -> None:
-    config = load_config(minimal, ["steps=20", "validation.every=5", "optimizer=muon", "learning_rate=1.0e-3"])
+    config = load_config(
+        minimal, ["steps=20", "validation.every=5", "optimizer=muon", "learning_rate=1.0e-3"]
+    )
     assert (config.steps, config.validation.every, config.optimizer) == (20, 5, "muon")
     assert config.learning_rate == 1e-3
 

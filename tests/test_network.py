@@ -40,7 +40,9 @@ def official_state_dict(golden: Path, scale: int) -> dict[str, Tensor]:
     with (golden / f"x{scale}_state_dict.csv").open() as stream:
         for row in csv.DictReader(stream):
             key, shape = row["key"], tuple(map(int, row["shape"].split("x")))
-            state_dict[key] = mean_tensor(key) if "mean" in key else formula_tensor(int(row["index"]), key, shape)
+            state_dict[key] = (
+                mean_tensor(key) if "mean" in key else formula_tensor(int(row["index"]), key, shape)
+            )
     return state_dict
 
 

@@ -9,7 +9,9 @@ from hdsr.optimizers import build_optimizers, matrices, scale_to_unit_range
 
 
 def config(optimizer: str, **changes: object) -> TrainingConfig:
-    return TrainingConfig(scale=2, sets=[{"name": "any"}], patch_px=16, steps=1, optimizer=optimizer, **changes)
+    return TrainingConfig(
+        scale=2, sets=[{"name": "any"}], patch_px=16, steps=1, optimizer=optimizer, **changes
+    )
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -16,14 +16,18 @@ SETS = {"Set5": 5, "Set14": 14}
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("dataset", SETS)
-def test_not_one_value_differs_from_matlab(golden_root: Path, real_data_root: Path, dataset: str, scale: int) -> None:
+def test_not_one_value_differs_from_matlab(
+    golden_root: Path, real_data_root: Path, dataset: str, scale: int
+) -> None:
     written_by_matlab = sorted((golden_root / "matlab_bicubic" / dataset / f"X{scale}").glob("*.png"))
     assert len(written_by_matlab) == SETS[dataset]
     for path in written_by_matlab:
         name = path.stem.removesuffix(f"x{scale}")
         hr = np.asarray(Image.open(real_data_root / "benchmarks" / dataset / "HR" / f"{name}.png"))
         height, width = (size // scale * scale for size in hr.shape[:2])
-        np.testing.assert_array_equal(imresize(hr[:height, :width], 1 / scale), np.asarray(Image.open(path)), name)
+        np.testing.assert_array_equal(
+            imresize(hr[:height, :width], 1 / scale), np.asarray(Image.open(path)), name
+        )
 
 
 def test_borders_differ_only_near_the_border() -> None:
@@ -40,8 +44,8 @@ def test_symmetric_border_is_that_of_a_mirrored_image() -> None:
 
 
 def test_hand_computed_enlargement() -> None:
-    # Doubling puts outputs at quarter offsets, where the kernel is (-9, 111, 29, -3) / 128 or its mirror image;
-    # with the border repeated, the second pixel of two weighs -9, 29 - 3, 111 - 9 and 111 + 29 - 3.
+    # Doubling puts outputs at quarter offsets, where the kernel is (-9, 111, 29, -3) / 128 or mirrored; with
+    # the border repeated, the second pixel of two weighs -9, 29 - 3, 111 - 9 and 111 + 29 - 3.
     weights, indices = contributions(2, 2.0, "replicate")
     share = (weights * (indices == 1)).sum(axis=1)
     np.testing.assert_allclose(128 * share, [-9, 26, 102, 137])

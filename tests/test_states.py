@@ -53,7 +53,9 @@ def test_a_full_disk_is_one_line_and_the_older_states_stay(tmp_path: Path) -> No
         save_state(tmp_path, step, state_of(step))
     with (
         largest_file(200),
-        pytest.raises(HdsrError, match=r"cannot save .*state-00000003\.pt: File too large; states kept: state-"),
+        pytest.raises(
+            HdsrError, match=r"cannot save .*state-00000003\.pt: File too large; states kept: state-"
+        ),
     ):
         save_state(tmp_path, 3, state_of(3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state-00000001.pt", "state-00000002.pt"]

@@ -97,9 +97,10 @@ def test_resumed_in_one_process_equals_uninterrupted(
             raise KeyboardInterrupt
         take_step(self, *batch)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(training.Run, "take_step", interrupted_at_seven)
-        run(root, tmp_path / "cut")
+        with pytest.raises(KeyboardInterrupt):
+            run(root, tmp_path / "cut")
     run(root, tmp_path / "cut", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
@@ -196,7 +197,9 @@ def test_non_finite_steps_are_skipped_and_too_many_end_the_run(
     calls, broken = iter(range(1000)), range(5, 1000)
     with pytest.raises(HdsrError, match="step 9: the gradient was not finite 4 times in a row"):
         run(root, tmp_path / "many", max_skipped=4)
-    assert all(torch.isfinite(value).all() for value in training.load_state(tmp_path / "many")["network"].values())
+    assert all(
+        torch.isfinite(value).all() for value in training.load_state(tmp_path / "many")["network"].values()
+    )
 
 
 def test_a_folder_is_not_overwritten_and_a_run_not_mixed_with_another(root: Path, tmp_path: Path) -> None:
