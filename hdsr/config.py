@@ -149,7 +149,10 @@ def set_key(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise HdsrError(f"--set {override}: {section} has no keys of its own")
-    values[last] = yaml.safe_load(text)
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise HdsrError(f"--set {override}: {text!r} is not a value in YAML") from None
 
 
 def validated(values: dict[str, Any], source: str) -> TrainingConfig:

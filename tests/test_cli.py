@@ -13,7 +13,7 @@ from hdsr.images import read_image, write_png
 from hdsr.methods import LOADERS
 from hdsr.network import HDSRNet
 
-COMMANDS = ["evaluate", "upscale", "train", "profile", "data status", "data verify"]
+COMMANDS = ["evaluate", "upscale", "train", "pack", "profile", "data status", "data verify"]
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_train_hands_its_options_on(tmp_path, monkeypatch, capsys):
     config.write_text("scale: 2\nsets: [{name: T91}]\npatch_px: 64\nsteps: 10\n")
     seen = {}
 
-    def train(config, out, resume, progress):
+    def train(config, out, resume):
         seen.update(config=config, out=out, resume=resume)
         return out / "best.safetensors"
 
@@ -221,6 +221,13 @@ def test_train_hands_its_options_on(tmp_path, monkeypatch, capsys):
         True,
     )
     assert capsys.readouterr().out == "best weights: run/best.safetensors\n"
+
+
+def test_pack_halves_the_weights(weights, tmp_path, capsys):
+    packed = tmp_path / "packed.safetensors"
+    assert main(["pack", str(weights), "--out", str(packed)]) == 0
+    assert capsys.readouterr().out == f"{packed}: {packed.stat().st_size:,} bytes\n"
+    assert packed.stat().st_size < 0.51 * weights.stat().st_size
 
 
 def test_an_interrupt_ends_with_130_and_no_traceback(photos, tmp_path, monkeypatch, capsys):

@@ -50,6 +50,7 @@ def test_frozen(minimal: Path) -> None:
         ("schedule.kind=halving", "halve_every goes with kind: halving"),
         ("steps.more=3", "steps has no keys of its own"),
         ("steps", "takes key=value, not 'steps'"),
+        ("steps=[1", r"'\[1' is not a value in YAML"),
     ],
 )
 def test_one_line_names_what_is_wrong(minimal: Path, override: str, complaint: str) -> None:
