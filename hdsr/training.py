@@ -22,6 +22,7 @@ import torch.nn.functional as F
 import yaml
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -330,7 +331,10 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
     """
     out = Path(out)
     AcceleratorState._reset_state(reset_partial_state=False)
-    accelerator = Accelerator(mixed_precision=config.precision.replace("fp32", "no"))
+    # The only buffer is the constant RGB mean, which needs no broadcasting.
+    parallel = DistributedDataParallelKwargs(broadcast_buffers=False)
+    precision = config.precision.replace("fp32", "no")
+    accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[parallel])
     state = prepare_folder(out, resume)
     data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
     run = Run(config, out, data, accelerator)

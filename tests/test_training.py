@@ -229,3 +229,25 @@ def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_p
     assert not list((tmp_path / "run").glob("*.pt"))
     run(root, tmp_path / "run", resume=True, steps=4)
     assert (tmp_path / "run" / "weights.safetensors").is_file()
+
+
+def test_two_processes_follow_the_curve_of_one(root: Path, tmp_path: Path) -> None:
+    changes = {
+        "precision": "fp32",
+        "steps": 8,
+        "optimizer": "adam",
+        "batch_size": 4,
+        "schedule": {"kind": "linear"},
+    }
+    run(root, tmp_path / "one", **changes)
+    config_path = tmp_path / "toy.yaml"
+    config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), **changes}))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "hdsr", "train", str(config_path), "--out", str(tmp_path / "two")]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    one, two = (log_without_clock(tmp_path / name) for name in ("one", "two"))
+    assert one.step.tolist() == two.step.tolist()
+    np.testing.assert_allclose(one.loss, two.loss, rtol=1e-3)
+    np.testing.assert_allclose(one.gradient_norm, two.gradient_norm, rtol=1e-2)
