@@ -70,7 +70,7 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
         for path in folders[training_set.name]
         if path not in kept_back
     ]
-    bar = tqdm(jobs, desc="decoding", unit="image", disable=not progress, leave=False)
+    bar = tqdm(jobs, desc="decoding", unit="image", disable=None if progress else True, leave=False)
     decoded = [(load_pair(path, config.scale), training_set) for path, training_set in bar]
     large = [
         (pair, training_set) for pair, training_set in decoded if min(pair.hr.shape[:2]) >= config.patch_px

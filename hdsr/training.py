@@ -345,17 +345,23 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
         temporary.write_text(
             yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
         )
-    bar = tqdm(
-        total=config.steps,
-        initial=run.progress.step,
-        desc=out.name,
-        unit="step",
-        mininterval=0.5 if sys.stderr.isatty() else 30,
-        disable=not (progress and accelerator.is_main_process),
-    )
-    with bar, stop_requests() as stop:
+    with progress_bar(run, progress) as bar, stop_requests() as stop:
         loop(run, bar, stop)
     return out / "weights.safetensors"
+
+
+def progress_bar(run: Run, shown: bool) -> tqdm:
+    """On a terminal a bar on stderr; elsewhere on stdout now and then, so that stderr has errors only."""
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=run.config.steps,
+        initial=run.progress.step,
+        desc=run.out.name,
+        unit="step",
+        file=sys.stderr if terminal else sys.stdout,
+        mininterval=0.5 if terminal else 30,
+        disable=not (shown and run.accelerator.is_main_process),
+    )
 
 
 def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
