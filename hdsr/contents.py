@@ -24,6 +24,20 @@ def overview(report: Path) -> Table:
     return Table("contents", "What the paper shows and claims, and where it is reproduced", numbers, printed)
 
 
+def presence(status: pd.DataFrame) -> Table:
+    """What of the published sets is there.
+
+    Args:
+        status: a line per set; see `hdsr.datasets.status`.
+    """
+    numbers = status.assign(
+        missing=status["missing"].map(len),
+        damaged=status["damaged"].map(", ".join),
+        megabytes=(status["bytes"] / 1e6).round(1),
+    ).drop(columns="bytes")
+    return Table("presence", "Images of the published sets", numbers, numbers.astype(str))
+
+
 def state(report: Path, notebook: str, output: str) -> str:
     """How far one item of the paper has been reproduced, read off its file in the report folder."""
     if not notebook:
@@ -32,7 +46,7 @@ def state(report: Path, notebook: str, output: str) -> str:
         return "to be read off the notebook: no verdict is computed yet"
     path = report / f"{output}.csv"
     if not path.is_file():
-        return "not in this report, which lacks its images"
+        return "not in this report"
     numbers = pd.read_csv(path)
     if "panel" in numbers:
         return f"drawn with {', '.join(numbers['panel'])}"

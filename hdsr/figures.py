@@ -22,7 +22,7 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.images import read_image
-from hdsr.tables import with_variants
+from hdsr.tables import Table, with_variants
 
 Image = NDArray[np.uint8]
 
@@ -211,7 +211,20 @@ def frame_place(axes: Axes, crop: Crop, picture: Image) -> None:
     inset.spines[:].set(color=RED, linewidth=1.5)
 
 
-def thumbnails(images: Mapping[str, Image], columns: int = 4) -> Drawing:
+def numbers(drawings: Iterable[Drawing]) -> Table:
+    """The numbers that stand in figures: PSNR (dB) and SSIM of each image, PSNR of the enlarged place."""
+    frame = pd.concat([drawing.numbers.assign(figure=drawing.name) for drawing in drawings])
+    printed = frame[["figure", "panel"]].assign(
+        **{
+            "PSNR (dB)": frame["psnr_db"].map("{:.2f}".format),
+            "SSIM": frame["ssim"].map("{:.4f}".format),
+            "PSNR of the place (dB)": frame["crop_psnr_db"].map("{:.2f}".format),
+        }
+    )
+    return Table("figures", "The numbers in the figures", frame, printed)
+
+
+def thumbnails(images: Mapping[str, Image], columns: int = 3) -> Drawing:
     """Small pictures of named images, with their sizes."""
     lines = -(-len(images) // columns)
     figure = Figure(figsize=(WIDTH_IN, lines * WIDTH_IN / columns * 0.85), layout="constrained")

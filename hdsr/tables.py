@@ -5,7 +5,6 @@ A table holds plain numbers, which are its CSV file, and the same numbers as pri
 
 import html
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,13 @@ TABLE_STYLES = [
     {"selector": "", "props": "border-collapse: collapse; font-size: 0.85em"},
     {"selector": "caption", "props": "text-align: left; font-weight: bold; padding: 0.4em 0"},
     {"selector": "th, td", "props": "padding: 0.15em 0.6em; text-align: right; white-space: nowrap"},
-    {"selector": "th.col0, td.col0, td:last-child", "props": "text-align: left"},
+    {"selector": "th[colspan]", "props": "text-align: center"},
 ]
+TEXT_PROPS = "text-align: left"
+LONG_TEXT_PROPS = "text-align: left; white-space: normal; min-width: 14em"
+LONG_TEXT = 30
+"""Letters from which on a column's texts are wrapped."""
+NUMBER = re.compile(r"[-+–·*/.\d]*|inf|nan|\d+ of \d+ images")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title></head>
@@ -56,7 +60,8 @@ class Table:
 
     def _repr_html_(self) -> str:
         styler = Styler(self.printed, uuid=self.name, cell_ids=False, caption=html.escape(self.caption))
-        table = styler.format(colored).hide(axis="index").set_table_styles(TABLE_STYLES).to_html()
+        styles = [*TABLE_STYLES, *column_styles(self.printed)]
+        table = styler.format(colored).hide(axis="index").set_table_styles(styles).to_html()
         notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
         return f'<div style="overflow-x: auto">{table}</div>{notes}'
 
@@ -74,6 +79,17 @@ class Table:
             with atomic_path(Path(folder) / f"{self.name}.{ending}") as temporary:
                 temporary.write_text(text, encoding="utf-8")
         return self
+
+
+def column_styles(printed: pd.DataFrame) -> list[dict[str, str]]:
+    """Styles that set columns of text to the left, and wrap them where they are long."""
+    styles = []
+    for index in range(printed.shape[1]):
+        cells = printed.iloc[:, index]
+        if not all(map(NUMBER.fullmatch, cells)):
+            props = LONG_TEXT_PROPS if cells.str.len().max() > LONG_TEXT else TEXT_PROPS
+            styles.append({"selector": f"th.col{index}:not([colspan]), td.col{index}", "props": props})
+    return styles
 
 
 def colored(cell: str) -> str:
@@ -180,8 +196,8 @@ def quality_cells(numbers: pd.DataFrame, difference: str) -> pd.DataFrame:
         incomplete = part["n"].notna() & (part["n"] != part["expected"])
         printed[f"×{scale}", "measured"] = measured.mask(incomplete, part["note"])
         printed[f"×{scale}", difference] = pairs(part, "psnr_difference_db", "ssim_difference", sign="+")
-    printed["", "note"] = lines["note"].agg(joined).reset_index(drop=True)
-    return pd.DataFrame(printed)
+    notes = pd.Series([joined(part) for _, part in lines])
+    return pd.DataFrame(printed | ({("", "note"): notes} if notes.any() else {}))
 
 
 def source_label(weights: str) -> str:
@@ -206,14 +222,22 @@ def emphasized(values: pd.Series, texts: pd.Series, marked: bool) -> pd.Series:
     return texts.mask(rank == 1, "**" + texts + "**").mask(rank == 2, "*" + texts + "*")
 
 
-def joined(notes: Sequence[str]) -> str:
-    """Distinct notes of one line's scales as one text, without those that cells show themselves."""
-    return "; ".join(dict.fromkeys(note for note in notes if note.startswith("not measured")))
+def joined(line: pd.DataFrame) -> str:
+    """Why one line was not measured: notes that differ only in the scale are told once."""
+    reasons: dict[str, list[str]] = {}
+    for note, scale in zip(line["note"], line["scale"], strict=True):
+        if note.startswith("not measured"):
+            reasons.setdefault(note.replace(f"x{scale}", "x"), []).append(note)
+    return "; ".join(
+        notes[0] + " (likewise at the other scales)" * (len(set(notes)) > 1) for notes in reasons.values()
+    )
 
 
 def quality_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """Sentences on marks and on sets that are not whole."""
-    notes = ["Red: the best of a column, blue: the second. Measured columns are marked from three values on."]
+    notes = []
+    if numbers["paper_psnr_db"].notna().any():
+        notes.append("Red: the best of a column, blue: the second; of measured values from three on.")
     partial = numbers[numbers["n"].notna() & (numbers["n"] != numbers["expected"])]
     if len(partial):
         worst = partial.sort_values("n").iloc[0]

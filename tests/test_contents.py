@@ -18,7 +18,7 @@ def states(report: Path) -> dict[str, str]:
 
 def test_an_empty_report_holds_nothing(tmp_path: Path) -> None:
     found = states(tmp_path)
-    assert found["PSNR and SSIM on Set5"] == "not in this report, which lacks its images"
+    assert found["PSNR and SSIM on Set5"] == "not in this report"
     assert found["architecture of HDSRNet"] == "no notebook for it yet"
     assert contents.outputs(tmp_path).numbers.empty
 
@@ -39,6 +39,21 @@ def test_states_name_the_methods_that_were_measured_and_drawn(tmp_path: Path) ->
         ["tables", "table_V_Urban100", "csv, html, md"],
         ["figures", "figure_2", "csv"],
     ]
+
+
+def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:
+    status = pd.DataFrame(
+        {
+            "set": ["Set5"],
+            "expected": [5],
+            "present": [3],
+            "verified": [2],
+            "missing": [("baby", "bird")],
+            "damaged": [("head",)],
+            "bytes": [1_240_000],
+        }
+    )
+    assert contents.presence(status).printed.iloc[0].tolist() == ["Set5", "5", "3", "2", "2", "head", "1.2"]
 
 
 def test_provenance_names_code_images_and_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

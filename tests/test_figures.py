@@ -51,6 +51,13 @@ def test_panels_carry_the_rows_psnr_and_that_of_the_place(
     assert titles[1].split("\n")[1] == f"image 25.90 dB, inset {expected[0]:.2f} dB"
 
 
+def test_numbers_of_figures_stand_in_one_table(
+    scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    table = figures.numbers([figures.comparison(CROP, hr, scored, tmp_path)])
+    assert table.printed.iloc[0, :4].tolist() == ["figure_9", "Bicubic", "25.90", "0.5400"]
+
+
 def test_each_panel_frames_the_place_and_enlarges_it(
     scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
 ) -> None:

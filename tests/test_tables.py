@@ -68,6 +68,13 @@ def test_what_is_not_measured_says_why() -> None:
     assert table.numbers["note"].map(bool).eq(table.numbers["psnr_db"].isna()).all()
 
 
+def test_reasons_that_differ_only_in_the_scale_are_told_once() -> None:
+    lack = [("hdsrnet", "authors", "Set5", scale, f"no weights for x{scale}") for scale in (2, 3, 4)]
+    table = tables.quality(rows({BICUBIC: 36.0}), "Set5", gaps(*lack))
+    note = "not measured: no weights for x2 (likewise at the other scales)"
+    assert line(table, "HDSRNet", "the authors'")["note"] == note
+
+
 def test_a_method_that_was_not_asked_for_says_so() -> None:
     table = tables.quality(rows({BICUBIC: 36.0}), "Set5", gaps())
     assert line(table, "HDSRNet")["note"] == "not measured: not asked for in this run"
@@ -122,6 +129,16 @@ def test_files_hold_the_same_table_alike_each_time(tmp_path: Path) -> None:
     numbers = pd.read_csv(tmp_path / "table_II_Set5.csv", keep_default_na=True)
     assert numbers.query("method == 'HDSRNet' and scale == 2")["psnr_db"].tolist() == [pytest.approx(37.0)]
     assert "| HDSRNet | trained here | **37.95**/**0.9604** | 37.00/0.7600 |" in first["table_II_Set5.md"]
+
+
+def test_text_stands_left_and_is_wrapped_where_it_is_long() -> None:
+    printed = pd.DataFrame(
+        {"word": ["a"], "number": ["-0.1/+2"], "sentence": ["word " * 9], "count": ["3 of 9 images"]}
+    )
+    styles = {style["selector"].split(":")[0]: style["props"] for style in tables.column_styles(printed)}
+    assert list(styles) == ["th.col0", "th.col2"]
+    assert "normal" not in styles["th.col0"]
+    assert "normal" in styles["th.col2"]
 
 
 def test_html_marks_in_red_and_blue_and_escapes_what_it_is_given() -> None:
