@@ -27,7 +27,7 @@ TABLE_STYLES = [
     {"selector": "th[colspan]", "props": "text-align: center"},
 ]
 TEXT_PROPS = "text-align: left"
-LONG_TEXT_PROPS = "text-align: left; white-space: normal; min-width: 14em"
+LONG_TEXT_PROPS = "text-align: left; white-space: normal; min-width: 22em"
 LONG_TEXT = 30
 """Letters from which on a column's texts are wrapped."""
 NUMBER = re.compile(r"[-+–·*/.\d]*|inf|nan|\d+ of \d+ images")
