@@ -1,8 +1,7 @@
 # `make help` lists the targets. Nothing here needs more than make, a shell and Python 3.11 or newer.
-PROFILE      ?= quick
-VENV         ?= .venv
-HDSR_REPORTS ?= reports
-export HDSR_REPORTS
+PROFILE ?= quick
+VENV    ?= .venv
+export HDSR_REPORTS := $(or $(HDSR_REPORTS),reports)
 ifneq ($(HDSR_DATA),)
 export HDSR_DATA := $(abspath $(HDSR_DATA))
 endif

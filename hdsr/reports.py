@@ -95,7 +95,7 @@ def unfinished(profile: str) -> list[str]:
 
 def copy_report(report: Path, published: Path) -> None:
     """Replace a published report by another, in one step once all has been copied."""
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=published.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=".published.partial-", dir=published.parent) as folder:
         copy = Path(folder) / published.name
         copy.mkdir()
         for part in PUBLISHED:
