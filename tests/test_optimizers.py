@@ -5,7 +5,7 @@ import torch
 
 from hdsr.config import TrainingConfig
 from hdsr.network import HDSRNet
-from hdsr.optimizers import build_optimizers, matrices, scale_to_unit_range
+from hdsr.optimizers import StackedMuon, build_optimizers, matrices, scale_to_unit_range
 
 
 def config(optimizer: str, **changes: object) -> TrainingConfig:
@@ -80,3 +80,19 @@ def test_unit_range_is_the_training_of_the_same_network_on_images_in_0_to_1() ->
     assert rates[id(scaled.reconstruction.exit.weight)] == pytest.approx(0.255)
     assert rates[id(scaled.upper.blocks[0].dynamic.bias)] == pytest.approx(1e-2)
     assert rates[id(scaled.lower.layers[7].weight)] == pytest.approx(1e-3)
+
+
+def test_stacked_muon_is_pytorchs_muon() -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(64, 576) for _ in range(3)]
+    ours, theirs = ([torch.nn.Parameter(matrix.clone()) for matrix in start] for _ in range(2))
+    optimizers = StackedMuon(ours, lr=0.1), torch.optim.Muon(theirs, lr=0.1, weight_decay=0.0)
+    for _ in range(4):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(64, 576)
+            b.grad = a.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for a, b, before in zip(ours, theirs, start, strict=True):
+        # The iteration amplifies the rounding of bfloat16.
+        assert (a - b).norm() < 0.05 * (b - before).norm()
