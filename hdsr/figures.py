@@ -227,7 +227,8 @@ def numbers(drawings: Iterable[Drawing]) -> Table:
 def thumbnails(images: Mapping[str, Image], columns: int = 3) -> Drawing:
     """Small pictures of named images, with their sizes."""
     lines = -(-len(images) // columns)
-    figure = Figure(figsize=(WIDTH_IN, lines * WIDTH_IN / columns * 0.85), layout="constrained")
+    width_in = 0.7 * WIDTH_IN
+    figure = Figure(figsize=(width_in, lines * width_in / columns * 0.8), layout="constrained")
     for axes in figure.subplots(lines, columns, squeeze=False).flat:
         axes.set_axis_off()
     for axes, (name, image) in zip(figure.axes, images.items(), strict=False):
