@@ -151,7 +151,8 @@ def describe(problem: Mapping[str, Any]) -> str:
     """One of pydantic's problems as `parameter scales[0] = 5: Input should be 2, 3 or 4`."""
     name, *place = problem["loc"]
     inside = "".join(f"[{index}]" for index in place)
-    return f"parameter {name}{inside} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+    return f"parameter {name}{inside} = {problem['input']!r}: {message}"
 
 
 def load_parameters(name: str, profile: str) -> dict[str, Any]:

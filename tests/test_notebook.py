@@ -74,7 +74,7 @@ def test_start_needs_the_globals_of_a_notebook() -> None:
         ("scales", ["2"], r"parameter scales\[0\] = '2'"),
         ("scales", [], "expected one value or more"),
         ("scales", [2, 2], "each once"),
-        ("methods", "bicubic", "parameter methods = 'bicubic'"),
+        ("methods", "bicubic", "parameter methods = 'bicubic': Input should be a list"),
         ("methods", [1], r"parameter methods\[0\] = 1"),
         ("device", "tpu", "parameter device = 'tpu'"),
         ("precision", "fp16", "parameter precision = 'fp16'"),
