@@ -193,11 +193,12 @@ def parameters_in(namespace: Mapping[str, Any], schema: type[Settings]) -> dict[
     """The parameters in a kernel: from its history of cells, or all plain variables where it keeps none."""
     history = namespace["In"][1:-1]
     if not history:
-        return {key: value for key, value in namespace.items() if is_plain_variable(key, value)}
+        known = schema.model_fields.keys()
+        return {key: namespace[key] for key in namespace if key in known or is_plain(key, namespace[key])}
     return latest_parameters(history, schema)
 
 
-def is_plain_variable(name: str, value: object) -> bool:
+def is_plain(name: str, value: object) -> bool:
     """Whether a variable of a fresh kernel came from a parameters cell: not the kernel's own, no import."""
     return (
         not name.startswith("_")

@@ -48,6 +48,11 @@ def test_a_kernel_without_history_gives_its_plain_variables() -> None:
     assert notebook.start("benchmarks", variables).scales == (2, 4)
 
 
+def test_an_import_in_the_place_of_a_parameter_is_refused() -> None:
+    with pytest.raises(HdsrError, match="parameter scales = <module 're'"):
+        notebook.start("benchmarks", {"In": [""], "scales": re})
+
+
 def test_an_unknown_name_is_refused_in_one_line_in_every_kernel() -> None:
     for namespace in (kernel('profile = "quick"\nscale = [2]'), {"In": [""], "scale": [2]}):
         with pytest.raises(
