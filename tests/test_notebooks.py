@@ -67,6 +67,12 @@ def test_its_cells_are_short_and_define_nothing(name: str) -> None:
         assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in nodes)
 
 
+def test_its_imports_hide_no_parameter(name: str) -> None:
+    nodes = [node for cell in cells_of(name) for node in ast.walk(ast.parse(cell.source))]
+    imported = {alias.asname or alias.name for node in nodes for alias in getattr(node, "names", [])}
+    assert imported.isdisjoint(notebook.schema_of(name).model_fields)
+
+
 def test_it_was_run_from_top_to_bottom_without_errors_or_warnings(name: str) -> None:
     cells = cells_of(name)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
