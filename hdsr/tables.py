@@ -275,3 +275,23 @@ def with_variants(rows: pd.DataFrame) -> pd.DataFrame:
     rows = with_methods(rows)
     source = ", " + rows["weights"].map(source_label)
     return rows.assign(variant=rows["method"] + source.where(rows["weights"] != NO_WEIGHTS, ""))
+
+
+def headline(rows: pd.DataFrame) -> Table:
+    """The README's table: bicubic and HDSRNet as published and as measured, over the whole sets in `rows`.
+
+    Args:
+        rows: result rows of one device and precision; see `hdsr.results.Row`.
+    """
+    means = with_methods(results.summarize(rows)).query("complete")
+    measured = means.assign(source=means["weights"].map(source_label).str.replace("needs none", "measured"))
+    published = paper.quality().assign(source="paper")
+    numbers = pd.concat([published, measured])[["dataset", "scale", "method", "source", "psnr_db", "ssim"]]
+    numbers = numbers[numbers["method"].isin(means["method"]) & numbers["dataset"].isin(means["dataset"])]
+    cells = numbers.assign(cell=pairs(numbers, "psnr_db", "ssim"), scale="×" + numbers["scale"].astype(str))
+    printed = cells.pivot(index=["dataset", "scale"], columns=["method", "source"], values="cell")
+    order = numbers[["method", "source"]].drop_duplicates().sort_values("method", kind="stable")
+    sets = sorted(numbers["dataset"].unique(), key=list(means["dataset"].unique()).index)
+    printed = printed[list(order.itertuples(index=False, name=None))].loc[sets].fillna(ABSENT)
+    caption = "PSNR (dB) / SSIM, as the paper prints them and as measured here"
+    return Table("headline", caption, numbers, printed.reset_index().rename(columns={"dataset": "set"}))
