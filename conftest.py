@@ -3,16 +3,18 @@
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let nothing that a test or a notebook under `--nbval` runs write reports into the tree."""
-    reports = tempfile.mkdtemp(prefix="hdsr-reports-")
-    os.environ["HDSR_REPORTS"] = reports
-    config.add_cleanup(lambda: shutil.rmtree(reports, ignore_errors=True))
+    """Let nothing that a test or a notebook under `--nbval` runs write into the tree or the user's cache."""
+    for variable in ("HDSR_REPORTS", "HDSR_CACHE"):
+        folder = tempfile.mkdtemp(prefix=variable.lower().replace("_", "-") + "-")
+        os.environ[variable] = folder
+        config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 def _folder_named_by(variable: str, contents: str) -> Path:

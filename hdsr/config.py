@@ -1,11 +1,13 @@
 """Training configurations: one YAML file per experiment, frozen once read, unknown keys refused by name."""
 
+import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -16,6 +18,33 @@ from pydantic import (
 
 from hdsr.errors import HdsrError
 
+DIV2K_IMAGES = 900
+
+
+def image_numbers(images: str) -> range:
+    """The images of DIV2K that "first-last" names, both included.
+
+    Raises:
+        HdsrError: unless it is a range within 1-900.
+    """
+    match = re.fullmatch(r"(\d+)-(\d+)", str(images))
+    first, last = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= first <= last <= DIV2K_IMAGES:
+        raise HdsrError(f"{images!r} is no range of DIV2K's images, such as 1-800, within 1-{DIV2K_IMAGES}")
+    return range(first, last + 1)
+
+
+def checked_range(images: Any) -> Any:
+    """A range of DIV2K's images as it was given, or an error."""
+    image_numbers(images)
+    return images
+
+
+def checked_held_out(images: Any) -> Any:
+    """A number of images or a range of DIV2K's as it was given, or an error."""
+    is_count = isinstance(images, int) and not isinstance(images, bool) and images >= 0
+    return images if is_count else checked_range(images)
+
 
 class Settings(BaseModel):
     """Frozen, and strict about its keys."""
@@ -24,21 +53,39 @@ class Settings(BaseModel):
 
 
 class TrainingSet(Settings):
-    """One set of HR images in ROOT/train and how often its patches are drawn."""
+    """One set of images in ROOT/train and how often its patches are drawn."""
 
     name: str
+    """A folder ROOT/train/<name> with HR/ in it, or DIV2K as it is published: see `hdsr.div2k`."""
+    images: Annotated[str, BeforeValidator(checked_range)] | None = None
+    """Which ones of DIV2K, such as 1-900; without it 1-800, its training images."""
+    exclude: tuple[str, ...] = ()
+    """Names of images to leave out: those of a benchmark, above all."""
     weight: PositiveFloat = 1.0
     """Relative share of the patches; within a set every pixel is as likely as any other."""
+
+    @model_validator(mode="after")
+    def range_is_of_div2k(self) -> Self:
+        if self.images is not None and self.name != "DIV2K":
+            raise ValueError(f"images is for the set DIV2K, not for {self.name}")
+        return self
 
 
 class Validation(Settings):
     """Training images that are held out, on which the best weights are chosen (never a benchmark)."""
 
     set: str = "BSD200"
-    images: PositiveInt = 20
-    """How many are held out: every n-th of the set, sorted by name."""
+    images: Annotated[int | str, BeforeValidator(checked_held_out)] = 20
+    """How many are held out: every n-th of the set, sorted by name. Or which ones of DIV2K, such as 801-900.
+    With 0 nothing is validated and the last weights are kept."""
     every: PositiveInt = 2000
     """Steps between validations."""
+
+    @model_validator(mode="after")
+    def range_is_of_div2k(self) -> Self:
+        if isinstance(self.images, str) and self.set != "DIV2K":
+            raise ValueError(f"a range of images is for the set DIV2K, not for {self.set}")
+        return self
 
 
 class Schedule(Settings):
@@ -102,6 +149,8 @@ class TrainingConfig(Settings):
     seed: int = Field(default=0, ge=0)
     log_every: PositiveInt = 100
     save_every: PositiveInt = 500
+    tensorboard: bool = False
+    """Write the log for TensorBoard, too, in the run's folder."""
     max_skipped: PositiveInt = 20
     """Steps in a row with a non-finite gradient after which the run ends."""
 
@@ -113,6 +162,9 @@ class TrainingConfig(Settings):
             raise ValueError(f"patch_px {self.patch_px} is not a multiple of scale {self.scale}")
         if self.head_steps and not self.warm_start:
             raise ValueError("head_steps goes with warm_start")
+        names = [training_set.name for training_set in self.sets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a set is named twice in sets: {', '.join(names)}")
         return self
 
 

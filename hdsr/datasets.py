@@ -191,11 +191,11 @@ def lr_path_of(lr_dir: Path, hr_path: Path, scale: int) -> Path:
     return lr_dir / f"{hr_path.stem}x{scale}.png"
 
 
-def cropped(image: Image, scale: int, path: Path) -> Image:
+def cropped(image: Image, scale: int, source: object) -> Image:
     """An image cut to a multiple of the scale, its top left corner kept."""
     height, width = (length - length % scale for length in image.shape[:2])
     if not height or not width:
-        raise HdsrError(f"{path} has {image.shape[1]} x {image.shape[0]} pixels: too small for x{scale}")
+        raise HdsrError(f"{source} has {image.shape[1]} x {image.shape[0]} pixels: too small for x{scale}")
     return image[:height, :width]
 
 

@@ -51,7 +51,17 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         HdsrError: naming the file, if it is missing, damaged, cut short, or not an image.
     """
-    pixels = read_picture(path).pixels
+    return as_rgb(read_picture(path))
+
+
+def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
+    """The bytes of an image file as uint8 RGB, as `read_image` gives it; errors call the file `name`."""
+    return as_rgb(decode_picture(data, name))
+
+
+def as_rgb(picture: Picture) -> NDArray[np.uint8]:
+    """The pixels of a picture as uint8 RGB, (height, width, 3)."""
+    pixels = picture.pixels
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     color = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
@@ -66,8 +76,11 @@ def read_picture(path: str | Path) -> Picture:
     Raises:
         HdsrError: naming the file, if it is missing, damaged, cut short, or not an image.
     """
-    path = Path(path)
-    data = read_bytes(path)
+    return decode_picture(read_bytes(Path(path)), str(path))
+
+
+def decode_picture(data: bytes, name: str) -> Picture:
+    """The bytes of an image file as `read_picture` gives them; errors call the file `name`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -75,17 +88,17 @@ def read_picture(path: str | Path) -> Picture:
             with Image.open(BytesIO(data)) as image:
                 return decode(image, data)
         except HdsrError as error:
-            raise HdsrError(f"{path}: {error}") from None
+            raise HdsrError(f"{name}: {error}") from None
         except UnidentifiedImageError:
             reason = "is not an image of a known format, or damaged at its beginning"
-            raise HdsrError(f"{path} {reason}") from None
+            raise HdsrError(f"{name} {reason}") from None
         except Image.DecompressionBombError as error:
-            raise HdsrError(f"{path} is too large: {error}") from None
+            raise HdsrError(f"{name} is too large: {error}") from None
         except MemoryError:
-            raise HdsrError(f"{path} is too large for the memory of this machine") from None
+            raise HdsrError(f"{name} is too large for the memory of this machine") from None
         except Exception as error:  # a decoder that meets damaged bytes may raise anything
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise HdsrError(f"{path} is a damaged image: {reason}") from None
+            raise HdsrError(f"{name} is a damaged image: {reason}") from None
 
 
 def read_bytes(path: Path) -> bytes:

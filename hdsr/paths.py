@@ -24,6 +24,11 @@ def reports_root() -> Path:
     return Path(os.environ.get("HDSR_REPORTS") or PROJECT / "reports").expanduser().resolve()
 
 
+def cache_dir() -> Path:
+    """Where decoded training images are kept: the environment variable HDSR_CACHE, else ~/.cache/hdsr."""
+    return Path(os.environ.get("HDSR_CACHE") or "~/.cache/hdsr").expanduser().resolve()
+
+
 def report_dir(profile: str) -> Path:
     """The folder of one profile: rows/, images/, tables/, figures/, notebooks/, html/ and index.html."""
     return reports_root() / profile

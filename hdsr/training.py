@@ -22,23 +22,27 @@ import torch.nn.functional as F
 import yaml
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.tracking import is_tensorboard_available
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from hdsr.checkpoint import load, save
-from hdsr.config import TrainingConfig
+from hdsr.config import TrainingConfig, validated
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.inference import fold, folded_kernel, reconstruct_interior
 from hdsr.metrics import psnr_y
 from hdsr.network import HDSRNet
 from hdsr.optimizers import build_optimizers, scale_to_unit_range
-from hdsr.patches import Pair, TrainingData, batches, load_training_data
+from hdsr.patches import batches
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
 from hdsr.states import load_state, save_state
+from hdsr.training_data import Pair, TrainingData, load_training_data
 
+PLACES = {"data", "tensorboard"}
+"""Keys of a configuration that say nothing of what is trained, and may change when a run is resumed."""
 LOG_COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "skipped", "psnr_db", "seconds")
 
 
@@ -201,25 +205,26 @@ class Run:
             parameter.data.copy_(average)
         return network.eval()
 
-    def validate(self) -> float:
-        """Validate the averaged weights and keep them if they are the best so far."""
+    def validate(self) -> float | None:
+        """Validate the averaged weights; keep them if they are the best so far or no images are held out."""
         network = self.averaged_network()
-        psnr_db = validate(network, self.data.held_out)
-        if psnr_db > self.progress.best_psnr_db:
-            self.progress.best_psnr_db = psnr_db
+        psnr_db = validate(network, self.data.held_out) if self.data.held_out else None
+        if psnr_db is None or psnr_db > self.progress.best_psnr_db:
+            self.progress.best_psnr_db = psnr_db or -math.inf
             if self.accelerator.is_main_process:
                 save(network, self.out / "weights.safetensors", self.about(psnr_db))
         return psnr_db
 
-    def about(self, psnr_db: float) -> dict[str, Any]:
+    def about(self, psnr_db: float | None) -> dict[str, Any]:
         """What the weights say of themselves."""
+        left_out = {*PLACES, "warm_start"}
         return {
-            "config": self.config.model_dump(mode="json", exclude={"data", "warm_start"}, exclude_none=True),
+            "config": self.config.model_dump(mode="json", exclude=left_out, exclude_none=True),
             "warm_start": Path(self.config.warm_start).name if self.config.warm_start else None,
             "step": self.progress.step,
             "minutes": round(self.progress.seconds / 60, 1),
             "training_data_sha256": self.data.sha256,
-            "validation_psnr_db": round(psnr_db, 4),
+            "validation_psnr_db": None if psnr_db is None else round(psnr_db, 4),
             "commit": self.commit,
             "versions": versions(),
         }
@@ -259,6 +264,8 @@ class Run:
         row = (progress.step, loss, learning_rate, progress.gradient_norm, progress.skipped, psnr_db)
         if self.accelerator.is_main_process:
             append_row(self.out / "log.csv", (*row, round(progress.seconds, 2)))
+        values = {name: value for name, value in zip(LOG_COLUMNS, row, strict=False) if value is not None}
+        self.accelerator.log(values, step=progress.step)
 
 
 def append_row(path: Path, row: tuple) -> None:
@@ -279,11 +286,13 @@ def cut_log(path: Path, step: int) -> None:
 
 def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, stored_sha256: str) -> None:
     """Refuse to resume a run under another configuration or on other images."""
-    given = config.model_dump(mode="json")
-    differing = [key for key in given if key != "data" and given[key] != stored.get(key)]
-    if differing:
-        key = differing[0]
-        raise HdsrError(f"cannot resume: {key} was {stored.get(key)!r}, now {given[key]!r}")
+    given, before = (
+        item.model_dump(mode="json", exclude=PLACES)
+        for item in (config, validated(stored, "the saved state"))
+    )
+    for key, value in given.items():
+        if value != before[key]:
+            raise HdsrError(f"cannot resume: {key} was {before[key]!r}, now {value!r}")
     if sha256 != stored_sha256:
         raise HdsrError("cannot resume: the training images are not those that the run began with")
 
@@ -330,11 +339,7 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
         KeyboardInterrupt: after SIGINT or SIGTERM, once the state is saved.
     """
     out = Path(out)
-    AcceleratorState._reset_state(reset_partial_state=False)
-    # The only buffer is the constant RGB mean, which needs no broadcasting.
-    parallel = DistributedDataParallelKwargs(broadcast_buffers=False)
-    precision = config.precision.replace("fp32", "no")
-    accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[parallel])
+    accelerator = new_accelerator(config, out)
     state = prepare_folder(out, resume)
     data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
     run = Run(config, out, data, accelerator)
@@ -345,9 +350,30 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
         temporary.write_text(
             yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
         )
-    with progress_bar(run, progress) as bar, stop_requests() as stop:
-        loop(run, bar, stop)
+    if config.tensorboard:
+        accelerator.init_trackers("tensorboard")
+    try:
+        with progress_bar(run, progress) as bar, stop_requests() as stop:
+            loop(run, bar, stop)
+    finally:
+        for tracker in accelerator.trackers:
+            tracker.finish()
     return out / "weights.safetensors"
+
+
+def new_accelerator(config: TrainingConfig, out: Path) -> Accelerator:
+    """What carries devices, precision, processes, and where asked for the log in `out`/tensorboard."""
+    if config.tensorboard and not is_tensorboard_available():
+        raise HdsrError("tensorboard: true needs the package tensorboard: pip install tensorboard")
+    AcceleratorState._reset_state(reset_partial_state=False)
+    # The only buffer is the constant RGB mean, which needs no broadcasting.
+    parallel = DistributedDataParallelKwargs(broadcast_buffers=False)
+    return Accelerator(
+        mixed_precision=config.precision.replace("fp32", "no"),
+        kwargs_handlers=[parallel],
+        log_with="tensorboard" if config.tensorboard else None,
+        project_dir=out,
+    )
 
 
 def progress_bar(run: Run, shown: bool) -> tqdm:

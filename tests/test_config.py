@@ -20,7 +20,23 @@ def minimal(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    assert load_config(path).scale == int(path.stem[-1])
+    config = load_config(path)
+    assert path.stem == "smoke" or path.stem.endswith(f"_x{config.scale}")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_paper_s_recipe(scale: int) -> None:
+    config = load_config(CONFIGS[0].with_name(f"paper_x{scale}.yaml"))
+    assert [(item.name, item.images) for item in config.sets] == [("DIV2K", "1-900")]
+    assert (config.steps, config.batch_size, config.patch_px) == (1_200_000, 64, 126 if scale == 3 else 128)
+    assert (config.optimizer, config.learning_rate, config.clip_value) == ("adam", 1e-4, 10)
+    assert (config.schedule.kind, config.schedule.halve_every) == ("halving", 300_000)
+    assert (config.precision, config.warm_start, config.clip_norm, config.folded) == (
+        "fp32",
+        None,
+        None,
+        False,
+    )
 
 
 def test_overrides_reach_into_sections(minimal: Path) -> None:
@@ -46,6 +62,14 @@ def test_frozen(minimal: Path) -> None:
         ("patch_px=15", "patch_px 15 is not a multiple of scale 2"),
         ("minutes=3", "either steps or minutes"),
         ("steps=null", "either steps or minutes"),
+        ("sets=[{name: DIV2K, images: 0-900}]", r"sets\.0\.images: .*'0-900' is no range .* within 1-900"),
+        ("sets=[{name: DIV2K, images: 900-1}]", "'900-1' is no range"),
+        ("sets=[{name: DIV2K, images: 5}]", "5 is no range"),
+        ("sets=[{name: T91, images: 1-5}]", "images is for the set DIV2K, not for T91"),
+        ("sets=[{name: T91}, {name: T91}]", "a set is named twice in sets: T91, T91"),
+        ("validation.images=801-901", "validation.images: .*'801-901' is no range"),
+        ("validation.images=-1", "-1 is no range"),
+        ("validation.images=801-900", "a range of images is for the set DIV2K, not for BSD200"),
         ("head_steps=3", "head_steps goes with warm_start"),
         ("schedule.kind=halving", "halve_every goes with kind: halving"),
         ("steps.more=3", "steps has no keys of its own"),

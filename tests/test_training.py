@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from accelerate import tracking
+from accelerate.utils import LoggerType
 from PIL import Image
 
 from hdsr import checkpoint, training
@@ -208,6 +210,62 @@ def test_a_folder_is_not_overwritten_and_a_run_not_mixed_with_another(root: Path
         run(root, tmp_path / "run", steps=2)
     with pytest.raises(HdsrError, match=r"cannot resume: learning_rate was 0\.001, now 0\.5"):
         run(root, tmp_path / "run", resume=True, steps=2, learning_rate=0.5)
+
+
+def test_a_state_from_before_a_key_existed_resumes(root: Path, tmp_path: Path) -> None:
+    now = config(root).model_dump(mode="json")
+    before = {key: value for key, value in now.items() if key != "tensorboard"}
+    before["sets"] = [{"name": "Toy", "weight": 1.0}]
+    training.check_same_run(config(root, tensorboard=True, data="elsewhere"), before, "hash", "hash")
+    with pytest.raises(HdsrError, match="the saved state: unknown key 'colour'"):
+        training.check_same_run(config(root), now | {"colour": 1}, "hash", "hash")
+
+
+def test_without_held_out_images_the_last_weights_are_kept(root: Path, tmp_path: Path) -> None:
+    weights = run(root, tmp_path / "run", steps=8, ema=0, validation={"images": 0, "every": 3})
+    assert pd.read_csv(tmp_path / "run" / "log.csv").psnr_db.isna().all()
+    last = training.load_state(tmp_path / "run")["network"]
+    kept = checkpoint.load(weights).state_dict()
+    assert all(torch.equal(kept[key], last[key]) for key in kept)
+    assert checkpoint.describe(weights)["validation_psnr_db"] is None
+
+
+WRITER = """
+from pathlib import Path
+
+class SummaryWriter:
+    def __init__(self, folder):
+        self.lines = []
+        self.path = Path(f"{folder}.txt")
+    def add_scalar(self, name, value, global_step):
+        self.lines.append(f"{global_step} {name}\\n")
+    def flush(self):
+        pass
+    def close(self):
+        self.path.write_text("".join(self.lines))
+"""
+
+
+def test_tensorboard_gets_the_log(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "tensorboardX.py").write_text(WRITER)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setattr(training, "is_tensorboard_available", lambda: True)
+    monkeypatch.setattr(tracking, "_available_trackers", [LoggerType.TENSORBOARD])
+    run(root, tmp_path / "run", steps=6, tensorboard=True)
+    lines = (tmp_path / "run" / "tensorboard.txt").read_text().splitlines()
+    assert {"2 loss", "4 learning_rate", "6 psnr_db"} <= set(lines)
+    assert "2 psnr_db" not in lines
+
+
+def test_tensorboard_that_is_not_installed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "is_tensorboard_available", lambda: False)
+    with pytest.raises(HdsrError, match="needs the package tensorboard: pip install tensorboard"):
+        run(root, tmp_path / "run", tensorboard=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_cut_log_drops_later_rows_and_a_torn_line(tmp_path: Path) -> None:
