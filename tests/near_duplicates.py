@@ -1,0 +1,72 @@
+"""Finds images that are another one enlarged or reduced, mirrored or cropped, by their small thumbnails."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 16
+"""Of the thumbnails that are compared, in pixels."""
+LEVELS = (16, 17, 18, 19, 20, 21, 22, 24, 26, 28, 30, 33, 36)
+"""Shorter sides to which an image is reduced before thumbnails are looked for everywhere in it."""
+
+Images = dict[str, Image.Image]
+Array = NDArray[np.float32]
+
+
+def gradients(thumbnails: Array) -> Array:
+    """Differences of neighboring pixels, their square roots with signs, as one unit vector each.
+
+    So smooth shading counts nothing, and a single strong edge such as the horizon little. Thumbnails are
+    (number, SIDE, SIDE); those with hardly anything in them become zero.
+    """
+    inner = thumbnails[:, 1:, 1:]
+    steps = np.stack([inner - thumbnails[:, 1:, :-1], inner - thumbnails[:, :-1, 1:]], axis=1)
+    vectors = (np.sign(steps) * np.sqrt(np.abs(steps))).reshape(len(thumbnails), -1)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.where(length > SIDE, vectors / np.maximum(length, 1), 0).astype(np.float32)
+
+
+def reduced(image: Image.Image, width: int, height: int, box: tuple[int, ...] | None = None) -> Array:
+    """A gray image, or a box of it, averaged down."""
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX, box=box), dtype=np.float32)
+
+
+def thumbnails(image: Image.Image) -> Iterator[Array]:
+    """The square in the middle, whole and half as wide, and both mirrored."""
+    width, height = image.size
+    for side in (min(image.size), min(image.size) // 2):
+        left, top = (width - side) // 2, (height - side) // 2
+        thumbnail = reduced(image, SIDE, SIDE, (left, top, left + side, top + side))
+        yield thumbnail
+        yield thumbnail[:, ::-1]
+
+
+def windows(image: Image.Image) -> Array:
+    """Every SIDE x SIDE window of an image at every level that does not enlarge it."""
+    found = []
+    for level in LEVELS:
+        ratio = level / min(image.size)
+        small = reduced(image, *(max(SIDE, round(length * ratio)) for length in image.size))
+        views = np.lib.stride_tricks.sliding_window_view(small, (SIDE, SIDE))
+        found.append(views.reshape(-1, SIDE, SIDE))
+    return np.concatenate(found)
+
+
+def likeness(parts: Images, wholes: Images) -> dict[tuple[str, str], float]:
+    """How well the middle of each of `parts` is found in each of `wholes`: a correlation, 1 at most."""
+    names = list(parts)
+    looked_for = gradients(np.stack([one for image in parts.values() for one in thumbnails(image)]))
+    scores = {}
+    for whole, image in wholes.items():
+        best = (gradients(windows(image)) @ looked_for.T).max(axis=0).reshape(len(names), -1).max(axis=1)
+        scores |= {(name, whole): float(score) for name, score in zip(names, best, strict=True)}
+    return scores
+
+
+def near_duplicates(images: Images, others: Images, threshold: float) -> set[tuple[str, str]]:
+    """Pairs (image, other) of which one is found in the other."""
+    there = {pair for pair, score in likeness(images, others).items() if score > threshold}
+    back = {pair[::-1] for pair, score in likeness(others, images).items() if score > threshold}
+    return there | back
