@@ -58,7 +58,8 @@ REPORTS  := $(PYTHON) -m hdsr.reports
 EXECUTE  := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
 
 # What every notebook may use: all of hdsr but the figures and what only a command line needs.
-APART := $(addprefix hdsr/,figures.py cli.py __main__.py reports.py pages.py chapters.py)
+APART := $(addprefix hdsr/,figures.py cli.py __main__.py reports.py pages.py chapters.py \
+	training.py training_data.py patches.py decoded.py div2k.py sources.py optimizers.py states.py config.py)
 USED  := $(filter-out $(APART),$(wildcard hdsr/*.py hdsr/*/*.py)) constraints.txt notebooks/compared.csv \
 	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors)
 ifneq ($(PROFILE),quick)
