@@ -44,7 +44,8 @@ def load_pretrained(scale: int, weights: str | Path = "ours", root: str | Path |
     path = weights_path(scale, weights, root)
     if weights == "authors" and not path.is_file():
         raise HdsrError(
-            f"the authors' weights for x{scale} are not at {path}: run `hdsr data fetch` or put them there"
+            f"the authors' weights for x{scale} are not at {path}; "
+            "data/manifests/weights.csv lists where they are published"
         )
     network = load(path)
     if network.scale != scale:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_sets import write_set
+from made_sets import TWO_SETS, write_two_sets
 
 from hdsr.config import TrainingConfig
 from hdsr.patches import batches, draw_batch, draw_patch
@@ -15,21 +15,12 @@ from hdsr.training_data import Pair, load_training_data
 
 @pytest.fixture
 def config() -> TrainingConfig:
-    return TrainingConfig(
-        scale=2,
-        sets=[{"name": "Big", "weight": 3}, {"name": "Small", "weight": 1}],
-        validation={"set": "Big", "images": 2},
-        patch_px=16,
-        batch_size=6,
-        steps=1,
-        seed=5,
-    )
+    return TWO_SETS
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    write_set(tmp_path, "Big", [(40, 33), (20, 20), (31, 50), (48, 48)])
-    write_set(tmp_path, "Small", [(16, 16), (15, 40), (18, 22)])
+    write_two_sets(tmp_path)
     return tmp_path
 
 
