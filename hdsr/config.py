@@ -104,6 +104,15 @@ class Schedule(Settings):
         return self
 
 
+class LatePatches(Settings):
+    """The last part of the budget, on fewer and larger patches, in which fewer pixels see a border."""
+
+    share: float = Field(gt=0, lt=1)
+    """Of the budget."""
+    patch_px: PositiveInt
+    batch_size: PositiveInt
+
+
 class TrainingConfig(Settings):
     """Everything that decides what a training run does; the defaults are the plain choices of the field."""
 
@@ -120,6 +129,7 @@ class TrainingConfig(Settings):
     steps: PositiveInt | None = None
     minutes: PositiveFloat | None = None
     """The budget: either a number of steps or minutes of training time."""
+    late: LatePatches | None = None
 
     optimizer: Literal["adam", "muon"] = "adam"
     """muon: Muon for the 64-to-64 convolutions, Adam for everything else."""
@@ -158,8 +168,9 @@ class TrainingConfig(Settings):
     def fits_together(self) -> Self:
         if (self.steps is None) == (self.minutes is None):
             raise ValueError("give either steps or minutes as the budget")
-        if self.patch_px % self.scale:
-            raise ValueError(f"patch_px {self.patch_px} is not a multiple of scale {self.scale}")
+        for form in (self, self.late):
+            if form and form.patch_px % self.scale:
+                raise ValueError(f"patch_px {form.patch_px} is not a multiple of scale {self.scale}")
         if self.head_steps and not self.warm_start:
             raise ValueError("head_steps goes with warm_start")
         names = [training_set.name for training_set in self.sets]

@@ -1,6 +1,6 @@
 """Random aligned LR-HR patches, drawn so that step n always sees the same ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -28,16 +28,17 @@ def draw_patch(pair: Pair, lr_px: int, scale: int, random: np.random.Generator) 
 
 
 def draw_batch(
-    data: TrainingData, config: TrainingConfig, step: int, rank: int = 0, world: int = 1
+    data: TrainingData, config: TrainingConfig, step: int, rank: int = 0, world: int = 1, late: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The batch of one step: LR and HR as float32 in 0..255, (batch, 3, height, width), channels_last.
 
-    It depends on nothing but the configuration's seed and the step, so a resumed run sees what an
-    uninterrupted one sees. Process `rank` of `world` gets every world-th patch of it.
+    It depends on nothing but the configuration's seed, the step and whether it is one of the `late` ones, so
+    a resumed run sees what an uninterrupted one sees. Process `rank` of `world` gets every world-th patch.
     """
-    lr_px = config.patch_px // config.scale
+    form = config.late if late else config
+    lr_px = form.patch_px // config.scale
     chosen = np.random.default_rng([config.seed, step]).choice(
-        len(data.pairs), config.batch_size, p=data.probability
+        len(data.pairs), form.batch_size, p=data.probability_of(form.patch_px)
     )
     patches = [
         draw_patch(data.pairs[index], lr_px, config.scale, np.random.default_rng([config.seed, step, place]))
@@ -51,14 +52,22 @@ def draw_batch(
 
 
 def batches(
-    data: TrainingData, config: TrainingConfig, first_step: int, rank: int = 0, world: int = 1
+    data: TrainingData,
+    config: TrainingConfig,
+    first_step: int,
+    rank: int = 0,
+    world: int = 1,
+    is_late: Callable[[int], bool] = lambda step: False,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches from `first_step` on, the next one drawn while the present one is used."""
+    """Endless batches from `first_step` on, the next one drawn while the present one is used.
+
+    `is_late` says of a step, when its batch is about to be drawn, whether it takes the late patches.
+    """
     with ThreadPoolExecutor(1) as pool:
         step = first_step
-        upcoming = pool.submit(draw_batch, data, config, step, rank, world)
+        upcoming = pool.submit(draw_batch, data, config, step, rank, world, is_late(step))
         while True:
             ready = upcoming.result()
             step += 1
-            upcoming = pool.submit(draw_batch, data, config, step, rank, world)
+            upcoming = pool.submit(draw_batch, data, config, step, rank, world, is_late(step))
             yield ready

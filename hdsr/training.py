@@ -144,6 +144,12 @@ class Run:
             return self.progress.step / self.config.steps
         return self.progress.seconds / (60 * self.config.minutes)
 
+    def is_late(self, step: int) -> bool:
+        """Whether `step` takes the larger patches with which the budget ends."""
+        late = self.config.late
+        fraction = step / self.config.steps if self.config.steps else self.fraction
+        return late is not None and fraction >= 1 - late.share
+
     def set_learning_rates(self) -> float:
         """Set this step's rates; while the head learns alone, all others are zero. Returns Adam's."""
         factor = rate_factor(self.config, self.progress.step, self.fraction)
@@ -395,7 +401,7 @@ def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
     config, progress, accelerator = run.config, run.progress, run.accelerator
     began = time.perf_counter() - progress.seconds
     for lr, hr in batches(
-        run.data, config, progress.step, accelerator.process_index, accelerator.num_processes
+        run.data, config, progress.step, accelerator.process_index, accelerator.num_processes, run.is_late
     ):
         if run.fraction >= 1:
             break

@@ -43,6 +43,14 @@ class TrainingData:
     left_out: int
     """Images smaller than one patch."""
 
+    def probability_of(self, patch_px: int) -> NDArray[np.float64]:
+        """How likely each pair is drawn for patches of another size: never one that is smaller than that."""
+        fits = [min(pair.hr.shape[:2]) >= patch_px for pair in self.pairs]
+        if all(fits):
+            return self.probability
+        share = np.where(fits, self.probability, 0.0)
+        return share / share.sum()
+
 
 def load_training_data(config: TrainingConfig, root: Path, progress: bool = True) -> TrainingData:
     """Every image that the configuration names, decoded; a broken or too small one stops here, by name."""
@@ -57,8 +65,10 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
         and not (item.name == config.validation.set and pair.name in kept_back)
     ]
     large = [(pair, item) for pair, item in candidates if min(pair.hr.shape[:2]) >= config.patch_px]
-    if not large:
-        raise HdsrError(f"no training image is as large as patch_px {config.patch_px}")
+    largest = max((min(pair.hr.shape[:2]) for pair, _ in large), default=0)
+    for form in (config, config.late):
+        if form and largest < form.patch_px:
+            raise HdsrError(f"no training image is as large as patch_px {form.patch_px}")
     pairs = tuple(pair for pair, _ in large)
     shares = draw_probability(pairs, [item for _, item in large])
     return TrainingData(pairs, shares, held_out, fingerprint(pairs), left_out=len(candidates) - len(large))
