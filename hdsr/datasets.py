@@ -200,11 +200,13 @@ def cropped(image: Image, scale: int, source: object) -> Image:
 
 
 def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
-    """The images of ROOT/train/<set_name>/HR, in the order of their names.
+    """The images of ROOT/train/<set_name>/HR, in the order of their names; for "samples" the built-in ones.
 
     Raises:
         HdsrError: if there are none, or some of a published set (T91, BSD200) are missing.
     """
+    if set_name == "samples":
+        return samples(scale=2).hr_paths
     folder = data_root(root) / "train" / set_name / "HR"
     entries = manifests.images_of(set_name) if set_name in TRAINING_SETS else ()
     if not folder.is_dir():

@@ -8,6 +8,7 @@ OWN_WEIGHTS = PROJECT / "data" / "weights"
 PAPER_TABLES = PROJECT / "data" / "paper"
 MANIFESTS = PROJECT / "data" / "manifests"
 NOTEBOOKS = PROJECT / "notebooks"
+CONFIGS = PROJECT / "hdsr" / "configs"
 
 
 def data_root(given: str | Path | None = None) -> Path:
