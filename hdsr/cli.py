@@ -181,7 +181,7 @@ def profile(
     device: Device = "cpu",
 ) -> None:
     """Count HDSRNet's parameters and operations, and time it, as published and folded."""
-    from hdsr import complexity, inference, latency, network
+    from hdsr import complexity, hand_count, inference, latency, network
 
     published = network.HDSRNet(scale)
     forms = {"published": published, "folded": inference.fold(published)}
@@ -195,7 +195,7 @@ def profile(
         runs=runs,
         progress=None,
     )
-    counted = complexity.hand_count(scale, lr_size, lr_size)
+    counted = hand_count.count(scale, lr_size, lr_size)
     print(f"HDSRNet x{scale}, LR {lr_size} x {lr_size} to HR {scale * lr_size} x {scale * lr_size}")
     print(f"parameters: {complexity.parameters(published):,} (by hand {counted['parameters'].sum():,})")
     print(f"MACs by hand, mean shift as convolutions: {counted['macs'].sum() / 1e9:.2f} G")
