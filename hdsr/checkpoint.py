@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from hdsr import manifests
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.network import RGB_MEAN, SCALES, HDSRNet
@@ -41,26 +42,44 @@ def load(path: str | Path) -> HDSRNet:
 
 def load_pretrained(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> HDSRNet:
     """HDSRNet with weights for `scale`: "ours", "authors" (from the data folder `root`) or a file."""
-    path = weights_path(scale, weights, root)
-    if weights == "authors" and not path.is_file():
-        raise HdsrError(
-            f"the authors' weights for x{scale} are not at {path}; "
-            "data/manifests/weights.csv lists where they are published"
-        )
+    path = find_weights(scale, weights, root)
     network = load(path)
     if network.scale != scale:
         raise HdsrError(f"{path} holds weights for x{network.scale}, expected x{scale}")
     return network
 
 
-def weights_path(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> Path:
-    """Where the weights named "ours", "authors" or by a file's path lie for a scale (2, 3 or 4)."""
+def find_weights(
+    scale: int, weights: str | Path = "ours", root: str | Path | None = None, model: str = "hdsrnet"
+) -> Path:
+    """The file of these weights; HdsrError that says how to get it where it is not there."""
+    path = weights_path(scale, weights, root, model)
+    if path.is_file():
+        return path
+    if weights != "authors":
+        raise HdsrError(f"no weights at {path}")
+    if manifests.weights_of(model, scale) is None:
+        advice = "they have no lasting address, so put the file there yourself"
+    else:
+        advice = "data/manifests/weights.csv lists where they are published"
+    raise HdsrError(f"the published weights of {model} for x{scale} are not at {path}; {advice}")
+
+
+def weights_path(
+    scale: int, weights: str | Path = "ours", root: str | Path | None = None, model: str = "hdsrnet"
+) -> Path:
+    """Where the weights named "ours", "authors" or by a file's path lie for a scale (2, 3 or 4).
+
+    Published ones have the name that the manifest gives them; <model>_authors_x<scale>.pth if it does not
+    have them.
+    """
     if scale not in SCALES:
         raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
     if weights == "ours":
-        return OWN_WEIGHTS / f"hdsrnet_x{scale}.safetensors"
+        return OWN_WEIGHTS / f"{model}_x{scale}.safetensors"
     if weights == "authors":
-        return data_root(root) / "weights" / f"hdsrnet_authors_x{scale}.pt"
+        entry = manifests.weights_of(model, scale)
+        return data_root(root) / "weights" / (entry.file if entry else f"{model}_authors_x{scale}.pth")
     return Path(weights)
 
 

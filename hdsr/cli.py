@@ -23,11 +23,14 @@ data_app = typer.Typer(help="Look after the data folder.")
 app.add_typer(data_app, name="data")
 
 
+METHODS = "bicubic, srcnn, vdsr, carn_m, lesrcnn, acnet, dcls, hdsrnet, or one that you added"
+SOURCES = "ours|authors|FILE"
+
 Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
 Root = Annotated[
     Path | None, typer.Option("--data", metavar="ROOT", help="Data folder; else $HDSR_DATA, else data/.")
 ]
-Weights = Annotated[str, typer.Option(metavar="ours|authors|FILE", help="Which weights the network gets.")]
+Weights = Annotated[str, typer.Option(metavar=SOURCES, help="Which weights the network gets.")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.")]
 
@@ -55,7 +58,7 @@ def error_line(error: HdsrError | typer.TyperException | OSError) -> str:
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option(help="The method: bicubic or hdsrnet.")],
+    model: Annotated[str, typer.Option(help=f"The method: {METHODS}.")],
     scale: Scale,
     dataset: Annotated[
         list[str], typer.Option(help="Set5, Set14, B100, Urban100, samples or a folder; may be repeated.")
@@ -64,7 +67,9 @@ def evaluate(
         Path, typer.Option(metavar="ROWS.CSV", help="Result rows; rows already there are reused.")
     ],
     data: Root = None,
-    weights: Weights = "ours",
+    weights: Annotated[
+        str | None, typer.Option(metavar=SOURCES, help="Which weights it gets; else the first it has.")
+    ] = None,
     precision: Precision = "fp32",
     device: Device = "cpu",
     save_images: Annotated[

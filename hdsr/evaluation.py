@@ -28,7 +28,7 @@ def evaluate(
     *,
     out: str | Path,
     root: str | Path | None = None,
-    weights: str | Path = "ours",
+    weights: str | Path | None = None,
     precision: Precision = "fp32",
     device: str = "cpu",
     save_images: str | Path | None = None,
@@ -45,7 +45,7 @@ def evaluate(
         datasets: names of benchmark sets, "samples", or folders of images.
         out: CSV file of result rows, made if absent.
         root: the data folder; see `hdsr.paths.data_root`.
-        weights: "ours", "authors" or a file.
+        weights: "ours", "authors" or a file; None for the first that the method has.
         precision: "fp32" or "bf16".
         device: as torch names it.
         save_images: folder for SR images, as <model>/<dataset>/x<scale>/<image>.png. A row whose image is

@@ -96,6 +96,17 @@ def weights() -> tuple[WeightsEntry, ...]:
     return tuple(map(weights_entry, rows(WEIGHTS)))
 
 
+def weights_of(model: str, scale: int) -> WeightsEntry | None:
+    """The published file of a method of the registry (carn_m is CARN-M), if there is one for the scale."""
+    fitting = (entry for entry in weights() if bare(entry.model) == bare(model) and scale in entry.scales)
+    return next(fitting, None)
+
+
+def bare(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
+    return "".join(filter(str.isalnum, name)).lower()
+
+
 @cache
 def archives() -> tuple[ArchiveEntry, ...]:
     """DIV2K as its authors publish it."""

@@ -102,12 +102,35 @@ def check_methods(settings: MeasurementSettings) -> None:
 
 
 def variants(settings: MeasurementSettings, scale: int) -> list[Variant]:
-    """Every method with every source of weights, once each; a method without weights has one variant."""
+    """Every method with every source of weights that it has, once each.
+
+    A file is one network's: where some method can use it, the others are not said to lack it.
+    """
     found = {}
-    for model, source in itertools.product(settings.methods, settings.weights):
-        variant = variant_of(settings, model, source, scale)
-        found.setdefault((model, variant.label), variant)
-    return list(found.values())
+    for model in settings.methods:
+        for variant in variants_of(settings, model, scale):
+            found.setdefault((model, variant.label), variant)
+    used = {variant.source for variant in found.values() if variant.obstacle is None}
+    return [
+        variant
+        for variant in found.values()
+        if variant.obstacle is None or methods.is_source(variant.source) or variant.source not in used
+    ]
+
+
+def variants_of(settings: MeasurementSettings, model: str, scale: int) -> list[Variant]:
+    """One method with each source of weights that is asked for and that it has; at least one, or why not."""
+    entry = methods.LOADERS[model]
+    if not entry.sources:
+        return [variant_of(settings, model, methods.NO_WEIGHTS, scale)]
+    asked = [
+        source for source in settings.weights if source in entry.sources or not methods.is_source(source)
+    ]
+    if asked:
+        return [variant_of(settings, model, source, scale) for source in asked]
+    own, wanted = " and ".join(entry.sources), " and ".join(settings.weights)
+    obstacle = f"its weights are of the source {own}, and this run asks for {wanted}"
+    return [Variant(model, entry.sources[0], entry.label(entry.sources[0]), obstacle)]
 
 
 def variant_of(settings: MeasurementSettings, model: str, source: str, scale: int) -> Variant:
@@ -115,7 +138,8 @@ def variant_of(settings: MeasurementSettings, model: str, source: str, scale: in
     try:
         method = methods.load(model, scale, source, settings.device, settings.precision, settings.root)
     except HdsrError as error:
-        return Variant(model, source, source, without_folders(str(error), settings))
+        label = methods.LOADERS[model].label(source)
+        return Variant(model, source, label, without_folders(str(error), settings))
     return Variant(model, source, method.weights_label)
 
 

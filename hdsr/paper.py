@@ -8,6 +8,7 @@ from collections import defaultdict
 import pandas as pd
 
 from hdsr import paths
+from hdsr.manifests import bare
 
 
 def quality() -> pd.DataFrame:
@@ -58,8 +59,3 @@ def label(model: str) -> str:
     """
     printed = pd.concat([quality(), runtime(), complexity()])["method"].unique()
     return next((method for method in printed if bare(method) == bare(model)), model)
-
-
-def bare(name: str) -> str:
-    """The letters and digits of a name, in lower case."""
-    return "".join(filter(str.isalnum, name)).lower()

@@ -128,7 +128,7 @@ def test_missing_file_and_wrong_scale(tmp_path: Path) -> None:
     checkpoint.save(HDSRNet(2), path, {})
     with pytest.raises(HdsrError, match=r"x2\.safetensors holds weights for x2, expected x4"):
         checkpoint.load_pretrained(4, path)
-    with pytest.raises(HdsrError, match=r"authors' weights for x3 are not at .*hdsrnet_authors_x3\.pt"):
+    with pytest.raises(HdsrError, match=r"weights of hdsrnet for x3 are not at .*hdsrnet_authors_x3\.pt"):
         checkpoint.load_pretrained(3, "authors", tmp_path)
 
 

@@ -16,7 +16,7 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
 from hdsr.images import read_image, write_png
-from hdsr.methods import LOADERS, Method
+from hdsr.methods import LOADERS, Entry, Method
 from hdsr.resize import imresize
 
 
@@ -46,7 +46,7 @@ def repeat(monkeypatch):
 
         return Method("repeat", "Repeat", str(request.weights), f"hash of {request.weights}", "1", upscale)
 
-    monkeypatch.setitem(LOADERS, "repeat", loader)
+    monkeypatch.setitem(LOADERS, "repeat", Entry(loader, ("ours", "authors")))
     return calls
 
 

@@ -1,1 +1,1 @@
-"""The networks that the paper compares with, one file each."""
+"""The networks that the paper compares HDSRNet with, one file each."""
