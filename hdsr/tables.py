@@ -15,7 +15,12 @@ from hdsr import paper, results
 from hdsr.files import atomic_path
 from hdsr.methods import LOADERS, NO_WEIGHTS
 
-SOURCES = {"ours": "trained here", "authors": "the authors'", NO_WEIGHTS: "needs none"}
+SOURCES = {
+    "ours": "trained here",
+    "authors": "the authors'",
+    "others": "published by others",
+    NO_WEIGHTS: "needs none",
+}
 """How tables print the sources of weights; a file is printed by its name."""
 
 ABSENT = "–"
