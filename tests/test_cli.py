@@ -13,7 +13,7 @@ from hdsr.images import read_image, write_png
 from hdsr.methods import LOADERS
 from hdsr.network import HDSRNet
 
-COMMANDS = ["evaluate", "upscale", "train", "pack", "profile", "data status", "data verify"]
+COMMANDS = ["evaluate", "upscale", "train", "pack", "export", "profile", "data status", "data verify"]
 
 
 @pytest.fixture
