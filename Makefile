@@ -89,6 +89,9 @@ report: $(STAMP) ## render what has been executed, without executing anything
 
 publish: $(STAMP) ## copy a complete run to reports/published/, which is committed
 	$(REPORTS) publish --profile $(PROFILE)
+ifneq ($(PROFILE),quick)
+	$(REPORTS) readmes
+endif
 
 refresh: $(STAMP) ## execute the notebooks in place, renewing the outputs stored in them
 	env -u HDSR_DATA $(PYTHON) -m hdsr.reports refresh

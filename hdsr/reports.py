@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hdsr import execution, pages, paths, regression
+from hdsr import execution, pages, paths, readmes, regression
 from hdsr.cli import error_line
 from hdsr.errors import HdsrError
 
@@ -75,6 +75,12 @@ def publish(profile: Profile = "quick") -> None:
             f"profile {profile!r} is not complete, run `make reproduce` first: {', '.join(lacking)}"
         )
     copy_report(paths.report_dir(profile), paths.report_dir("published"))
+
+
+@app.command("readmes")
+def renew_readmes() -> None:
+    """Renew the tables in the READMEs from reports/published/ and the weights that ship."""
+    readmes.renew()
 
 
 def unfinished(profile: str) -> list[str]:

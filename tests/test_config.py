@@ -60,6 +60,8 @@ def test_frozen(minimal: Path) -> None:
         ("steps=many", "steps: .* valid integer"),
         ("scale=5", "scale: .* 2, 3 or 4"),
         ("patch_px=15", "patch_px 15 is not a multiple of scale 2"),
+        ("late={share: 0.5, patch_px: 15, batch_size: 1}", "patch_px 15 is not a multiple of scale 2"),
+        ("late={share: 1.5, patch_px: 16, batch_size: 1}", "late.share: .* less than 1"),
         ("minutes=3", "either steps or minutes"),
         ("steps=null", "either steps or minutes"),
         ("sets=[{name: DIV2K, images: 0-900}]", r"sets\.0\.images: .*'0-900' is no range .* within 1-900"),

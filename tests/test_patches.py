@@ -8,7 +8,7 @@ import pytest
 import torch
 from made_sets import TWO_SETS, write_two_sets
 
-from hdsr.config import TrainingConfig
+from hdsr.config import LatePatches, TrainingConfig
 from hdsr.patches import batches, draw_batch, draw_patch
 from hdsr.training_data import Pair, load_training_data
 
@@ -64,6 +64,20 @@ def test_the_batches_of_runs_already_made_stay_as_they_are(root: Path, config: T
         digest.update(side.byte().contiguous().numpy())
     assert data.sha256 == "523053ceaed52ae75b0fd5a76414c566b040c57c7ec7d93ebe84d9021b6c8391"
     assert digest.hexdigest() == "b12f81750a3b78038a4b0ed6bc41c2004929b58d7e13d500bb38f2a803a8ad6c"
+
+
+def test_late_steps_take_larger_patches_of_the_images_that_hold_them(
+    root: Path, config: TrainingConfig
+) -> None:
+    late = config.model_copy(update={"late": LatePatches(share=0.5, patch_px=40, batch_size=3)})
+    data = load_training_data(late, root, progress=False)
+    sequence = batches(data, late, 0, is_late=lambda step: step >= 2)
+    shapes = [tuple(hr.shape) for _, (_, hr) in zip(range(4), sequence, strict=False)]
+    assert shapes == [(6, 3, 16, 16)] * 2 + [(3, 3, 40, 40)] * 2
+    share = data.probability_of(40)
+    assert [pair.name for pair, value in zip(data.pairs, share, strict=True) if value] == ["Big03"]
+    assert share.sum() == pytest.approx(1)
+    assert data.probability_of(16) is data.probability
 
 
 def test_processes_share_the_batch(root: Path, config: TrainingConfig) -> None:

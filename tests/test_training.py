@@ -30,6 +30,7 @@ TINY = {
     "patch_px": 16,
     "batch_size": 2,
     "steps": 18,
+    "late": {"share": 0.4, "patch_px": 24, "batch_size": 3},
     "optimizer": "muon",
     "learning_rate": 1e-3,
     "schedule": {"kind": "linear", "warmup_steps": 3},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_sets import TWO_SETS, write_two_sets
 
-from hdsr.config import TrainingConfig, TrainingSet, Validation
+from hdsr.config import LatePatches, TrainingConfig, TrainingSet, Validation
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
 from hdsr.resize import imresize
@@ -48,6 +48,9 @@ def test_a_broken_image_is_named_before_the_first_step(root: Path, config: Train
 def test_no_image_large_enough(root: Path, config: TrainingConfig) -> None:
     with pytest.raises(HdsrError, match="no training image is as large as patch_px 64"):
         load_training_data(config.model_copy(update={"patch_px": 64}), root, progress=False)
+    late = LatePatches(share=0.5, patch_px=66, batch_size=1)
+    with pytest.raises(HdsrError, match="no training image is as large as patch_px 66"):
+        load_training_data(config.model_copy(update={"late": late}), root, progress=False)
 
 
 def test_excluded_images_are_neither_drawn_nor_held_out(root: Path, config: TrainingConfig) -> None:
