@@ -12,23 +12,26 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from hdsr import manifests
+from hdsr.baselines.srcnn import SRCNN
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.network import RGB_MEAN, SCALES, HDSRNet
 from hdsr.paths import OWN_WEIGHTS, data_root
 
-FORMAT = "hdsrnet"
+FORMATS: dict[str, type[nn.Module]] = {"hdsrnet": HDSRNet, "srcnn": SRCNN}
+"""Networks that our .safetensors files hold, by the word in their header."""
 BLOCK_LAYERS = (("dilated", 0), ("dynamic", 1), ("plain", 2))
 
 
-def load(path: str | Path) -> HDSRNet:
+def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
     """The network stored in `path`, in float32 and evaluation mode; the scale is read from the file.
 
     Args:
         path: our .safetensors, or the authors' .pt (read with weights_only: no code in it is ever run).
+        kind: which network it has to be, one of FORMATS.
 
     Raises:
         HdsrError: naming the file, when it is missing, damaged, holds code, or holds another network.
@@ -37,6 +40,8 @@ def load(path: str | Path) -> HDSRNet:
     if not path.is_file():
         raise HdsrError(f"no weights at {path}")
     network = load_own(path) if path.suffix == ".safetensors" else load_official(path)
+    if not isinstance(network, kind):
+        raise HdsrError(f"{path} holds weights of {type(network).__name__}, expected {kind.__name__}")
     return network.eval()
 
 
@@ -84,12 +89,12 @@ def weights_path(
 
 
 def save(
-    network: HDSRNet, path: str | Path, about: Mapping[str, Any], dtype: torch.dtype = torch.float32
+    network: nn.Module, path: str | Path, about: Mapping[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write weights with a description of themselves (`about`, kept as JSON in the header)."""
+    """Write weights of a network in FORMATS with a description of themselves (JSON in the header)."""
     tensors = {key: value.detach().to(dtype).contiguous() for key, value in network.state_dict().items()}
     metadata = {
-        "format": FORMAT,
+        "format": next(name for name, kind in FORMATS.items() if isinstance(network, kind)),
         "scale": str(network.scale),
         "about": json.dumps(dict(about), sort_keys=True),
     }
@@ -101,18 +106,25 @@ def pack(source: str | Path, target: str | Path) -> None:
     """Copy our .safetensors file in half precision, with its description: half the size, PSNR unchanged."""
     about = describe(source)
     del about["scale"]
-    save(load(source), target, about | {"stored_as": "float16"}, torch.float16)
+    save(load_own(Path(source)), target, about | {"stored_as": "float16"}, torch.float16)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
     """What our .safetensors file says of itself: its scale and how it was made."""
-    with open_own(Path(path)) as stored:
-        metadata = stored.metadata() or {}
-    if metadata.get("format") != FORMAT or not metadata.get("scale", "").isdigit():
-        raise HdsrError(
-            f"{path} does not hold HDSRNet weights: its header lacks format '{FORMAT}' and a scale"
-        )
+    metadata = header(Path(path))
     return {"scale": int(metadata["scale"]), **json.loads(metadata.get("about", "{}"))}
+
+
+def header(path: Path) -> dict[str, str]:
+    """The header of our .safetensors file, which says at least a format and a scale."""
+    with open_own(path) as stored:
+        metadata = stored.metadata() or {}
+    if metadata.get("format") not in FORMATS or not metadata.get("scale", "").isdigit():
+        known = "' or '".join(FORMATS)
+        raise HdsrError(
+            f"{path} does not hold weights of ours: its header lacks format '{known}' and a scale"
+        )
+    return metadata
 
 
 def open_own(path: Path) -> Any:
@@ -123,12 +135,13 @@ def open_own(path: Path) -> Any:
         raise HdsrError(f"{path} is not a whole .safetensors file: {first_line(error)}") from None
 
 
-def load_own(path: Path) -> HDSRNet:
-    """Read our own format."""
-    network = HDSRNet(describe(path)["scale"])
+def load_own(path: Path) -> nn.Module:
+    """Read our own format: the network that the header names, in float32."""
+    metadata = header(path)
+    network = FORMATS[metadata["format"]](int(metadata["scale"]))
     with open_own(path) as stored:
         tensors = {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
-    check_tensors(tensors, network.state_dict(), path.name)
+    check_tensors(tensors, network.state_dict(), path.name, network=type(network).__name__)
     network.load_state_dict(tensors)
     return network
 
@@ -225,17 +238,23 @@ def official_block_names(block: int) -> dict[str, str]:
     return names
 
 
-def check_mean_shift(tensors: dict[str, Tensor]) -> None:
-    """Take the authors' mean shift out of `tensors`, having made sure that it equals the built-in one."""
-    mean = 255 * torch.tensor(RGB_MEAN)
-    expected = {"sub_mean.bias": -mean, "add_mean.bias": mean}
-    expected |= {f"{side}_mean.weight": torch.eye(3).reshape(3, 3, 1, 1) for side in ("sub", "add")}
+def check_mean_shift(tensors: dict[str, Tensor], name: str = "mean", largest: float = 255) -> None:
+    """Take the published mean shift out of `tensors`, having made sure that it equals the built-in one.
+
+    Args:
+        tensors: a state dict with sub_<name> and add_<name>, each a weight and a bias.
+        name: see above.
+        largest: the value that white has in the network.
+    """
+    mean = largest * torch.tensor(RGB_MEAN)
+    expected = {f"sub_{name}.bias": -mean, f"add_{name}.bias": mean}
+    expected |= {f"{side}_{name}.weight": torch.eye(3).reshape(3, 3, 1, 1) for side in ("sub", "add")}
     for key, value in expected.items():
         if key not in tensors:
             raise HdsrError(f"missing key {key}")
         found = tensors.pop(key)
-        if found.shape != value.shape or not torch.allclose(found.float(), value, atol=1e-3):
-            raise HdsrError(f"{key} is not the mean shift of HDSRNet: expected {value.flatten().tolist()}")
+        if found.shape != value.shape or not torch.allclose(found.float(), value, atol=4e-6 * largest):
+            raise HdsrError(f"{key} is not the built-in mean shift: expected {value.flatten().tolist()}")
 
 
 def check_tensors(
@@ -243,8 +262,9 @@ def check_tensors(
     expected: Mapping[str, Tensor],
     source: str,
     shown_as: Mapping[str, str] | None = None,
+    network: str = "HDSRNet",
 ) -> None:
-    """Raise HdsrError naming what is missing, unknown or of another shape."""
+    """Raise HdsrError naming what is missing, unknown or of another shape in the weights of `network`."""
 
     def listed(keys: list[str]) -> str:
         names = [(shown_as or {}).get(key, key) for key in keys]
@@ -256,7 +276,7 @@ def check_tensors(
         parts = [f"missing {listed(missing)}"] * bool(missing) + [f"unknown {listed(unknown)}"] * bool(
             unknown
         )
-        raise HdsrError(f"{source} is not HDSRNet: {'; '.join(parts)}")
+        raise HdsrError(f"{source} is not {network}: {'; '.join(parts)}")
     for key, value in expected.items():
         if found[key].shape != value.shape:
             shapes = f"{tuple(found[key].shape)}, expected {tuple(value.shape)}"

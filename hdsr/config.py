@@ -116,6 +116,8 @@ class LatePatches(Settings):
 class TrainingConfig(Settings):
     """Everything that decides what a training run does; the defaults are the plain choices of the field."""
 
+    network: Literal["hdsrnet", "srcnn"] = "hdsrnet"
+    """What is trained; srcnn on images that bicubic has enlarged, by the mean squared error of the luma."""
     scale: Literal[2, 3, 4]
     sets: tuple[TrainingSet, ...] = Field(min_length=1)
     data: str | None = None
@@ -173,10 +175,19 @@ class TrainingConfig(Settings):
                 raise ValueError(f"patch_px {form.patch_px} is not a multiple of scale {self.scale}")
         if self.head_steps and not self.warm_start:
             raise ValueError("head_steps goes with warm_start")
+        only_hdsrnet = ("folded", "unit_range", "head_steps")
+        given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
+        if self.network != "hdsrnet" and given:
+            raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")
         names = [training_set.name for training_set in self.sets]
         if len(set(names)) < len(names):
             raise ValueError(f"a set is named twice in sets: {', '.join(names)}")
         return self
+
+    @property
+    def input_scale(self) -> int:
+        """How many times larger the HR image is than what the network reads: 1 if that is enlarged before."""
+        return 1 if self.network == "srcnn" else self.scale
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:

@@ -112,7 +112,7 @@ def scale_to_unit_range(network: HDSRNet) -> None:
             parameter *= 255
 
 
-def build_optimizers(network: HDSRNet, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+def build_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """Adam for all, or Muon for the 64-to-64 convolutions and Adam for the rest.
 
     Each group carries its peak learning rate as "peak" and whether it belongs to the upsampler as "head".

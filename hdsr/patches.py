@@ -36,12 +36,14 @@ def draw_batch(
     a resumed run sees what an uninterrupted one sees. Process `rank` of `world` gets every world-th patch.
     """
     form = config.late if late else config
-    lr_px = form.patch_px // config.scale
+    lr_px = form.patch_px // config.input_scale
     chosen = np.random.default_rng([config.seed, step]).choice(
         len(data.pairs), form.batch_size, p=data.probability_of(form.patch_px)
     )
     patches = [
-        draw_patch(data.pairs[index], lr_px, config.scale, np.random.default_rng([config.seed, step, place]))
+        draw_patch(
+            data.pairs[index], lr_px, config.input_scale, np.random.default_rng([config.seed, step, place])
+        )
         for place, index in enumerate(chosen)
         if place % world == rank
     ]

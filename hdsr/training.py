@@ -1,4 +1,4 @@
-"""Training HDSRNet: from a configuration to weights that describe themselves.
+"""Training a network: from a configuration to weights that describe themselves.
 
 A run's folder holds config.yaml, log.csv, the last two states, and weights.safetensors (the best so far on
 the held-out images). A run that is stopped at any moment and resumed goes on exactly as if it never was.
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 import yaml
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -31,19 +30,20 @@ from hdsr.checkpoint import load, save
 from hdsr.config import TrainingConfig, validated
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
-from hdsr.inference import fold, folded_kernel, reconstruct_interior
 from hdsr.metrics import psnr_y
-from hdsr.network import HDSRNet
 from hdsr.optimizers import build_optimizers, scale_to_unit_range
 from hdsr.patches import batches
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
 from hdsr.states import load_state, save_state
+from hdsr.trainables import TRAINABLES
 from hdsr.training_data import Pair, TrainingData, load_training_data
 
 PLACES = {"data", "tensorboard"}
 """Keys of a configuration that say nothing of what is trained, and may change when a run is resumed."""
 LOG_COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "skipped", "psnr_db", "seconds")
+Watcher = Callable[[Path], object]
+"""Called with the log's path whenever the log has a new row."""
 
 
 @dataclass
@@ -61,29 +61,6 @@ class Progress:
     best_psnr_db: float = -math.inf
 
 
-class PatchLoss(nn.Module):
-    """Mean absolute error of a network on aligned patches, both (batch, 3, height, width) in 0..255.
-
-    Through the folded reconstruction, the loss leaves out the outermost ring of LR pixels, where the fold is
-    not exact: the same function of the same weights at about two thirds of the cost at x4.
-    """
-
-    def __init__(self, network: HDSRNet, folded: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.folded = folded
-
-    def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
-        network, ring = self.network, self.network.scale
-        inner = (..., slice(ring, -ring), slice(ring, -ring))
-        if self.folded:
-            features = network.features(lr)
-            weight, bias = folded_kernel(network.reconstruction, network.scale)
-            sr = reconstruct_interior(features, weight, bias, network.scale) + network.mean
-            return F.l1_loss(sr[inner].float(), hr[inner])
-        return F.l1_loss(network(lr).float(), hr)
-
-
 def rate_factor(config: TrainingConfig, step: int, fraction: float) -> float:
     """Learning rate over its peak at `step`, when `fraction` (0..1) of the budget is spent."""
     schedule = config.schedule
@@ -96,23 +73,24 @@ def rate_factor(config: TrainingConfig, step: int, fraction: float) -> float:
     return warmup * 0.5 ** (step // schedule.halve_every)
 
 
-def warm_start(network: HDSRNet, path: str) -> None:
+def warm_start(network: nn.Module, path: str) -> None:
     """Copy the weights in `path`; those of another scale lend all but the upsampler."""
-    source = load(path)
+    source = load(path, type(network))
     tensors = source.state_dict()
     if source.scale != network.scale:
         tensors = {key: value for key, value in tensors.items() if "upsampler" not in key}
     network.load_state_dict(tensors, strict=source.scale == network.scale)
 
 
-def validate(network: HDSRNet, held_out: tuple[Pair, ...]) -> float:
-    """Mean Y-PSNR in dB over held-out pairs, in float32."""
-    folded, device = fold(network), network.mean.device
+@torch.inference_mode()
+def validate(network: nn.Module, held_out: tuple[Pair, ...], scale: int) -> float:
+    """Mean Y-PSNR in dB over held-out pairs of a network from RGB to RGB, in float32."""
+    device = next(network.parameters()).device
     scores = []
     for pair in held_out:
         lr = torch.from_numpy(pair.lr).permute(2, 0, 1)[None].float().to(device)
-        sr = folded(lr)[0].clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        scores.append(psnr_y(sr, pair.hr, network.scale))
+        sr = network(lr)[0].clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        scores.append(psnr_y(sr, pair.hr, scale))
     return float(np.mean(scores))
 
 
@@ -120,19 +98,26 @@ class Run:
     """One training run: network, average, optimizers and progress, in memory and on disk."""
 
     def __init__(
-        self, config: TrainingConfig, out: Path, data: TrainingData, accelerator: Accelerator
+        self,
+        config: TrainingConfig,
+        out: Path,
+        data: TrainingData,
+        accelerator: Accelerator,
+        watch: Watcher | None = None,
     ) -> None:
         self.config, self.out, self.data, self.accelerator = config, out, data, accelerator
+        self.watch = watch
         self.commit = commit()
         torch.manual_seed(config.seed)
-        self.network = HDSRNet(config.scale)
+        self.trainable = TRAINABLES[config.network]
+        self.network = self.trainable.kind(config.scale)
         if config.warm_start:
             warm_start(self.network, config.warm_start)
         elif config.unit_range:
             scale_to_unit_range(self.network)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network.to(device=accelerator.device, memory_format=layout)
-        self.loss = accelerator.prepare(PatchLoss(self.network, config.folded))
+        self.loss = accelerator.prepare(self.trainable.loss(self.network, config))
         self.optimizers = [accelerator.prepare(item) for item in build_optimizers(self.network, config)]
         self.average = [parameter.detach().clone() for parameter in self.network.parameters()]
         self.progress = Progress()
@@ -204,9 +189,9 @@ class Run:
         decay = min(self.config.ema, step / (step + 10)) if self.config.ema else 0.0
         torch._foreach_lerp_(self.average, list(self.network.parameters()), 1 - decay)
 
-    def averaged_network(self) -> HDSRNet:
+    def averaged_network(self) -> nn.Module:
         """A network with the averaged weights."""
-        network = HDSRNet(self.config.scale).to(self.accelerator.device)
+        network = self.trainable.kind(self.config.scale).to(self.accelerator.device)
         for parameter, average in zip(network.parameters(), self.average, strict=True):
             parameter.data.copy_(average)
         return network.eval()
@@ -214,7 +199,9 @@ class Run:
     def validate(self) -> float | None:
         """Validate the averaged weights; keep them if they are the best so far or no images are held out."""
         network = self.averaged_network()
-        psnr_db = validate(network, self.data.held_out) if self.data.held_out else None
+        form = self.trainable.inference_form(network)
+        held_out = self.data.held_out
+        psnr_db = validate(form, held_out, self.config.scale) if held_out else None
         if psnr_db is None or psnr_db > self.progress.best_psnr_db:
             self.progress.best_psnr_db = psnr_db or -math.inf
             if self.accelerator.is_main_process:
@@ -226,7 +213,7 @@ class Run:
         left_out = {*PLACES, "warm_start"}
         return {
             "config": self.config.model_dump(mode="json", exclude=left_out, exclude_none=True),
-            "warm_start": Path(self.config.warm_start).name if self.config.warm_start else None,
+            "warm_start": "/".join(Path(self.config.warm_start or "").parts[-2:]) or None,
             "step": self.progress.step,
             "minutes": round(self.progress.seconds / 60, 1),
             "training_data_sha256": self.data.sha256,
@@ -270,6 +257,8 @@ class Run:
         row = (progress.step, loss, learning_rate, progress.gradient_norm, progress.skipped, psnr_db)
         if self.accelerator.is_main_process:
             append_row(self.out / "log.csv", (*row, round(progress.seconds, 2)))
+            if self.watch:
+                self.watch(self.out / "log.csv")
         values = {name: value for name, value in zip(LOG_COLUMNS, row, strict=False) if value is not None}
         self.accelerator.log(values, step=progress.step)
 
@@ -328,7 +317,13 @@ def prepare_folder(out: Path, resume: bool) -> dict[str, Any] | None:
     return None
 
 
-def train(config: TrainingConfig, out: str | Path, resume: bool = False, progress: bool = True) -> Path:
+def train(
+    config: TrainingConfig,
+    out: str | Path,
+    resume: bool = False,
+    progress: bool = True,
+    watch: Watcher | None = None,
+) -> Path:
     """Train, validating and saving on the way.
 
     Args:
@@ -336,6 +331,7 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
         out: the run's folder; must not hold a run unless `resume`.
         resume: go on from the last whole state in `out` (from the beginning where there is none).
         progress: show a progress bar.
+        watch: called with the log's path after each new row, in the main process.
 
     Returns:
         The weights that were best on the held-out images.
@@ -348,7 +344,7 @@ def train(config: TrainingConfig, out: str | Path, resume: bool = False, progres
     accelerator = new_accelerator(config, out)
     state = prepare_folder(out, resume)
     data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
-    run = Run(config, out, data, accelerator)
+    run = Run(config, out, data, accelerator, watch)
     if state:
         run.restore(state)
     out.mkdir(parents=True, exist_ok=True)

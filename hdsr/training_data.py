@@ -22,7 +22,10 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pair:
-    """An HR image (cropped to a multiple of the scale) and its bicubic LR; uint8 RGB."""
+    """An HR image (cropped to a multiple of the scale) and its bicubic LR; uint8 RGB.
+
+    For a network that reads enlarged images, `lr` is as large as `hr`: enlarged by bicubic.
+    """
 
     name: str
     lr: Image
@@ -54,7 +57,7 @@ class TrainingData:
 
 def load_training_data(config: TrainingConfig, root: Path, progress: bool = True) -> TrainingData:
     """Every image that the configuration names, decoded; a broken or too small one stops here, by name."""
-    loaded = {item.name: load_set(item, root, config.scale, progress) for item in config.sets}
+    loaded = {item.name: load_set(item, root, config, progress) for item in config.sets}
     held_out = held_out_pairs(config, loaded, root, progress)
     kept_back = {pair.name for pair in held_out}
     candidates = [
@@ -74,8 +77,9 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
     return TrainingData(pairs, shares, held_out, fingerprint(pairs), left_out=len(candidates) - len(large))
 
 
-def load_set(item: TrainingSet, root: Path, scale: int, progress: bool) -> list[Pair]:
+def load_set(item: TrainingSet, root: Path, config: TrainingConfig, progress: bool) -> list[Pair]:
     """All images of a set with their LR, read-only: decoded once, mapped from the cache from then on."""
+    scale = config.scale
     hr_sources, lr_sources = set_sources(item, root, scale)
     unknown = set(item.exclude) - {source.name for source in hr_sources}
     if unknown:
@@ -89,6 +93,9 @@ def load_set(item: TrainingSet, root: Path, scale: int, progress: bool) -> list[
     lr_origin = [origin, scale, code_version(resize), [source and source.stamp for source in lr_sources]]
     made = map(lr_image, hr, hr_sources, lr_sources, [scale] * count)
     lr = cached_images(f"{title}_LR_x{scale}", lr_origin, made, count, progress)
+    if config.input_scale == 1:
+        made = (imresize(image, scale) for image in lr)
+        lr = cached_images(f"{title}_bicubic_x{scale}", lr_origin, made, count, progress)
     return [
         Pair(source.name, small, large, published is not None)
         for source, small, large, published in zip(hr_sources, lr, hr, lr_sources, strict=True)
@@ -136,7 +143,7 @@ def held_out_pairs(
     as_range = isinstance(validation.images, str)
     if as_range or validation.set not in loaded:
         item = TrainingSet(name=validation.set, images=validation.images if as_range else None)
-        candidates = load_set(item, root, config.scale, progress)
+        candidates = load_set(item, root, config, progress)
     else:
         candidates = loaded[validation.set]
     chosen = candidates if as_range else evenly_spread(candidates, validation.images)

@@ -114,7 +114,7 @@ def test_weights_of_another_network(real_data_root: Path, name: str) -> None:
 def test_other_tensors_in_our_format(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(1)}, path)
-    with pytest.raises(HdsrError, match=r"other\.safetensors does not hold HDSRNet weights"):
+    with pytest.raises(HdsrError, match=r"other\.safetensors does not hold weights of ours"):
         checkpoint.load(path)
     save_file({"weight": torch.zeros(1)}, path, {"format": "hdsrnet", "scale": "2"})
     with pytest.raises(HdsrError, match=r"other\.safetensors is not HDSRNet: missing .* unknown weight"):

@@ -55,7 +55,7 @@ def test_frozen(minimal: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        ("stepz=3", "unknown key 'stepz'; known: scale, sets"),
+        ("stepz=3", "unknown key 'stepz'; known: network, scale, sets"),
         ("validation.evry=3", r"unknown key 'validation\.evry'"),
         ("steps=many", "steps: .* valid integer"),
         ("scale=5", "scale: .* 2, 3 or 4"),

@@ -14,7 +14,7 @@ GRAY_STEP = 1 / LUMA_WEIGHTS.sum()
 
 
 def luma(rgb: Tensor) -> Tensor:
-    """Y of ITU-R BT.601, (batch, 1, height, width) from 16 to 235; of RGB 0..255, (batch, 3, height, width)."""
+    """Y of ITU-R BT.601, (batch, 1, height, width) from 16 to 235, of RGB in 0..255."""
     weights = torch.tensor(LUMA_WEIGHTS, dtype=rgb.dtype, device=rgb.device).reshape(1, 3, 1, 1)
     return (rgb * weights).sum(dim=1, keepdim=True) + LUMA_OFFSET
 

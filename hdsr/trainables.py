@@ -1,0 +1,32 @@
+"""The networks that `hdsr train` can train, and what training needs to know of each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from hdsr.baselines.luma import LumaToRgb
+from hdsr.baselines.srcnn import SRCNN
+from hdsr.config import TrainingConfig
+from hdsr.inference import fold
+from hdsr.losses import LumaLoss, PatchLoss
+from hdsr.network import HDSRNet
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A network that can be trained."""
+
+    kind: type[nn.Module]
+    """Takes the scale."""
+    loss: Callable[[nn.Module, TrainingConfig], nn.Module]
+    """A module from the patches of `hdsr.patches` to the loss."""
+    inference_form: Callable[[nn.Module], nn.Module]
+    """The network as a module from what it reads to SR images, RGB in 0..255 both."""
+
+
+TRAINABLES = {
+    "hdsrnet": Trainable(HDSRNet, lambda network, config: PatchLoss(network, config.folded), fold),
+    "srcnn": Trainable(SRCNN, lambda network, config: LumaLoss(network), LumaToRgb),
+}
+"""By the word that a configuration says."""
