@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from hdsr import paths
 from hdsr.errors import HdsrError
@@ -25,6 +25,8 @@ def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Names = Annotated[tuple[Annotated[StrictStr, Field(min_length=1)], ...], AfterValidator(distinct)]
+Device = Annotated[StrictStr, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")]
+Precision = Literal["fp32", "bf16"]
 Scales = Annotated[tuple[Literal[2, 3, 4], ...], AfterValidator(distinct)]
 
 
@@ -45,17 +47,15 @@ class Settings(BaseModel):
         return paths.report_dir(self.profile)
 
 
-class BenchmarkSettings(Settings):
-    """Parameters of the notebooks that look at benchmark sets.
+class ScaleSettings(Settings):
+    """Parameters of the notebooks that look into the data folder, at some scales.
 
     Attributes:
-        data_root: folder of benchmarks and weights; None for the environment variable HDSR_DATA or data/.
-        datasets: names of benchmark sets, or folders of images.
+        data_root: folder of images and weights; None for the environment variable HDSR_DATA or data/.
         scales: factors of enlargement.
     """
 
     data_root: StrictStr | None = None
-    datasets: Names = ("samples",)
     scales: Scales = (2, 3, 4)
 
     @property
@@ -64,6 +64,16 @@ class BenchmarkSettings(Settings):
         if self.profile == "quick" and self.data_root is None:
             return paths.PROJECT / "data"
         return paths.data_root(self.data_root)
+
+
+class BenchmarkSettings(ScaleSettings):
+    """Parameters of the notebooks that look at benchmark sets.
+
+    Attributes:
+        datasets: names of benchmark sets, or folders of images.
+    """
+
+    datasets: Names = ("samples",)
 
     @property
     def set_names(self) -> tuple[str, ...]:
@@ -83,8 +93,50 @@ class MeasurementSettings(BenchmarkSettings):
 
     methods: Names = ("bicubic", "hdsrnet")
     weights: Names = ("ours",)
-    device: Annotated[StrictStr, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    device: Device = "cpu"
+    precision: Precision = "fp32"
+
+
+class RuntimeSettings(Settings):
+    """Parameters of the runtime notebook.
+
+    Attributes:
+        hr_sizes: sides of the square HR images, multiples of 4.
+        warmup: turns that are not timed.
+        runs: turns that are.
+        device: where networks run, as torch names it.
+        precision: the arithmetic of the networks.
+    """
+
+    hr_sizes: Annotated[tuple[Annotated[StrictInt, Field(gt=0)], ...], AfterValidator(distinct)] = (256, 512)
+    warmup: Annotated[StrictInt, Field(ge=0)] = 1
+    runs: Annotated[StrictInt, Field(ge=2)] = 5
+    device: Device = "cpu"
+    precision: Precision = "fp32"
+
+
+class TrainingSettings(ScaleSettings):
+    """Parameters of the training notebook.
+
+    Attributes:
+        config: what is trained: a name in hdsr/configs, or a file.
+        overrides: changes of it, "key=value" each, as `hdsr train --set` takes them.
+        turns: timed turns of the step benchmark.
+    """
+
+    config: Annotated[StrictStr, Field(min_length=1)] = "smoke"
+    overrides: tuple[StrictStr, ...] = ()
+    turns: Annotated[StrictInt, Field(ge=2)] = 3
+
+
+class NetworkSettings(BenchmarkSettings):
+    """Parameters of the network notebook.
+
+    Attributes:
+        weights: sources of weights, each of "ours", "authors" or a file.
+    """
+
+    weights: Names = ("ours",)
 
 
 class DataSettings(BenchmarkSettings):
@@ -113,7 +165,10 @@ SCHEMAS: dict[str, type[Settings]] = {
     "index": Settings,
     "data": DataSettings,
     "benchmarks": MeasurementSettings,
+    "training": TrainingSettings,
     "figures": MeasurementSettings,
+    "network": NetworkSettings,
+    "runtime": RuntimeSettings,
 }
 
 

@@ -96,8 +96,8 @@ def test_a_value_of_the_wrong_kind_is_refused_in_one_line(name: str, value: Any,
 
 def test_notebooks_go_by_name_or_file() -> None:
     assert notebook.validate("02_benchmarks", {}) == notebook.validate("benchmarks", {})
-    with pytest.raises(HdsrError, match="unknown notebook 'training': expected one of index, data"):
-        notebook.validate("training", {})
+    with pytest.raises(HdsrError, match="unknown notebook 'cooking': expected one of index, data"):
+        notebook.validate("cooking", {})
 
 
 def test_settings_are_frozen() -> None:
@@ -130,7 +130,7 @@ def test_each_profile_has_valid_parameters_for_every_notebook(profile: str) -> N
     ("text", "message"),
     [
         ("data: {scale: [2]}", "notebook data: unknown parameter 'scale'"),
-        ("training: {}", "unknown notebook 'training'"),
+        ("cooking: {}", "unknown notebook 'cooking'"),
         ("- data", "own.yaml: expected a mapping"),
         ("", "own.yaml: expected a mapping"),
     ],
