@@ -1,21 +1,44 @@
-"""The same network with fewer operations: its reconstruction folded into one convolution and one shuffle.
+"""The same network for inference: fewer operations, and fewer tensors.
 
 The reconstruction (upsampler, then convolution to RGB) has no activation, so it is one linear map from LR
 features to HR pixels: away from the border, a 5x5 convolution to 3 * scale**2 channels and a pixel shuffle.
-Only the outermost ring of LR pixels differs, since there the zero padding between the stages is seen; that
-ring is computed the long way from strips three pixels thin.
+In the outermost ring of LR pixels the zero padding between its stages is seen, so each side and each corner
+has a kernel of its own. ReLUs and sums overwrite their input.
 """
 
-from collections.abc import Callable
+import itertools
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.network import HDSRNet, Reconstruction
+from hdsr.layers import convolve_each
+from hdsr.network import HDSRNet, HeterogeneousBlock, LowerNetwork, Reconstruction, UpperNetwork
 
 REACH = 2
 """LR pixels on each side of a pixel that its HR pixels depend on."""
+SIZE = 2 * REACH + 1
+"""Width and height of the folded kernel."""
+
+
+class Part(NamedTuple):
+    """Where along one axis a kernel of the reconstruction holds: at the first pixel, inside, at the last."""
+
+    pixels: slice
+    """The LR pixels that it is for."""
+    window: slice
+    """The LR pixels that it sees; also those of its weights that are not on padding."""
+    padding: int
+    position: int
+    """A pixel that it is for in an image of SIZE pixels."""
+
+
+FIRST = Part(slice(1), slice(REACH + 1), 0, 0)
+INSIDE = Part(slice(None), slice(None), REACH, REACH)
+LAST = Part(slice(-1, None), slice(-REACH - 1, None), 0, 2 * REACH)
+PLACES = sorted(itertools.product((FIRST, INSIDE, LAST), repeat=2), key=lambda place: -place.count(INSIDE))
+"""(rows, columns): everywhere, then the four sides, then the four corners; later ones overwrite earlier."""
 
 
 def folded_kernel(reconstruction: Reconstruction, scale: int) -> tuple[Tensor, Tensor]:
@@ -27,8 +50,8 @@ def folded_kernel(reconstruction: Reconstruction, scale: int) -> tuple[Tensor, T
         in the outermost ring of LR pixels. Differentiable with respect to the stored weights.
     """
     exit_weight = reconstruction.exit.weight
-    channels, size = exit_weight.shape[1], 2 * REACH + 1
-    impulses = exit_weight.new_zeros(channels + 1, channels, size, size)
+    channels = exit_weight.shape[1]
+    impulses = exit_weight.new_zeros(channels + 1, channels, SIZE, SIZE)
     impulses[range(channels), range(channels), REACH, REACH] = 1
     response = F.pixel_unshuffle(reconstruction(impulses), scale)
     constant = response[-1]
@@ -41,40 +64,108 @@ def reconstruct_interior(features: Tensor, weight: Tensor, bias: Tensor, scale: 
     return F.pixel_shuffle(F.conv2d(features, weight, bias, padding=REACH), scale)
 
 
-def recompute_ring(
-    image: Tensor, features: Tensor, scale: int, reconstruct: Callable[[Tensor], Tensor]
-) -> None:
-    """Overwrite the HR pixels of the outermost ring of LR pixels in `image`, computed the long way."""
-    thin, edge = REACH + 1, scale
-    image[:, :, :edge] = reconstruct(features[:, :, :thin])[:, :, :edge]
-    image[:, :, -edge:] = reconstruct(features[:, :, -thin:])[:, :, -edge:]
-    image[..., :edge] = reconstruct(features[..., :thin])[..., :edge]
-    image[..., -edge:] = reconstruct(features[..., -thin:])[..., -edge:]
+def kernels_of_places(reconstruction: Reconstruction, scale: int) -> list[tuple[Tensor, Tensor]]:
+    """Weight and bias of the reconstruction's kernel at each of PLACES, borders seen.
+
+    The map being linear, its transpose sends an impulse of each output back to the weights that it is made
+    with. Weights are (3 * scale**2, channels, height, width), 3 or 5 high and wide; biases (3 * scale**2,).
+    """
+    exit_weight, outputs = reconstruction.exit.weight, 3 * scale**2
+    image = exit_weight.new_zeros(outputs, exit_weight.shape[1], SIZE, SIZE, requires_grad=True)
+    response = F.pixel_unshuffle(reconstruction(image), scale)
+    kernels = []
+    for rows, columns in PLACES:
+        wanted = torch.zeros_like(response)
+        wanted[range(outputs), range(outputs), rows.position, columns.position] = 1
+        (weight,) = torch.autograd.grad(response, image, wanted, retain_graph=True)
+        bias = response[0, :, rows.position, columns.position].detach()
+        kernels.append((weight[:, :, rows.window, columns.window], bias))
+    return kernels
+
+
+class FoldedReconstruction(nn.Module):
+    """The construction block "CB" as one convolution and a pixel shuffle, exact at the borders too.
+
+    Input (batch, channels, height, width); output (batch, 3, scale * height, scale * width).
+    """
+
+    def __init__(self, reconstruction: Reconstruction, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.stages = reconstruction
+        self.convolutions = nn.ModuleList()
+        for (rows, columns), (weight, bias) in zip(
+            PLACES, kernels_of_places(reconstruction, scale), strict=True
+        ):
+            outputs, channels, *size = weight.shape
+            layer = nn.Conv2d(channels, outputs, size, padding=(rows.padding, columns.padding))
+            layer.weight, layer.bias = (nn.Parameter(value, False) for value in (weight, bias))
+            self.convolutions.append(layer)
+
+    def forward(self, features: Tensor) -> Tensor:
+        if min(features.shape[-2:]) <= REACH:
+            return self.stages(features)
+        whole, *borders = self.convolutions
+        result = whole(features)
+        for (rows, columns), layer in zip(PLACES[1:], borders, strict=True):
+            result[:, :, rows.pixels, columns.pixels] = layer(features[:, :, rows.window, columns.window])
+        return F.pixel_shuffle(result, self.scale)
+
+
+def activated(layer: nn.Module, features: Tensor) -> Tensor:
+    """A convolution with ReLU, which overwrites what the convolution made."""
+    return layer(features).relu_()
+
+
+def refined(block: HeterogeneousBlock, dilated: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A block's dynamic and plain convolution with ReLU, given the kernels that are mixed for the image."""
+    return activated(block.plain, convolve_each(dilated, weight, bias).relu_())
+
+
+def upper_features(upper: UpperNetwork, centered: Tensor) -> Tensor:
+    """What the upper sub-network makes of an image less its mean color."""
+    features = activated(upper.entry, centered)
+    for block in upper.blocks:
+        dilated = activated(block.dilated, features)
+        features += refined(block, dilated, *block.dynamic.mix(dilated))
+    return features
+
+
+def lower_features(lower: LowerNetwork, centered: Tensor) -> Tensor:
+    """What the lower sub-network makes of an image less its mean color."""
+    half = len(lower.layers) // 2
+    features, first_half = centered, []
+    for layer in lower.layers[:half]:
+        features = activated(layer, features)
+        first_half.append(features)
+    for layer in lower.layers[half:]:
+        features = activated(layer, features).add_(first_half.pop())
+    return features
 
 
 class FoldedHDSRNet(nn.Module):
     """HDSRNet for inference only; see `fold`."""
 
-    weight: Tensor
-    bias: Tensor
+    mean: Tensor
 
     def __init__(self, network: HDSRNet) -> None:
         super().__init__()
-        self.network = network
         self.scale = network.scale
-        weight, bias = folded_kernel(network.reconstruction, network.scale)
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
+        self.upper = network.upper
+        self.lower = network.lower
+        self.reconstruction = FoldedReconstruction(network.reconstruction, network.scale)
+        self.register_buffer("mean", network.mean, persistent=False)
+
+    def centered(self, image: Tensor) -> Tensor:
+        """The image less its mean color, in the memory format that convolutions are fastest in."""
+        return (image - self.mean).contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def forward(self, image: Tensor) -> Tensor:
-        network = self.network
-        features = network.features(image.contiguous(memory_format=torch.channels_last))
-        if min(features.shape[-2:]) <= REACH:
-            return network.reconstruction(features) + network.mean
-        output = reconstruct_interior(features, self.weight, self.bias, self.scale)
-        recompute_ring(output, features, self.scale, network.reconstruction)
-        return output + network.mean
+        centered = self.centered(image)
+        features = upper_features(self.upper, centered)
+        features *= lower_features(self.lower, centered)
+        return self.reconstruction(features) + self.mean
 
 
 def fold(network: HDSRNet) -> FoldedHDSRNet:
@@ -91,6 +182,6 @@ def fold(network: HDSRNet) -> FoldedHDSRNet:
     copy = HDSRNet(network.scale).to(network.mean.device, network.mean.dtype)
     copy.load_state_dict(network.state_dict())
     copy.requires_grad_(False)
-    with torch.no_grad():
+    with torch.enable_grad():
         folded = FoldedHDSRNet(copy)
     return folded.to(memory_format=torch.channels_last).eval()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hdsr.checkpoint import load_pretrained
 from hdsr.inference import fold, folded_kernel, reconstruct_interior
 from hdsr.network import HDSRNet, Reconstruction
-from hdsr.training import PatchLoss
+from hdsr.losses import PatchLoss
 
 TOLERANCE = 0.002
 """Of 255, on real images."""
