@@ -20,6 +20,14 @@ def quality() -> pd.DataFrame:
     return read("quality", reference="Int64", scale=int, psnr_db=float, ssim=float)
 
 
+def marks() -> pd.DataFrame:
+    """The paper's own marks in Tables II to V: what it prints in red as best and in blue as second.
+
+    Columns: table, dataset, scale, metric ("psnr_db" or "ssim"), rank (1 for red, 2 for blue), method.
+    """
+    return read("marks", scale=int, rank=int)
+
+
 def runtime() -> pd.DataFrame:
     """Table VI: milliseconds on the authors' GPU. Columns: table, method, scale, hr_px (edge), runtime_ms."""
     return read("runtime", scale=int, hr_px=int, runtime_ms=float)

@@ -32,6 +32,17 @@ def test_quality_of_some_printed_cells(
     assert cell[["psnr_db", "ssim"]].to_numpy().tolist() == [[psnr_db, ssim]]
 
 
+def test_each_column_of_the_tables_has_a_red_and_a_blue_mark() -> None:
+    marks = paper.marks()
+    counts = marks.groupby(["dataset", "scale", "metric", "rank"]).size()
+    assert len(counts) == 4 * 3 * 2 * 2
+    assert counts[counts > 1].index.tolist() == [("B100", 2, "ssim", 2)]
+    assert marks.query("rank == 1")["method"].unique().tolist() == ["HDSRNet"]
+    blue = marks.query("dataset == 'Set5' and rank == 2")["method"].tolist()
+    assert blue == ["IDN", "IDN", "DCLS", "IDN", "DCLS", "DSRCNN"]
+    assert len(marks.merge(paper.quality(), on=["table", "dataset", "scale", "method"])) == len(marks)
+
+
 def test_run_time_and_complexity_of_hdsrnet() -> None:
     assert paper.runtime().query("method == 'HDSRNet'")["runtime_ms"].tolist() == [14.17, 26.11]
     cell = paper.complexity().query("method == 'HDSRNet'")
