@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hdsr.checkpoint import load_pretrained
 from hdsr.inference import fold, folded_kernel, reconstruct_interior
-from hdsr.network import HDSRNet, Reconstruction
 from hdsr.losses import PatchLoss
+from hdsr.network import HDSRNet, Reconstruction
 
 TOLERANCE = 0.002
 """Of 255, on real images."""
