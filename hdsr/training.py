@@ -342,6 +342,7 @@ def train(
     """
     out = Path(out)
     accelerator = new_accelerator(config, out)
+    check_shares(config, accelerator.num_processes)
     state = prepare_folder(out, resume)
     data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
     run = Run(config, out, data, accelerator, watch)
@@ -361,6 +362,13 @@ def train(
         for tracker in accelerator.trackers:
             tracker.finish()
     return out / "weights.safetensors"
+
+
+def check_shares(config: TrainingConfig, processes: int) -> None:
+    """Refuse batches of which the processes would get unequal parts, whose gradients weigh the same."""
+    for form in (config, config.late):
+        if form and form.batch_size % processes:
+            raise HdsrError(f"batch_size {form.batch_size} cannot be shared evenly by {processes} processes")
 
 
 def new_accelerator(config: TrainingConfig, out: Path) -> Accelerator:

@@ -1,5 +1,6 @@
 """Training: it learns, it resumes bit for bit after any interruption, it stops with one clear line."""
 
+import itertools
 import math
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,7 @@ TINY = {
     "patch_px": 16,
     "batch_size": 2,
     "steps": 18,
-    "late": {"share": 0.4, "patch_px": 24, "batch_size": 3},
+    "late": {"share": 0.4, "patch_px": 24, "batch_size": 4},
     "optimizer": "muon",
     "learning_rate": 1e-3,
     "schedule": {"kind": "linear", "warmup_steps": 3},
@@ -136,11 +138,16 @@ def wait_for_a_new_state(out: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-def test_a_budget_of_minutes_ends_annealed(root: Path, tmp_path: Path) -> None:
-    run(root, tmp_path / "run", steps=None, minutes=0.05)
+def test_a_budget_of_minutes_ends_annealed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(perf_counter=map(float, itertools.count()).__next__)
+    monkeypatch.setattr(training, "time", clock)
+    run(root, tmp_path / "run", steps=None, minutes=0.5)
     log = pd.read_csv(tmp_path / "run" / "log.csv")
-    assert log.seconds.iloc[-1] >= 3
-    assert log.learning_rate.iloc[-1] < 0.1e-3
+    assert log.step.tolist() == list(range(2, 31, 2))
+    assert log.seconds.iloc[-1] == 30
+    assert log.learning_rate.iloc[-1] == pytest.approx(1e-3 / 30)
     assert math.isfinite(log.psnr_db.iloc[-1])
 
 
@@ -288,6 +295,15 @@ def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_p
     assert not list((tmp_path / "run").glob("*.pt"))
     run(root, tmp_path / "run", resume=True, steps=4)
     assert (tmp_path / "run" / "weights.safetensors").is_file()
+
+
+def test_a_batch_that_processes_cannot_share_evenly_is_refused(root: Path) -> None:
+    training.check_shares(config(root), 2)
+    with pytest.raises(HdsrError, match="batch_size 2 cannot be shared evenly by 4 processes"):
+        training.check_shares(config(root), 4)
+    late = {"share": 0.5, "patch_px": 16, "batch_size": 3}
+    with pytest.raises(HdsrError, match="batch_size 3 cannot be shared evenly by 2 processes"):
+        training.check_shares(config(root, late=late), 2)
 
 
 def test_two_processes_follow_the_curve_of_one(root: Path, tmp_path: Path) -> None:
