@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hdsr import checkpoint, config, results, tables
+from hdsr import checkpoint, config, quality, results, tables
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, sha256
 from hdsr.paths import OWN_WEIGHTS, PROJECT
@@ -37,7 +37,7 @@ def current_tables() -> dict[Path, dict[str, str]]:
     """What the tables of each README should say, by name."""
     rows = pd.read_csv(PUBLISHED_ROWS)
     return {
-        PROJECT / "README.md": {"headline": lines_of(tables.headline(rows))},
+        PROJECT / "README.md": {"headline": lines_of(quality.headline(rows))},
         OWN_WEIGHTS / "README.md": {"files": files_table(OWN_WEIGHTS), "quality": quality_table(rows)},
     }
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from fabricated import gaps, rows
 
-from hdsr import checkpoint, contents, paths, tables
+from hdsr import checkpoint, contents, paths, quality
 from hdsr.files import sha256
 from hdsr.network import HDSRNet
 
@@ -25,9 +25,9 @@ def test_an_empty_report_holds_nothing(tmp_path: Path) -> None:
 
 def test_states_name_the_methods_that_were_measured_and_drawn(tmp_path: Path) -> None:
     measured = rows({("bicubic", "none"): 36.0, ("hdsrnet", "ours"): 39.0})
-    tables.quality(measured, "Set5", gaps()).write(tmp_path / "tables")
+    quality.comparison(measured, "Set5", gaps()).write(tmp_path / "tables")
     partial = rows({("bicubic", "none"): 30.0}, "Urban100", images=3, expected=100)
-    tables.quality(partial, "Urban100", gaps()).write(tmp_path / "tables")
+    quality.comparison(partial, "Urban100", gaps()).write(tmp_path / "tables")
     (tmp_path / "figures").mkdir()
     pd.DataFrame({"panel": ["Bicubic", "HDSRNet"]}).to_csv(tmp_path / "figures" / "figure_2.csv")
     found = states(tmp_path)
@@ -35,8 +35,8 @@ def test_states_name_the_methods_that_were_measured_and_drawn(tmp_path: Path) ->
     assert found["PSNR and SSIM on Urban100"] == "published numbers only"
     assert found["zebra of Set14 at x2"] == "drawn with Bicubic, HDSRNet"
     assert contents.outputs(tmp_path).numbers.to_numpy().tolist() == [
-        ["tables", "table_II_Set5", "csv, html, md"],
-        ["tables", "table_V_Urban100", "csv, html, md"],
+        ["tables", "table_II_Set5", "csv, html, md, tex"],
+        ["tables", "table_V_Urban100", "csv, html, md, tex"],
         ["figures", "figure_2", "csv"],
     ]
 
