@@ -235,30 +235,86 @@ def latency_lines(timed: "dict[str, Latency]") -> list[str]:
 
 
 @data_app.command()
-def status(data: Root = None) -> None:
-    """List the published sets: how many images each has, how many are here, how many of these are whole."""
-    from hdsr import datasets, paths
+def fetch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="What to fetch: benchmarks, weights, train291 or DIV2K (6 GB); one set (Set5), one network "
+            "(HDSRNet) or one file (DIV2K_train_HR.zip). Without a name: benchmarks and weights.",
+        ),
+    ] = None,
+    data: Root = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Fetch from URL/<repository>/<commit>/<path> (of DIV2K: URL/<file>) instead.",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=32, help="Files at a time.")] = 8,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long a server may be silent.")
+    ] = 30.0,
+    attempts: Annotated[
+        int, typer.Option(min=1, help="Attempts in a row that may bring a file no further.")
+    ] = 5,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched.")] = False,
+) -> int:
+    """Bring published images and weights into the data folder, each verified before it gets its name.
 
-    table = datasets.status(data)
+    May be stopped at any time; the same command goes on where it was. What is there and whole stays; what is
+    there and damaged is replaced.
+    """
+    from hdsr.download import Patience
+    from hdsr.fetch import fetch, plan
+
+    planned = plan(names or (), data)
+    print("\n".join([f"data folder: {planned.root}", *planned.describe()]), flush=True)
+    if dry_run or not planned.needed:
+        return 0
+    outcome = fetch(planned, mirror, jobs, Patience(timeout_s=timeout, attempts=attempts))
+    if not outcome.fetched:
+        others = len(planned.needed) - 1
+        raise HdsrError(
+            f"{outcome.failures[0]}" + f"; nor was any of {others} other files fetched" * bool(others)
+        )
+    for failure in outcome.failures:
+        print(error_line(failure), file=sys.stderr)
+    print(f"{len(outcome.fetched)} of {len(planned.needed)} files fetched, each as published")
+    if outcome.untried:
+        print(f"{outcome.untried} not tried after so many failures: the same command goes on")
+    return 1 if outcome.failures else 0
+
+
+@data_app.command()
+def status(data: Root = None) -> None:
+    """List the published sets and weights: how much of each is here, and how much of that is whole."""
+    from hdsr import inventory, paths
+    from hdsr.datasets import listed
+
+    table = inventory.status(data)
     print(f"data folder: {paths.data_root(data)}")
-    print(
-        table.drop(columns=["missing", "damaged"]).to_string(index=False, formatters={"bytes": "{:,}".format})
-    )
-    for line in table.itertuples():
+    columns = ["set", "scale", "images", "present", "verified", "bytes"]
+    is_weights = table["group"] == "weights"
+    weights = table[is_weights].rename(columns={"set": "weights", "images": "files"})
+    for part in (table.loc[~is_weights, columns], weights[["weights", "scale", "files", *columns[3:]]]):
+        print(f"\n{part.to_string(index=False, formatters={'bytes': '{:,}'.format})}")
+    print()
+    for name, lines in table.groupby("set", sort=False):
         for what in ("missing", "damaged"):
-            if names := getattr(line, what):
-                print(f"{line.set}: {what} {datasets.listed(names)}")
+            if names := lines[what].sum():
+                print(f"{name}: {what} {listed(names)}")
 
 
 @data_app.command()
 def verify(data: Root = None) -> int:
-    """Compare every file of the published sets that is here with its published SHA-256."""
-    from hdsr import datasets
+    """Compare every published file that is here, weights too, with its published length and hash."""
+    from hdsr import inventory, paths
 
-    table = datasets.status(data)
-    for line in table.itertuples():
-        for name in line.damaged:
-            message = f"{line.set} image {name!r} is not the published one: its SHA-256 differs"
-            print(f"hdsr: error: {message}", file=sys.stderr)
-    print(f"{table['verified'].sum()} of {table['present'].sum()} files are as published")
-    return 1 if table["damaged"].any() else 0
+    present = [finding for finding in inventory.inspect(paths.data_root(data)) if finding.present]
+    bad = [finding for finding in present if not finding.verified]
+    for finding in bad:
+        print(f"hdsr: error: {finding.path} is not as published: {finding.fault}", file=sys.stderr)
+    print(f"{len(present) - len(bad)} of {len(present)} files are as published")
+    return 1 if bad else 0

@@ -12,15 +12,10 @@ from hdsr.config import DIV2K_IMAGES
 from hdsr.datasets import how_to_get
 from hdsr.errors import HdsrError
 from hdsr.manifests import ARCHIVES
+from hdsr.paths import div2k_folder
 from hdsr.sources import ImageSource, sources_in
 
 PARTS = {"train": range(1, 801), "valid": range(801, DIV2K_IMAGES + 1)}
-
-
-def div2k_folder(root: Path) -> Path:
-    """Where the archives are looked for: ROOT/train/DIV2K, or ROOT/DIV2K if only that is there."""
-    usual, plain = root / "train" / "DIV2K", root / "DIV2K"
-    return plain if plain.is_dir() and not usual.is_dir() else usual
 
 
 def hr_sources(root: Path, numbers: range) -> list[ImageSource]:

@@ -1,4 +1,7 @@
-"""What published images, archives and weights there are: where each lies, its length, its hashes."""
+"""What published images, archives and weights there are: where each lies, its length, its hashes.
+
+The lengths of DIV2K's archives, which its authors do not state, are those that TensorFlow Datasets recorded.
+"""
 
 import csv
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from hdsr.checksums import Checksum
 from hdsr.errors import HdsrError
 from hdsr.paths import MANIFESTS
 
@@ -13,15 +17,28 @@ BENCHMARKS = MANIFESTS / "benchmarks.csv"
 TRAINING = MANIFESTS / "train291.csv"
 WEIGHTS = MANIFESTS / "weights.csv"
 ARCHIVES = MANIFESTS / "div2k.csv"
+PUBLIC_REPOSITORIES = "https://raw.githubusercontent.com"
 
 
-def address(repository: str, commit: str, path: str) -> str:
-    """Where a file of a public repository can be fetched, as it was at one commit."""
-    return f"https://raw.githubusercontent.com/{repository}/{commit}/{quote(path)}"
+class InRepository:
+    """Mixed into entries for a file of a public repository, as it was at one commit."""
+
+    repository: str
+    commit: str
+    path: str
+
+    @property
+    def mirrored(self) -> str:
+        """Its address below that of a mirror."""
+        return f"{self.repository}/{self.commit}/{quote(self.path)}"
+
+    @property
+    def url(self) -> str:
+        return f"{PUBLIC_REPOSITORIES}/{self.mirrored}"
 
 
 @dataclass(frozen=True)
-class ImageEntry:
+class ImageEntry(InRepository):
     """One image of a published set."""
 
     dataset: str
@@ -45,12 +62,12 @@ class ImageEntry:
         return self.image + Path(self.path).suffix
 
     @property
-    def url(self) -> str:
-        return address(self.repository, self.commit, self.path)
+    def checksum(self) -> Checksum:
+        return Checksum("SHA-256", self.sha256, self.bytes)
 
 
 @dataclass(frozen=True)
-class WeightsEntry:
+class WeightsEntry(InRepository):
     """One published file of weights."""
 
     model: str
@@ -65,8 +82,11 @@ class WeightsEntry:
     bytes: int | None
 
     @property
-    def url(self) -> str:
-        return address(self.repository, self.commit, self.path)
+    def checksum(self) -> Checksum:
+        """The SHA-256 where it is known, else git's hash."""
+        if self.sha256 is None:
+            return Checksum("git blob SHA-1", self.git_blob_sha1, self.bytes)
+        return Checksum("SHA-256", self.sha256, self.bytes)
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,17 @@ class ArchiveEntry:
 
     file: str
     md5: str
+    bytes: int
     url: str
+
+    @property
+    def mirrored(self) -> str:
+        """Its address below that of a mirror."""
+        return self.file
+
+    @property
+    def checksum(self) -> Checksum:
+        return Checksum("MD5", self.md5, self.bytes)
 
 
 @cache
@@ -110,7 +140,7 @@ def bare(name: str) -> str:
 @cache
 def archives() -> tuple[ArchiveEntry, ...]:
     """DIV2K as its authors publish it."""
-    return tuple(ArchiveEntry(**row) for row in rows(ARCHIVES))
+    return tuple(ArchiveEntry(**row | {"bytes": int(row["bytes"])}) for row in rows(ARCHIVES))
 
 
 def images_of(dataset: str) -> tuple[ImageEntry, ...]:

@@ -20,6 +20,12 @@ def data_root(given: str | Path | None = None) -> Path:
     return Path(chosen).expanduser().resolve()
 
 
+def div2k_folder(root: Path) -> Path:
+    """Where DIV2K's archives lie: ROOT/train/DIV2K, or ROOT/DIV2K if only that is there."""
+    usual, plain = root / "train" / "DIV2K", root / "DIV2K"
+    return plain if plain.is_dir() and not usual.is_dir() else usual
+
+
 def reports_root() -> Path:
     """Where runs write: the environment variable HDSR_REPORTS, else `reports/`."""
     return Path(os.environ.get("HDSR_REPORTS") or PROJECT / "reports").expanduser().resolve()

@@ -13,7 +13,17 @@ from hdsr.images import read_image, write_png
 from hdsr.methods import LOADERS
 from hdsr.network import HDSRNet
 
-COMMANDS = ["evaluate", "upscale", "train", "pack", "export", "profile", "data status", "data verify"]
+COMMANDS = [
+    "evaluate",
+    "upscale",
+    "train",
+    "pack",
+    "export",
+    "profile",
+    "data fetch",
+    "data status",
+    "data verify",
+]
 
 
 @pytest.fixture
@@ -265,4 +275,5 @@ def test_data_verify_names_a_damaged_file(photos, tmp_path, capsys):
     assert main(["data", "verify", "--data", str(tmp_path)]) == 1
     printed = capsys.readouterr()
     assert printed.out == "0 of 1 files are as published\n"
-    assert printed.err == "hdsr: error: Set5 image 'baby' is not the published one: its SHA-256 differs\n"
+    damaged = f"{hr / 'baby.png'} is not as published: it has {(hr / 'baby.png').stat().st_size:,} bytes"
+    assert printed.err == f"hdsr: error: {damaged}, expected 371,264\n"

@@ -1,5 +1,6 @@
 """The manifests: typed, complete, and addresses that name one version of each file."""
 
+import dataclasses
 import re
 
 import pytest
@@ -42,7 +43,11 @@ def test_an_image_has_its_canonical_name_and_the_address_of_its_source() -> None
 
 
 def test_addresses_are_percent_encoded() -> None:
-    assert manifests.address("a/b", "c0", "x y/ü.png").endswith("/a/b/c0/x%20y/%C3%BC.png")
+    spaced = dataclasses.replace(
+        manifests.images_of("T91")[0], repository="a/b", commit="c0", path="x y/ü.png"
+    )
+    assert spaced.mirrored == "a/b/c0/x%20y/%C3%BC.png"
+    assert spaced.url.endswith("/a/b/c0/x%20y/%C3%BC.png")
 
 
 def test_weights_tell_their_scales_and_leave_out_what_is_not_known() -> None:
