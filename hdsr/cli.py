@@ -123,8 +123,18 @@ def upscale(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     precision: Precision = "fp32",
     device: Device = "cpu",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Memory that the program may take, such as 3GiB; else what is free."
+        ),
+    ] = None,
 ) -> int:
-    """Enlarge images of any kind: gray, 16 bits, transparency, color profile and upright view are kept."""
+    """Enlarge images of any kind: gray, 16 bits, transparency, color profile and upright view are kept.
+
+    Large images go through the network in strips, with the pixels that the whole would give.
+    """
+    from hdsr.memory import parse_bytes
     from hdsr.upscaling import upscale_files
 
     failures = upscale_files(
@@ -136,6 +146,7 @@ def upscale(
         root=data,
         device=device,
         precision=precision,
+        memory_bytes=None if memory is None else parse_bytes(memory),
         progress=None,
     )
     if len(failures) == len(images):

@@ -7,6 +7,7 @@ has a kernel of its own. ReLUs and sums overwrite their input.
 """
 
 import itertools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -15,11 +16,20 @@ from torch import Tensor, nn
 
 from hdsr.layers import convolve_each
 from hdsr.network import HDSRNet, HeterogeneousBlock, LowerNetwork, Reconstruction, UpperNetwork
+from hdsr.strips import Strip, split
 
 REACH = 2
 """LR pixels on each side of a pixel that its HR pixels depend on."""
 SIZE = 2 * REACH + 1
 """Width and height of the folded kernel."""
+
+
+Advance = Callable[[int], object]
+"""Is told of every convolution how many rows it has made."""
+
+
+def ignore(rows: int) -> None:
+    """Take no notice of progress."""
 
 
 class Part(NamedTuple):
@@ -122,12 +132,26 @@ def refined(block: HeterogeneousBlock, dilated: Tensor, weight: Tensor, bias: Te
     return activated(block.plain, convolve_each(dilated, weight, bias).relu_())
 
 
-def upper_features(upper: UpperNetwork, centered: Tensor) -> Tensor:
-    """What the upper sub-network makes of an image less its mean color."""
+def add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: Advance) -> None:
+    """Send features through a block, in place. Its two last convolutions go in strips of `rows` rows.
+
+    The first one cannot: the dynamic convolution's kernels need the mean of what it makes of the whole image.
+    """
+    height = features.shape[-2]
+    dilated = activated(block.dilated, features)
+    weight, bias = block.dynamic.mix(dilated)
+    advance(height)
+    for strip in split(height, rows, reach=2):
+        made = refined(block, dilated[:, :, strip.source], weight, bias)
+        features[:, :, strip.rows] += made[:, :, strip.inner]
+        advance(2 * (strip.rows.stop - strip.rows.start))
+
+
+def upper_features(upper: UpperNetwork, centered: Tensor, rows: int, advance: Advance = ignore) -> Tensor:
+    """What the upper sub-network makes of an image less its mean color; see `add_block`."""
     features = activated(upper.entry, centered)
     for block in upper.blocks:
-        dilated = activated(block.dilated, features)
-        features += refined(block, dilated, *block.dynamic.mix(dilated))
+        add_block(block, features, rows, advance)
     return features
 
 
@@ -162,10 +186,26 @@ class FoldedHDSRNet(nn.Module):
 
     @torch.inference_mode()
     def forward(self, image: Tensor) -> Tensor:
-        centered = self.centered(image)
-        features = upper_features(self.upper, centered)
-        features *= lower_features(self.lower, centered)
-        return self.reconstruction(features) + self.mean
+        centered, height = self.centered(image), image.shape[-2]
+        (whole,) = self.strips(height, height)
+        return self.enlarged(upper_features(self.upper, centered, height), centered, whole)
+
+    def strips(self, height: int, rows: int) -> Iterator[Strip]:
+        """Strips of an image that `enlarged` takes: with all rows that the result of theirs depends on."""
+        return split(height, rows, len(self.lower.layers) + REACH)
+
+    def enlarged(self, features: Tensor, centered: Tensor, strip: Strip, advance: Advance = ignore) -> Tensor:
+        """The HR rows of a strip, given the upper sub-network's features of the whole image."""
+        product = lower_features(self.lower, centered[:, :, strip.source])
+        product *= features[:, :, strip.source]
+        inner = slice(self.scale * strip.inner.start, self.scale * strip.inner.stop)
+        enlarged = self.reconstruction(product)[:, :, inner] + self.mean
+        advance((len(self.lower.layers) + 1) * (strip.rows.stop - strip.rows.start))
+        return enlarged
+
+    def convolved_rows(self, height: int) -> int:
+        """How many rows all convolutions make together for an image of `height` rows."""
+        return height * (3 * len(self.upper.blocks) + len(self.lower.layers) + 1)
 
 
 def fold(network: HDSRNet) -> FoldedHDSRNet:

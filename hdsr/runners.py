@@ -1,18 +1,22 @@
 """Run a network on single images, on a device and in a precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from hdsr.errors import HdsrError
+from hdsr.inference import Advance, FoldedHDSRNet, ignore, upper_features
 
 Image = NDArray[np.uint8]
 """RGB, (height, width, 3)."""
 Precision = Literal["fp32", "bf16"]
+StripRunner = Callable[..., Iterator[NDArray[np.float32]]]
+"""(image, rows, advance) to HR strips from top to bottom, each of `rows` LR rows; see `strip_runner`."""
 
 
 def network_runner(
@@ -31,18 +35,59 @@ def network_runner(
     """
     module = module.to(device, memory_format=torch.channels_last).eval()
 
-    @torch.inference_mode()
     def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        batch = torch.tensor(image, device=device).permute(2, 0, 1)[None]
-        try:
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                result = module(batch.contiguous(memory_format=torch.channels_last))
-        except torch.OutOfMemoryError:
-            size = f"{image.shape[1]} x {image.shape[0]}"
-            raise HdsrError(f"an image of {size} pixels is too large for the memory of {device}") from None
-        return np.ascontiguousarray(result[0].float().permute(1, 2, 0).cpu().numpy())
+        with inference(device, precision, image):
+            result = module(as_batch(image, device))
+        return as_image(result)
 
     return run
+
+
+def strip_runner(network: FoldedHDSRNet, device: torch.device, precision: Precision) -> StripRunner:
+    """HDSRNet as a call on single images that yields the HR image strip by strip, in bounded memory.
+
+    It gives the pixels of `network_runner`: strips overlap by all that a pixel depends on, and what depends
+    on the whole image is computed of the whole. The arguments are those of `network_runner`.
+    """
+    network = network.to(device, memory_format=torch.channels_last).eval()
+
+    def run(
+        image: NDArray[np.float32], rows: int, advance: Advance = ignore
+    ) -> Iterator[NDArray[np.float32]]:
+        with inference(device, precision, image):
+            centered = network.centered(as_batch(image, device))
+            features = upper_features(network.upper, centered, rows, advance)
+        for strip in network.strips(len(image), rows):
+            with inference(device, precision, image):
+                result = network.enlarged(features, centered, strip, advance)
+            yield as_image(result)
+
+    return run
+
+
+@contextmanager
+def inference(device: torch.device, precision: Precision, image: NDArray[np.float32]) -> Iterator[None]:
+    """Torch without gradients and in a precision; HdsrError if the device's memory cannot hold the image."""
+    try:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    except torch.OutOfMemoryError:
+        size = f"{image.shape[1]} x {image.shape[0]}"
+        raise HdsrError(f"an image of {size} pixels is too large for the memory of {device}") from None
+
+
+def as_batch(image: NDArray[np.float32], device: torch.device) -> Tensor:
+    """(height, width, 3) as (1, 3, height, width), channels_last."""
+    return (
+        torch.tensor(image, device=device)
+        .permute(2, 0, 1)[None]
+        .contiguous(memory_format=torch.channels_last)
+    )
+
+
+def as_image(batch: Tensor) -> NDArray[np.float32]:
+    """(1, 3, height, width) as (height, width, 3)."""
+    return np.ascontiguousarray(batch[0].float().permute(1, 2, 0).cpu().numpy())
 
 
 def network_upscaler(

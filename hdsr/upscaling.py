@@ -5,12 +5,12 @@ transparency is enlarged by itself.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import psutil
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from torch import nn
@@ -18,16 +18,29 @@ from tqdm.auto import tqdm
 
 from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
-from hdsr.images import Pixels, read_picture, write_png
-from hdsr.inference import fold
+from hdsr.images import Picture, Pixels, read_picture, write_png
+from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.memory import strip_rows
+from hdsr.pipeline import one_ahead, one_behind
 from hdsr.resize import contributions
-from hdsr.runners import Precision, check_precision, network_runner, torch_device
+from hdsr.runners import Precision, check_precision, network_runner, strip_runner, torch_device
 
-WORKING_BYTES_PER_PIXEL = 3000
-"""Memory that the network takes for each LR pixel: 2,760 to 2,900 measured at x2 and x4, fp32 and bf16."""
+Enlarge = Callable[[NDArray[np.float32]], Iterable[NDArray[np.float32]]]
+"""RGB in 0..255, (height, width, 3), to the rows of the same `scale` times larger, some at a time,
+from its top, neither rounded nor clipped."""
+PROGRESS_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
-Enlarge = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""RGB in 0..255, (height, width, 3), to the same `scale` times larger, neither rounded nor clipped."""
+
+@dataclass(frozen=True)
+class Job:
+    """One file on its way: what is to become of it, and how far it has come."""
+
+    path: Path
+    output: Path
+    picture: Picture | None = None
+    """What is in memory now."""
+    error: HdsrError | None = None
+    """Why it got no further."""
 
 
 def upscale(
@@ -39,6 +52,7 @@ def upscale(
     root: str | Path | None = None,
     device: str = "cpu",
     precision: Precision = "fp32",
+    memory_bytes: int | None = None,
 ) -> NDArray[np.uint8]:
     """Enlarge an RGB image `scale` times.
 
@@ -51,6 +65,8 @@ def upscale(
         root: the data folder, where the authors' weights lie.
         device: as torch names it.
         precision: "fp32" or "bf16".
+        memory_bytes: resident memory that the process may have; by default what is free. HDSRNet goes
+            through an image in strips that fit; the pixels are those of the whole.
 
     Returns:
         uint8 RGB, (scale * height, scale * width, 3).
@@ -64,14 +80,8 @@ def upscale(
         raise HdsrError(f"upscale takes RGB of shape (height, width, 3), not {image.shape}")
     if network is None:
         network = fold(load_pretrained(scale, weights, root))
-    enlarge = runner(network, device, precision)
-    check_memory(image, device, "the image")
-    enlarged = enlarge(image.astype(np.float32))
-    if enlarged.shape[:2] != (scale * image.shape[0], scale * image.shape[1]):
-        raise HdsrError(
-            f"the network does not enlarge x{scale}: {image.shape[:2]} became {enlarged.shape[:2]}"
-        )
-    return rounded(enlarged, np.uint8)
+    enlarge = runner(network, device, precision, memory_bytes)
+    return assembled(enlarge(image.astype(np.float32)), scale, image)
 
 
 def upscale_files(
@@ -84,12 +94,14 @@ def upscale_files(
     root: str | Path | None = None,
     device: str = "cpu",
     precision: Precision = "fp32",
+    memory_bytes: int | None = None,
     progress: bool | None = True,
 ) -> list[HdsrError]:
     """Enlarge image files into `out_dir`/<stem>_x<scale>.png.
 
     Gray stays gray, 16 bits stay 16 bits, transparency and color profile are kept, a photograph marked as
-    turned is turned. What else was changed is said on stderr.
+    turned is turned. What else was changed is said on stderr. While one image is enlarged, the next one is
+    read and the one before it written.
 
     Args:
         paths: image files.
@@ -100,6 +112,7 @@ def upscale_files(
         root: the data folder, where the authors' weights lie.
         device: as torch names it.
         precision: "fp32" or "bf16".
+        memory_bytes: resident memory that the process may have; by default what is free.
         progress: True or False; None shows a bar on a terminal only.
 
     Returns:
@@ -110,19 +123,47 @@ def upscale_files(
             result would replace an input, or the arguments do not fit.
     """
     planned = plan(list(map(Path, paths)), scale, Path(out_dir), overwrite)
-    enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision)
+    hidden = None if progress is None else not progress
+    enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision, memory_bytes, hidden)
     make_folder(Path(out_dir))
-    failures = []
-    bar = tqdm(planned.items(), "upscale", unit="image", disable=None if progress is None else not progress)
-    for output, path in bar:
-        try:
-            upscale_file(path, output, scale, enlarge, device)
-        except HdsrError as error:
-            named = str(path) in str(error)
-            failures.append(error if named else HdsrError(f"{path}: {error}"))
-        except OSError as error:
-            failures.append(HdsrError(f"{output} cannot be written: {error.strerror or error}"))
-    return failures
+    read = one_ahead(attempt(read_job, Job(path, output)) for output, path in planned.items())
+    enlarged = (attempt(partial(enlarge_job, scale, enlarge), job) for job in read)
+    done = one_behind(partial(attempt, write_job), enlarged)
+    bar = tqdm(done, "upscale", len(planned), unit="image", disable=hidden)
+    return [job.error for job in bar if job.error is not None]
+
+
+def attempt(step: Callable[[Job], Job], job: Job) -> Job:
+    """The job after a step, or with the reason why there is none; one that has failed stays as it is."""
+    if job.error is not None:
+        return job
+    try:
+        return step(job)
+    except HdsrError as error:
+        named = str(job.path) in str(error)
+        return Job(job.path, job.output, error=error if named else HdsrError(f"{job.path}: {error}"))
+    except OSError as error:
+        reason = f"{job.output} cannot be written: {error.strerror or error}"
+        return Job(job.path, job.output, error=HdsrError(reason))
+
+
+def read_job(job: Job) -> Job:
+    """Read the image file."""
+    return replace(job, picture=read_picture(job.path))
+
+
+def enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:
+    """Enlarge what was read, and say what was changed in reading."""
+    for note in job.picture.notes:
+        tqdm.write(f"{job.path}: {note}", file=sys.stderr)
+    pixels = enlarge_pixels(job.picture.pixels, scale, enlarge)
+    return replace(job, picture=Picture(pixels, job.picture.icc_profile))
+
+
+def write_job(job: Job) -> Job:
+    """Write the enlarged image as PNG."""
+    write_png(job.output, job.picture.pixels, job.picture.icc_profile)
+    return replace(job, picture=None)
 
 
 def plan(paths: list[Path], scale: int, out_dir: Path, overwrite: bool) -> dict[Path, Path]:
@@ -152,34 +193,46 @@ def make_folder(folder: Path) -> None:
         raise HdsrError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
-def upscale_file(path: Path, output: Path, scale: int, enlarge: Enlarge, device: str = "cpu") -> None:
-    """Enlarge one image file of any kind into a PNG."""
-    picture = read_picture(path)
-    for note in picture.notes:
-        tqdm.write(f"{path}: {note}", file=sys.stderr)
-    check_memory(picture.pixels, device, str(path))
-    write_png(output, enlarge_pixels(picture.pixels, scale, enlarge), picture.icc_profile)
-
-
 def enlarge_pixels(pixels: Pixels, scale: int, enlarge: Enlarge) -> Pixels:
     """Enlarge gray or RGB of 8 or 16 bits, (height, width, channels), with or without an alpha channel."""
     has_alpha = pixels.shape[2] in (2, 4)
     colors = pixels[..., :-1] if has_alpha else pixels
     if has_alpha:
         colors = spread(colors, pixels[..., -1])
-    result = rounded(enlarge_colors(colors, enlarge), pixels.dtype)
+    result = assembled(enlarge_colors(colors, enlarge), scale, colors)
     if not has_alpha:
         return result
     return np.concatenate([result, enlarge_alpha(pixels[..., -1:], scale)], axis=2)
 
 
-def enlarge_colors(colors: Pixels, enlarge: Enlarge) -> NDArray[np.float32]:
-    """Enlarge gray or RGB; what is gray stays exactly gray. The result is in 0..255, not rounded."""
+def enlarge_colors(colors: Pixels, enlarge: Enlarge) -> Iterator[NDArray[np.float32]]:
+    """Enlarge gray or RGB, strip by strip; what is gray stays exactly gray. In 0..255, not rounded."""
     in_range = colors.astype(np.float32) * np.float32(255 / np.iinfo(colors.dtype).max)
     if not (colors == colors[..., :1]).all():
-        return enlarge(in_range)
-    gray = enlarge(np.repeat(in_range[..., :1], 3, axis=2)).mean(axis=2, keepdims=True)
-    return np.repeat(gray, colors.shape[2], axis=2)
+        yield from enlarge(in_range)
+        return
+    for strip in enlarge(np.repeat(in_range[..., :1], 3, axis=2)):
+        yield np.repeat(strip.mean(axis=2, keepdims=True), colors.shape[2], axis=2)
+
+
+def assembled(strips: Iterable[NDArray[np.float32]], scale: int, lr: Pixels) -> Pixels:
+    """The enlarged image of which these are the rows, rounded to the depth of the LR image.
+
+    Raises:
+        HdsrError: if they are not `scale` times as many and as wide as those of the LR image.
+    """
+    height, width = scale * lr.shape[0], scale * lr.shape[1]
+    result, top = np.empty((height, width, lr.shape[2]), lr.dtype), 0
+    for strip in strips:
+        bottom = top + len(strip)
+        if bottom > height or strip.shape[1] != width:
+            found = f"{lr.shape[:2]} became {bottom} or more rows of {strip.shape[1]}"
+            raise HdsrError(f"the network does not enlarge x{scale}: {found}")
+        result[top:bottom] = rounded(strip, lr.dtype)
+        top = bottom
+    if top < height:
+        raise HdsrError(f"the network does not enlarge x{scale}: {lr.shape[:2]} became {top} rows")
+    return result
 
 
 def spread(colors: Pixels, alpha: Pixels) -> Pixels:
@@ -207,20 +260,36 @@ def rounded(values: NDArray[np.float32], dtype: np.dtype | type) -> Pixels:
     return np.rint(values.clip(0, 255) * np.float32(np.iinfo(dtype).max / 255)).astype(dtype)
 
 
-def runner(network: nn.Module, device: str, precision: Precision) -> Enlarge:
-    """A network as a call on arrays of floats."""
+def runner(
+    network: nn.Module,
+    device: str,
+    precision: Precision,
+    memory_bytes: int | None,
+    hidden: bool | None = True,
+) -> Enlarge:
+    """A network as a call on arrays of floats: the folded HDSRNet in strips, any other on images as a whole.
+
+    A bar shows how far an image is, unless it is `hidden`; None shows it on a terminal only.
+    """
     check_precision(precision)
-    return network_runner(network, torch_device(device), precision)
+    where = torch_device(device)
+    if not isinstance(network, FoldedHDSRNet):
+        run = network_runner(network, where, precision)
+        return lambda image: [run(image)]
+    run_strips = strip_runner(network, where, precision)
 
+    def enlarge(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        height, width = image.shape[:2]
+        rows = height
+        if where.type == "cpu":
+            rows = strip_rows(height, width, network.scale, precision, memory_bytes)
+        with tqdm(
+            desc=f"{width} x {height}",
+            total=network.convolved_rows(height),
+            bar_format=PROGRESS_FORMAT,
+            leave=False,
+            disable=hidden,
+        ) as bar:
+            yield from run_strips(image, rows, bar.update)
 
-def check_memory(image: Pixels, device: str, name: str) -> None:
-    """Raise HdsrError if an image is too large to go through the network whole."""
-    if torch.device(device).type != "cpu":
-        return
-    height, width = image.shape[:2]
-    needed, available = height * width * WORKING_BYTES_PER_PIXEL, psutil.virtual_memory().available
-    if needed > available:
-        raise HdsrError(
-            f"{name} of {width} x {height} pixels is too large: it takes about {needed / 1e9:.1f} GB, "
-            f"{available / 1e9:.1f} GB of memory are free"
-        )
+    return enlarge

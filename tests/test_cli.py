@@ -277,3 +277,10 @@ def test_data_verify_names_a_damaged_file(photos, tmp_path, capsys):
     assert printed.out == "0 of 1 files are as published\n"
     damaged = f"{hr / 'baby.png'} is not as published: it has {(hr / 'baby.png').stat().st_size:,} bytes"
     assert printed.err == f"hdsr: error: {damaged}, expected 371,264\n"
+
+
+def test_upscale_hands_its_limit_of_memory_on(photos, tmp_path, weights, failure):
+    arguments = ["upscale", photos / "a.png", "--scale", 2, "--out", tmp_path / "big", "--weights", weights]
+    assert "a.png: an image of 26 x 24 pixels is too large" in failure(*arguments, "--memory", "1MiB")
+    assert "'3 apples' is not an amount of memory" in failure(*arguments, "--memory", "3 apples")
+    assert main([*map(str, arguments), "--memory", "64GiB"]) == 0

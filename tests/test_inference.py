@@ -6,23 +6,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from untrained import image_like_network
 
 from hdsr.checkpoint import load_pretrained
 from hdsr.inference import fold, folded_kernel, reconstruct_interior
 from hdsr.losses import PatchLoss
-from hdsr.network import HDSRNet, Reconstruction
+from hdsr.network import Reconstruction
 
 TOLERANCE = 0.002
 """Of 255, on real images."""
-
-
-def random_network(scale: int) -> HDSRNet:
-    """A network whose output has the size of an image's."""
-    torch.manual_seed(scale)
-    network = HDSRNet(scale).eval()
-    for parameter in network.parameters():
-        parameter.data *= 0.8
-    return network
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -40,7 +32,7 @@ def test_kernel_equals_the_stages_inside_the_outermost_ring(scale: int) -> None:
 @settings(max_examples=12, deadline=None)
 @given(st.sampled_from([2, 3, 4]), st.integers(1, 20), st.integers(1, 20), st.integers(1, 3))
 def test_equal_at_any_size_borders_included(scale: int, height: int, width: int, batch: int) -> None:
-    network = random_network(scale)
+    network = image_like_network(scale)
     image = 255 * torch.rand(batch, 3, height, width)
     with torch.no_grad():
         expected = network(image)
@@ -64,7 +56,7 @@ def test_equal_on_real_images_with_the_shipped_weights(
 
 
 def test_folding_leaves_the_network_alone_and_keeps_no_tie_to_it() -> None:
-    network = random_network(2)
+    network = image_like_network(2)
     network.train()
     folded = fold(network)
     image = 255 * torch.rand(1, 3, 8, 8)
@@ -77,7 +69,7 @@ def test_folding_leaves_the_network_alone_and_keeps_no_tie_to_it() -> None:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_gradients_through_the_fold_are_those_of_the_stages(scale: int) -> None:
-    network = random_network(scale).double()
+    network = image_like_network(scale).double()
     lr = 255 * torch.rand(2, 3, 8, 8, dtype=torch.float64)
     hr = 255 * torch.rand(2, 3, 8 * scale, 8 * scale, dtype=torch.float64)
     inner = (..., slice(scale, -scale), slice(scale, -scale))

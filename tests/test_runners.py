@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data as photographs
 from torch import nn
+from untrained import image_like_network
 
 from hdsr import runners
+from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
+from hdsr.inference import fold
 
 CPU = torch.device("cpu")
 
@@ -68,3 +74,32 @@ def test_an_image_too_large_for_the_device_is_named(image):
 def test_the_cpu_is_always_there():
     assert runners.torch_device("cpu") == CPU
     assert runners.devices()[0] == "cpu"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from([2, 3, 4]), st.integers(1, 60), st.integers(1, 20), st.integers(1, 61))
+def test_strips_are_the_whole_image(scale: int, height: int, width: int, rows: int) -> None:
+    folded = fold(image_like_network(scale))
+    image = np.random.default_rng(height).uniform(0, 255, (height, width, 3)).astype(np.float32)
+    whole = runners.network_runner(folded, CPU, "fp32")(image)
+    strips = list(runners.strip_runner(folded, CPU, "fp32")(image, rows))
+    assert [len(strip) for strip in strips[:-1]] == [scale * rows] * (len(strips) - 1)
+    assert np.abs(np.concatenate(strips) - whole).max() <= 0.002
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.002), ("bf16", 2.0)])
+def test_strips_of_a_photograph_with_the_shipped_weights(scale, precision, tolerance) -> None:
+    image = photographs.chelsea()[90:190, 100:180].astype(np.float32)
+    folded = fold(load_pretrained(scale))
+    whole = runners.network_runner(folded, CPU, precision)(image)
+    strips = np.concatenate(list(runners.strip_runner(folded, CPU, precision)(image, 23)))
+    assert np.abs(strips - whole).max() <= tolerance
+    assert np.abs(strips - whole).mean() <= tolerance / 100
+
+
+def test_strips_report_every_row_of_every_convolution(image) -> None:
+    folded = fold(image_like_network(2))
+    told = []
+    list(runners.strip_runner(folded, CPU, "fp32")(image.astype(np.float32), 4, told.append))
+    assert sum(told) == folded.convolved_rows(len(image)) == 9 * 32

@@ -1,11 +1,11 @@
 """Enlarging arrays and files: what a person's image is stays what it is."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
-import psutil
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageCms
 from skimage import data as photographs
 from torch import Tensor, nn
 
-from hdsr import checkpoint
+from hdsr import checkpoint, upscaling
 from hdsr.errors import HdsrError
 from hdsr.images import read_picture, write_png
 from hdsr.inference import fold
@@ -41,6 +41,11 @@ class Repeat(nn.Module):
 
 def repeat(image: NDArray, scale: int = 2) -> NDArray:
     return image.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def repeat_rows(image: NDArray) -> Iterator[NDArray]:
+    """The same, LR row by LR row, as networks give it strip by strip."""
+    return (repeat(row[None]) for row in image)
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +104,14 @@ def test_bad_arguments(weights: Path, change: dict[str, object], message: str) -
     )
 )
 def test_every_depth_and_kind_keeps_its_values(pixels: NDArray) -> None:
-    enlarged = enlarge_pixels(pixels, 2, repeat)
+    enlarged = enlarge_pixels(pixels, 2, repeat_rows)
     assert enlarged.dtype == pixels.dtype
     np.testing.assert_array_equal(enlarged, repeat(pixels))
 
 
 def test_gray_pixels_stay_exactly_gray(photo: NDArray[np.uint8]) -> None:
-    def tint(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return repeat(image) + np.float32([3, 0, -3])
+    def tint(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        return [repeat(image) + np.float32([3, 0, -3])]
 
     gray = np.repeat(photo[..., :1], 3, axis=2)
     np.testing.assert_array_equal(enlarge_pixels(gray, 2, tint), repeat(gray))
@@ -121,9 +126,9 @@ def test_hidden_colors_do_not_bleed_and_alpha_is_bicubic(dtype: type) -> None:
     pixels[2:8, 2:8] = [peak, 0, 0, peak]
     seen = []
 
-    def enlarge(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    def enlarge(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         seen.append(image)
-        return repeat(image)
+        return repeat_rows(image)
 
     enlarged = enlarge_pixels(pixels, 2, enlarge)
     assert (seen[0] == [255, 0, 0]).all()
@@ -241,13 +246,36 @@ def test_bad_files_are_reported_and_the_rest_go_on(
 
 
 def test_an_image_too_large_for_the_memory_is_reported(
-    tmp_path: Path, photo: NDArray[np.uint8], weights: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, photo: NDArray[np.uint8], weights: Path
 ) -> None:
     write_png(tmp_path / "a.png", photo)
-    free = psutil.virtual_memory()._replace(available=100_000)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    (failure,) = upscale_files([tmp_path / "a.png"], 2, tmp_path, weights, progress=False)
-    assert "a.png of 16 x 12 pixels is too large" in str(failure)
+    (failure,) = upscale_files(
+        [tmp_path / "a.png"], 2, tmp_path, weights, memory_bytes=100_000, progress=False
+    )
+    assert str(failure).startswith(f"{tmp_path / 'a.png'}: an image of 16 x 12 pixels is too large")
+
+
+def test_strips_of_any_memory_give_the_same_pixels(
+    photo: NDArray[np.uint8], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = upscale(photo, 2, weights=weights)
+    asked = []
+
+    def five_rows(*arguments: object) -> int:
+        asked.append(arguments)
+        return 5
+
+    monkeypatch.setattr(upscaling, "strip_rows", five_rows)
+    strips = upscale(photo, 2, weights=weights, memory_bytes=3 * 2**30)
+    assert asked == [(12, 16, 2, "fp32", 3 * 2**30)]
+    assert np.abs(whole.astype(int) - strips).max() <= 1
+    assert (whole != strips).mean() < 0.01
+
+
+@pytest.mark.parametrize(("rows", "found"), [(3, "became 6 rows"), (5, "became 10 or more rows of 8")])
+def test_too_few_or_too_many_rows_are_an_error(rows: int, found: str) -> None:
+    with pytest.raises(HdsrError, match=f"does not enlarge x2: \\(4, 4\\) {found}"):
+        enlarge_pixels(np.zeros((4, 4, 1), np.uint8), 2, lambda image: [np.zeros((2 * rows, 8, 3))])
 
 
 def test_two_images_for_one_result_are_refused_before_any_work(tmp_path: Path, weights: Path) -> None:
