@@ -3,6 +3,9 @@ import math
 import numpy as np
 import pytest
 from scipy.signal import convolve2d
+from skimage import data as photographs
+from skimage.exposure import rescale_intensity
+from skimage.metrics import structural_similarity
 
 from hdsr import metrics
 from hdsr.datasets import load_benchmark
@@ -101,6 +104,22 @@ def ssim_from_definition(sr, hr, crop_px, window):
     similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     similarity /= (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
     return similarity.mean()
+
+
+@pytest.mark.parametrize(("height", "width"), [(11, 11), (50, 83), (90, 12), (91, 129)])
+def test_ssim_is_that_of_scikit_image(height, width):
+    hr = rescale_intensity(photographs.coffee()[:height, :width], out_range=np.uint8)
+    sr = np.clip(hr + np.random.default_rng(0).normal(0, 12, hr.shape), 0, 255).astype(np.uint8)
+    inside, everywhere = structural_similarity(
+        *(metrics.luma(sr), metrics.luma(hr)),
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=255,
+        full=True,
+    )
+    assert metrics.ssim_y(sr, hr, 0) == pytest.approx(inside, abs=1e-9)
+    assert metrics.ssim_y(sr, hr, 0, "same") == pytest.approx(everywhere.mean(), abs=1e-9)
 
 
 def test_identical_images_are_perfect():
