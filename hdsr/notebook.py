@@ -97,6 +97,26 @@ class MeasurementSettings(BenchmarkSettings):
     precision: Precision = "fp32"
 
 
+class BenchmarkTableSettings(MeasurementSettings):
+    """Parameters of the benchmark notebook.
+
+    Attributes:
+        sensitivity_scales: scales at which other habits of measuring are tried on the first set.
+    """
+
+    sensitivity_scales: Scales = (4,)
+
+
+class FigureSettings(MeasurementSettings):
+    """Parameters of the figure notebook.
+
+    Attributes:
+        panels: methods shown beside HR; one that is not measured is replaced by another that is.
+    """
+
+    panels: Names = ("bicubic", "srcnn", "lesrcnn", "dcls", "hdsrnet")
+
+
 class RuntimeSettings(Settings):
     """Parameters of the runtime notebook.
 
@@ -164,9 +184,9 @@ class DataSettings(BenchmarkSettings):
 SCHEMAS: dict[str, type[Settings]] = {
     "index": Settings,
     "data": DataSettings,
-    "benchmarks": MeasurementSettings,
+    "benchmarks": BenchmarkTableSettings,
     "training": TrainingSettings,
-    "figures": MeasurementSettings,
+    "figures": FigureSettings,
     "network": NetworkSettings,
     "runtime": RuntimeSettings,
 }

@@ -62,20 +62,28 @@ class Row:
     def identity(self) -> tuple[object, ...]:
         """Everything the scores depend on."""
         measured = ("psnr_db", "ssim", "seconds", "expected")
-        return tuple(getattr(self, field.name) for field in FIELDS if field.name not in measured)
+        return tuple(getattr(self, name) for name in columns(type(self)) if name not in measured)
 
 
-FIELDS = dataclasses.fields(Row)
-COLUMNS = tuple(field.name for field in FIELDS)
+def columns(kind: type[Row]) -> tuple[str, ...]:
+    """The columns of a file of such rows."""
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
-def read(path: str | Path) -> list[Row]:
+COLUMNS = columns(Row)
+
+
+def read(path: str | Path, kind: type[Row] = Row) -> list[Row]:
     """The rows of a file in its order; none if there is no file. A line cut short by a kill is left out.
 
+    Args:
+        path: CSV file.
+        kind: what its rows are; a subclass of Row has more columns, and says more of their place.
+
     Raises:
-        HdsrError: if the file is something else than a table of result rows.
+        HdsrError: if the file is something else than a table of such rows.
     """
-    return parse(Path(path))[0]
+    return parse(Path(path), kind)[0]
 
 
 def add(path: str | Path, row: Row) -> None:
@@ -86,7 +94,7 @@ def add(path: str | Path, row: Row) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        rows, whole = parse(path)
+        rows, whole = parse(path, type(row))
         kept = [other for other in rows if other.place != row.place]
         if whole and len(kept) == len(rows):
             with path.open("a", encoding="utf-8", newline="") as stream:
@@ -94,13 +102,13 @@ def add(path: str | Path, row: Row) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
         else:
-            replace(path, [*kept, row])
+            replace(path, [*kept, row], type(row))
 
 
-def replace(path: Path, rows: Iterable[Row]) -> None:
+def replace(path: Path, rows: Iterable[Row], kind: type[Row] = Row) -> None:
     """Write a file anew: either all of it changes or nothing."""
     with atomic_path(path) as temporary:
-        text = lines([COLUMNS, *map(dataclasses.astuple, rows)])
+        text = lines([columns(kind), *map(dataclasses.astuple, rows)])
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
@@ -111,41 +119,42 @@ def lines(records: Iterable[Iterable[object]]) -> str:
     return text.getvalue()
 
 
-def parse(path: Path) -> tuple[list[Row], bool]:
+def parse(path: Path, kind: type[Row] = Row) -> tuple[list[Row], bool]:
     """The rows of a file, and whether they are all of it: False if it is absent or a line is damaged."""
     if not path.exists():
         return [], False
     text = path.read_text(encoding="utf-8", errors="replace")
-    header = lines([COLUMNS])
+    header = lines([columns(kind)])
     if header.startswith(text):
         return [], text == header
     if not text.startswith(header):
         raise HdsrError(f"{path} is not a file of result rows: its first line does not list their columns")
     body = text[len(header) :]
     finished = body[: body.rfind("\n") + 1]
-    rows = [row_of(record) for record in csv.reader(io.StringIO(finished, newline=""))]
+    rows = [row_of(record, kind) for record in csv.reader(io.StringIO(finished, newline=""))]
     whole = [row for row in rows if row is not None]
     return whole, finished == body and len(whole) == len(rows)
 
 
-def row_of(record: list[str]) -> Row | None:
+def row_of(record: list[str], kind: type[Row]) -> Row | None:
     """A row from its CSV record, or None if it is damaged."""
-    if len(record) != len(FIELDS):
+    fields = dataclasses.fields(kind)
+    if len(record) != len(fields):
         return None
     try:
-        return Row(*(field.type(value) for field, value in zip(FIELDS, record, strict=True)))
+        return kind(*(field.type(value) for field, value in zip(fields, record, strict=True)))
     except ValueError:
         return None
 
 
-def frame(rows: Iterable[Row]) -> pd.DataFrame:
+def frame(rows: Iterable[Row], kind: type[Row] = Row) -> pd.DataFrame:
     """Rows as a table with the file's columns."""
-    return pd.DataFrame([dataclasses.astuple(row) for row in rows], columns=list(COLUMNS))
+    return pd.DataFrame([dataclasses.astuple(row) for row in rows], columns=list(columns(kind)))
 
 
-def load(path: str | Path) -> pd.DataFrame:
+def load(path: str | Path, kind: type[Row] = Row) -> pd.DataFrame:
     """The rows of a file as a table; see `read`."""
-    return frame(read(path))
+    return frame(read(path, kind), kind)
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
