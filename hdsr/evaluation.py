@@ -15,6 +15,7 @@ from hdsr.errors import HdsrError
 from hdsr.fingerprints import code_version, pixels_sha256
 from hdsr.images import read_image, write_png
 from hdsr.methods import Method, load
+from hdsr.pipeline import one_ahead
 from hdsr.runners import Image, Precision
 
 PROTOCOL = code_version(metrics)
@@ -65,7 +66,8 @@ def evaluate(
     rows = []
     for benchmark in benchmarks:
         title = f"{method.label} x{scale} {benchmark.name}"
-        for name, lr, hr in tqdm(benchmark, title, len(benchmark), unit="image", disable=hidden(progress)):
+        images = one_ahead(benchmark)
+        for name, lr, hr in tqdm(images, title, len(benchmark), unit="image", disable=hidden(progress)):
             row = unscored(method, benchmark, name, lr, hr, precision, device)
             picture = picture_path(save_images, row)
             reused = known.get(row.identity)
