@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from hdsr import checkpoint, inference, layers, network, paper, resize, runners
+from hdsr.baselines import acnet, carn_m, dcls, lesrcnn, luma, parts, srcnn, vdsr
+from hdsr.baselines.luma import luma_upscaler
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.fingerprints import code_version
@@ -84,9 +86,19 @@ def read_hdsrnet(path: Path, scale: int) -> nn.Module:
     return inference.fold(checkpoint.load_pretrained(scale, path))
 
 
+def read_srcnn(path: Path, scale: int) -> nn.Module:
+    """SRCNN as trained here."""
+    return checkpoint.load_for_scale(path, scale, srcnn.SRCNN)
+
+
 def on_rgb(module: nn.Module, request: Request) -> Upscaler:
     """Run a network that enlarges RGB in 0..255."""
     return network_upscaler(module, request.device, request.precision)
+
+
+def on_luma(module: nn.Module, request: Request) -> Upscaler:
+    """Run a network that sharpens the luma of the bicubically enlarged image."""
+    return luma_upscaler(module, request.scale, request.device, request.precision)
 
 
 def network_loader(
@@ -119,6 +131,14 @@ def network_loader(
 
 LOADERS: dict[str, Entry] = {
     "bicubic": Entry(load_bicubic),
+    "srcnn": Entry(network_loader(read_srcnn, srcnn, luma, resize, run=on_luma), ("ours",)),
+    "vdsr": Entry(
+        network_loader(vdsr.load, vdsr, parts, luma, resize, run=on_luma), ("authors",), publisher="others"
+    ),
+    "carn_m": Entry(network_loader(carn_m.load, carn_m, parts), ("authors",)),
+    "lesrcnn": Entry(network_loader(lesrcnn.load, lesrcnn, parts), ("authors",)),
+    "acnet": Entry(network_loader(acnet.load, acnet, parts), ("authors",)),
+    "dcls": Entry(network_loader(dcls.load, dcls, parts), ("authors",)),
     "hdsrnet": Entry(network_loader(read_hdsrnet, layers, network, inference), ("ours", "authors")),
 }
 """Every method by name, in the paper's order."""
