@@ -16,12 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from hdsr import layers, losses, network, optimizers, training
 from hdsr.config import TrainingConfig, load_config
 from hdsr.errors import HdsrError
+from hdsr.files import atomic_path
+from hdsr.fingerprints import code_version
 from hdsr.latency import quartiles, take_turns
 from hdsr.network import HDSRNet
 from hdsr.patches import batches, draw_batch
 from hdsr.paths import CONFIGS, data_root
+from hdsr.tables import Table
 from hdsr.training import Run, new_accelerator
 from hdsr.training_data import TrainingData, load_training_data
 
@@ -87,6 +91,45 @@ def ratios(
     frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=CPU.type)
     frame = frame.assign(threads=torch.get_num_threads(), warmup=warmup, n=turns)
     return with_times(frame, times_ms)
+
+
+def measured(report: Path, turns: int) -> pd.DataFrame:
+    """`ratios` at x4 on 16 patches of 32 x 32, kept in rows/training_step.csv of a report.
+
+    They are measured anew where code, threads or turns are others than those of the rows that are there.
+
+    Args:
+        report: the folder of a profile; see `hdsr.paths.report_dir`.
+        turns: see `ratios`.
+    """
+    path = report / "rows" / "training_step.csv"
+    identity = {"code": code_version(layers, network, losses, optimizers, training)}
+    identity |= {"threads": torch.get_num_threads(), "n": turns}
+    if path.is_file():
+        known = pd.read_csv(path)
+        if all((known[key] == value).all() for key, value in identity.items()):
+            return known
+    rows = ratios(turns=turns).assign(code=identity["code"])
+    with atomic_path(path) as temporary:
+        rows.to_csv(temporary, index=False)
+    return rows
+
+
+def table(rows: pd.DataFrame) -> Table:
+    """The rows of `ratios` as a table to read."""
+    one = rows.iloc[0]
+    ratio = zip(rows["ratio"], rows["ratio_quartile1"], rows["ratio_quartile3"], strict=True)
+    printed = rows[["form", "precision", "layout"]].assign(
+        **{
+            "step (ms)": rows["step_ms"].map("{:.0f}".format),
+            "steps per second": rows["steps_per_second"].map("{:.2f}".format),
+            "times faster": ["{:.2f} ({:.2f} to {:.2f})".format(*line) for line in ratio],
+        }
+    )
+    caption = f"A training step at ×{one['scale']}, {one['batch_size']} LR patches of {one['lr_px']} px"
+    note = f"Medians of {one['n']} turns after {one['warmup']} to warm up, {one['device']}, "
+    note += f"{one['threads']} threads. Times faster: median (quartiles) of the ratios within turns."
+    return Table("training_step", caption, rows, printed, (note,))
 
 
 def with_times(frame: pd.DataFrame, times_ms: dict[str, list[float]]) -> pd.DataFrame:

@@ -1,0 +1,65 @@
+"""Curves of training runs, drawn from their logs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from hdsr.errors import HdsrError
+from hdsr.figures import Drawing
+from hdsr.paths import OWN_WEIGHTS
+
+SIZE_IN = (10.0, 3.6)
+
+
+def read_log(path: str | Path) -> pd.DataFrame:
+    """The rows of a run's log, in the order of their steps.
+
+    Columns: step, loss (mean absolute error in 0..255 since the row before), learning_rate, gradient_norm,
+    skipped (steps so far), psnr_db (of the held-out images; absent where none was taken), seconds, minutes.
+
+    Raises:
+        HdsrError: naming the file, if it is missing or no log.
+    """
+    try:
+        log = pd.read_csv(path)
+        return log.assign(minutes=log["seconds"] / 60)
+    except FileNotFoundError:
+        raise HdsrError(f"no training log at {path}") from None
+    except (KeyError, ValueError):
+        raise HdsrError(f"{path} is not a training log: it lacks the columns of one") from None
+
+
+def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
+    """Logs of the runs that made the weights that ship, by scale as `×2`."""
+    return {f"×{scale}": read_log(OWN_WEIGHTS / "logs" / f"cpu_x{scale}.csv") for scale in scales}
+
+
+def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
+    """Loss of runs over the steps in one panel, and beside it the held-out PSNR of each in its own.
+
+    Args:
+        name: stem of the drawing's files.
+        logs: rows of each run by its label; see `read_log`.
+        title: what the runs are, as a heading.
+    """
+    figure = Figure(figsize=SIZE_IN, layout="constrained")
+    loss, *panels = figure.subplots(1, 1 + len(logs), width_ratios=[1.6, *[1] * len(logs)])
+    figure.suptitle(title, fontsize=11)
+    for index, (panel, (label, log)) in enumerate(zip(panels, logs.items(), strict=True)):
+        loss.plot(log["step"], log["loss"], f"C{index}", lw=1, label=label)
+        scored = log[log["psnr_db"].notna()]
+        panel.plot(scored["step"], scored["psnr_db"], f"C{index}", marker="o", ms=3, lw=1)
+        panel.set(xlabel="step", title=f"{label}: held-out PSNR (dB)")
+    loss.set(xlabel="step", title="loss (mean error, levels of 255)", yscale="log")
+    loss.legend(fontsize=8)
+    for axes in figure.axes:
+        axes.title.set_fontsize(9)
+        axes.grid(alpha=0.3)
+        axes.ticklabel_format(axis="x", style="plain")
+        axes.tick_params(which="both", labelsize=8)
+    for axis in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
+        axis("{x:g}")
+    numbers = pd.concat([log.assign(panel=label) for label, log in logs.items()], ignore_index=True)
+    return Drawing(name, figure, numbers)

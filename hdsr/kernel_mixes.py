@@ -1,0 +1,199 @@
+"""How each image mixes the kernels of the dynamic convolutions: the shares that their attention gives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hdsr import checkpoint
+from hdsr.datasets import load_benchmark
+from hdsr.errors import HdsrError
+from hdsr.figures import Drawing
+from hdsr.files import atomic_path
+from hdsr.fingerprints import pixels_sha256
+from hdsr.layers import KernelAttention
+from hdsr.measurement import without_folders
+from hdsr.network import HDSRNet
+from hdsr.notebook import NetworkSettings
+from hdsr.tables import Table, source_label
+
+GROUP = ["weights", "scale"]
+PLACE = [*GROUP, "layer", "kernel"]
+
+
+@dataclass(frozen=True)
+class Mixes:
+    """The mixes that were measured, and what could not be.
+
+    Attributes:
+        rows: weights, scale, dataset, image, image_sha256 (of LR), layer (1 to 5, from the entry on), kernel
+            (1 to 4), share (0 to 1; the kernels of one layer and image add up to 1), live_units (of the
+            attention's hidden layer; see `kernel_mix`).
+        gaps: why there are no rows of some weights or sets, a sentence each.
+    """
+
+    rows: pd.DataFrame
+    gaps: tuple[str, ...]
+
+
+@torch.inference_mode()
+def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], list[int]]:
+    """Shares of an image, (layers, kernels), each row summing to 1, and the live units behind each row.
+
+    Units are the outputs of the attention's hidden layer; where none is above zero, the mix is uniform
+    whatever the image. Only the upper network is run.
+
+    Args:
+        network: in float32, on the CPU.
+        lr: uint8 RGB, (height, width, 3).
+    """
+    shares: list[Tensor] = []
+    live: list[int] = []
+    hooks = []
+    for attention in (module for module in network.modules() if isinstance(module, KernelAttention)):
+        hooks.append(attention.register_forward_hook(lambda _, __, output: shares.append(output[0])))
+        units = attention.squeeze
+        hooks.append(units.register_forward_hook(lambda _, __, output: live.append(int((output > 0).sum()))))
+    try:
+        network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(shares).numpy(), live
+
+
+def measure(settings: NetworkSettings) -> Mixes:
+    """Mixes of every image at every scale with all weights asked for; rows go to rows/kernel_mixes.csv.
+
+    Raises:
+        HdsrError: if nothing can be measured.
+    """
+    lines, gaps = [], []
+    for source in settings.weights:
+        for scale in settings.scales:
+            try:
+                network = checkpoint.load_pretrained(scale, source, settings.root)
+                lines += list(mixes_of(network, Path(source).name, settings))
+            except HdsrError as error:
+                gaps.append(without_folders(str(error), settings))
+    if not lines:
+        raise HdsrError(f"no kernel mix can be measured: {gaps[0]}")
+    rows = pd.DataFrame(lines)
+    keep(rows, settings.report / "rows" / "kernel_mixes.csv")
+    return Mixes(rows, tuple(dict.fromkeys(gaps)))
+
+
+def mixes_of(network: HDSRNet, source: str, settings: NetworkSettings) -> Iterator[dict[str, object]]:
+    """The rows of one network on all sets."""
+    network = network.to(memory_format=torch.channels_last)
+    for dataset in settings.datasets:
+        benchmark = load_benchmark(dataset, network.scale, settings.root)
+        for image, lr, _ in benchmark:
+            about = {"weights": source, "scale": network.scale, "dataset": benchmark.name, "image": image}
+            about["image_sha256"] = pixels_sha256(lr)
+            shares, live = kernel_mix(network, lr)
+            for (layer, kernel), share in np.ndenumerate(shares):
+                place = {"layer": layer + 1, "kernel": kernel + 1}
+                yield about | place | {"share": float(share), "live_units": live[layer]}
+
+
+def keep(rows: pd.DataFrame, path: Path) -> None:
+    """Write rows, unless they are there already."""
+    text = rows.to_csv(index=False)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def spread(rows: pd.DataFrame) -> pd.DataFrame:
+    """How the mixes of each layer spread.
+
+    Columns: weights, scale, layer, largest (share of one kernel, mean over images), differs (the largest
+    difference of one kernel's share between two images), live_units (the most in any image).
+    """
+    shares = rows.groupby(PLACE, sort=False)["share"]
+    kernels = pd.DataFrame({"mean": shares.mean(), "range": shares.max() - shares.min()})
+    layers = kernels.groupby([*GROUP, "layer"], sort=False)
+    live = rows.groupby([*GROUP, "layer"], sort=False)["live_units"].max()
+    return layers.agg(largest=("mean", "max"), differs=("range", "max")).join(live).reset_index()
+
+
+def spread_table(rows: pd.DataFrame) -> Table:
+    """`spread` to read."""
+    numbers = spread(rows)
+    printed = pd.DataFrame(
+        {
+            "weights": numbers["weights"].map(source_label),
+            "scale": "×" + numbers["scale"].astype(str),
+            "dynamic convolution": numbers["layer"].astype(str),
+            "largest mean share": numbers["largest"].map("{:.4f}".format),
+            "largest difference between images": numbers["differs"].map("{:.1e}".format),
+            "live units of 16": numbers["live_units"].astype(str),
+        }
+    )
+    images = rows.groupby("dataset", sort=False)["image"].nunique()
+    where = ", ".join(f"{count} of {name}" for name, count in images.items())
+    return Table("kernel_mixes", f"Kernel mixes over images ({where}); uniform is 0.25", numbers, printed)
+
+
+def verdict(rows: pd.DataFrame) -> str:
+    """What the numbers say of how dynamic the convolutions are, one sentence per source of weights."""
+    sentences = []
+    for source, part in spread(rows).groupby("weights", sort=False):
+        largest, differs = part.loc[part["largest"].idxmax()], part.loc[part["differs"].idxmax()]
+        sentences.append(
+            f"HDSRNet, {source_label(source)}: of a uniform 0.25, the largest share of one kernel is "
+            f"{largest['largest']:.4f} on average ({layer_name(largest)}); between two images a share "
+            f"differs by {differs['differs']:.1e} at most ({layer_name(differs)}). In "
+            f"{(part['live_units'] == 0).sum()} of {len(part)} layers no unit of the attention is live: "
+            "there the mix is uniform for every image."
+        )
+    return "\n".join(sentences)
+
+
+def layer_name(line: pd.Series) -> str:
+    """A layer of `spread` in words."""
+    return f"×{line['scale']}, dynamic convolution {line['layer']}"
+
+
+def drawing(rows: pd.DataFrame, weights: str) -> Drawing:
+    """How far each share is from uniform: a panel per scale, a line per image, a column per kernel.
+
+    Args:
+        rows: see `Mixes`.
+        weights: the source whose rows are drawn.
+    """
+    rows = rows[rows["weights"] == weights]
+    off = rows.assign(off=rows["share"] - 1 / rows["kernel"].max())
+    limit, images = off["off"].abs().max(), len(off[["dataset", "image"]].drop_duplicates())
+    figure = Figure(figsize=(10.0, 1.0 + 0.22 * images), layout="constrained")
+    panels = figure.subplots(1, off["scale"].nunique(), squeeze=False, sharey=True)[0]
+    for panel, (scale, part) in zip(panels, off.groupby("scale", sort=False), strict=True):
+        shares = part.pivot(index=["dataset", "image"], columns=["layer", "kernel"], values="off")
+        picture = panel.imshow(shares, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        panel.set_title(f"×{scale}", fontsize=9)
+        mark_layers(panel, shares)
+    bar = figure.colorbar(picture, ax=list(panels), label="share less uniform")
+    bar.formatter.set_powerlimits((-2, 2))
+    figure.suptitle(f"Kernel mixes of HDSRNet, {source_label(weights)}", fontsize=11)
+    return Drawing(f"kernel_mixes_{Path(weights).stem}", figure, rows.assign(panel=rows["image"]))
+
+
+def mark_layers(panel: Axes, shares: pd.DataFrame) -> None:
+    """Name images and layers, and part the layers by lines."""
+    layers = shares.columns.get_level_values("layer")
+    width = len(layers) // layers.nunique()
+    for cut in range(width, len(layers), width):
+        panel.axvline(cut - 0.5, color="black", lw=0.7)
+    middles = [width * place + (width - 1) / 2 for place in range(layers.nunique())]
+    panel.set_xticks(middles, layers.unique())
+    panel.set_yticks(range(len(shares)), shares.index.get_level_values("image"))
+    panel.set_xlabel("dynamic convolution, four kernels each", fontsize=8)
+    panel.tick_params(labelsize=7, length=0)
