@@ -115,8 +115,8 @@ train: $(STAMP) ## train by CONFIG=file.yaml into RUN=folder, going on where it 
 		{ echo "hdsr: error: make train needs CONFIG=, one of $(wildcard hdsr/configs/*.yaml) or another" >&2; exit 2; }
 	$(PYTHON) -m hdsr train $(CONFIG) --out $(RUN) $(if $(wildcard $(RUN)),--resume)
 
-bench: $(STAMP) ## count parameters and operations, and time the network on this machine
-	$(PYTHON) -m hdsr profile
+bench: $(STAMP) ## measure speed and memory as ratios into reports/bench.csv; PARTS="inference training ..." picks
+	$(PYTHON) -m hdsr bench $(PARTS:%=--part %)
 
 clean: ## delete caches and the remains of killed steps; never runs, downloads or the environment
 	rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -24,6 +24,7 @@ app.add_typer(data_app, name="data")
 
 
 METHODS = "bicubic, srcnn, vdsr, carn_m, lesrcnn, acnet, dcls, hdsrnet, or one that you added"
+BENCH_PARTS = "inference, training, growth, memory, end_to_end"
 SOURCES = "ours|authors|FILE"
 
 Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
@@ -243,6 +244,24 @@ def latency_lines(timed: "dict[str, Latency]") -> list[str]:
     last = next(reversed(timed.values()))
     turns = f"warm-up turns: {last.warmup}, timed turns: {last.runs}"
     return [*lines, f"({last.device}, {last.precision}, CPU threads: {last.threads}, {turns})"]
+
+
+@app.command()
+def bench(
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.CSV", help="File of rows; else reports/bench.csv.")
+    ] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(metavar="PART", help=f"Of {BENCH_PARTS}; may be repeated; else all.")
+    ] = None,
+    data: Root = None,
+) -> None:
+    """Measure speed, memory and training steps as ratios on this machine's CPU; other parts' rows stay."""
+    from hdsr import paths
+    from hdsr.bench import parts, rows
+
+    measured = rows.run(parts.chosen(part or ()), rows.Request(paths.data_root(data)), out or paths.BENCH)
+    print("\n".join(rows.lines(measured)))
 
 
 @data_app.command()

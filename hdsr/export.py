@@ -151,11 +151,11 @@ def metadata(scale: int, weights: str | Path, path: Path) -> dict[str, str]:
     }
 
 
-def session(path: str | Path) -> onnxruntime.InferenceSession:
-    """An ONNX file in ONNX Runtime, on as many CPU threads as torch uses."""
+def session(model: str | Path | bytes) -> onnxruntime.InferenceSession:
+    """An ONNX file, or its content, in ONNX Runtime, on as many CPU threads as torch uses."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def largest_difference(path: str | Path, network: HDSRNet) -> float:

@@ -1,5 +1,7 @@
 """How long networks take: warmed up, synchronized, interleaved, with the spread beside the median."""
 
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +13,8 @@ from tqdm.auto import tqdm
 
 from hdsr.errors import HdsrError
 from hdsr.runners import Precision, check_precision, torch_device
+
+Call = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -59,29 +63,36 @@ def time_networks(
         HdsrError: for an unknown device or precision, or numbers that cannot be.
     """
     check_precision(precision)
-    check_turns(lr_height_px, lr_width_px, warmup, runs)
+    check_size(lr_height_px, lr_width_px)
     where = torch_device(device)
     image = 255 * torch.rand(1, 3, lr_height_px, lr_width_px, device=where)
     calls = {name: on_image(network.to(where).eval(), image, precision) for name, network in networks.items()}
-    turns = tqdm(
-        range(-warmup, runs), "timing", unit="turn", disable=None if progress is None else not progress
-    )
-    times_ms = take_turns(calls, where, turns)
+    times_ms = time_calls(calls, where, warmup, runs, progress)
     facts = (runs, warmup, lr_height_px, lr_width_px, precision, describe(where), torch.get_num_threads())
     return {name: Latency(*quartiles(values), *facts) for name, values in times_ms.items()}
 
 
-def check_turns(lr_height_px: int, lr_width_px: int, warmup: int, runs: int) -> None:
+def time_calls(
+    calls: Mapping[str, Call], device: torch.device, warmup: int, runs: int, progress: bool | None = False
+) -> dict[str, list[float]]:
+    """Milliseconds of each call in each of `runs` turns, after `warmup` turns that are not timed."""
+    if runs < 2 or warmup < 0:
+        raise HdsrError(f"{runs} runs after {warmup} to warm up: expected 2 or more after 0 or more")
+    turns = tqdm(
+        range(-warmup, runs), "timing", unit="turn", disable=None if progress is None else not progress
+    )
+    return take_turns(calls, device, turns)
+
+
+def check_size(lr_height_px: int, lr_width_px: int) -> None:
     """Raise HdsrError for numbers that cannot be measured with."""
     if min(lr_height_px, lr_width_px) < 1:
         raise HdsrError(
             f"an image of {lr_width_px} x {lr_height_px} pixels cannot be: expected 1 x 1 or more"
         )
-    if runs < 2 or warmup < 0:
-        raise HdsrError(f"{runs} runs after {warmup} to warm up: expected 2 or more after 0 or more")
 
 
-def on_image(network: nn.Module, image: torch.Tensor, precision: Precision) -> Callable[[], object]:
+def on_image(network: nn.Module, image: torch.Tensor, precision: Precision) -> Call:
     """The call that is timed."""
 
     @torch.inference_mode()
@@ -93,7 +104,7 @@ def on_image(network: nn.Module, image: torch.Tensor, precision: Precision) -> C
 
 
 def take_turns(
-    calls: Mapping[str, Callable[[], object]], device: torch.device, turns: Iterable[int]
+    calls: Mapping[str, Call], device: torch.device, turns: Iterable[int]
 ) -> dict[str, list[float]]:
     """Milliseconds of each call in each turn; those of negative number only warm up."""
     times_ms: dict[str, list[float]] = {name: [] for name in calls}
@@ -118,6 +129,20 @@ def quartiles(times_ms: list[float]) -> tuple[float, float, float]:
     """Median, first and third quartile."""
     first, median, third = statistics.quantiles(times_ms, n=4, method="inclusive")
     return median, first, third
+
+
+def time_ratios(times_ms: list[float], reference_ms: list[float]) -> tuple[float, float, float]:
+    """Median and quartiles of times over those of a reference in the same turns."""
+    return quartiles([time / other for time, other in zip(times_ms, reference_ms, strict=True)])
+
+
+def machine() -> str:
+    """The processor, how many there are of it, and the instructions that torch uses."""
+    found = torch.cpu.get_capabilities()
+    name = found.get("cpu_name") or platform.processor() or platform.machine()
+    native = "with" if found.get("avx512_bf16") or found.get("amx_bf16") else "without"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{name}, {os.cpu_count()} CPUs, {capability} {native} bfloat16 products"
 
 
 def describe(device: torch.device) -> str:

@@ -8,6 +8,7 @@ OWN_WEIGHTS = PROJECT / "data" / "weights"
 PAPER_TABLES = PROJECT / "data" / "paper"
 MANIFESTS = PROJECT / "data" / "manifests"
 NOTEBOOKS = PROJECT / "notebooks"
+BENCH = PROJECT / "reports" / "bench.csv"
 CONFIGS = PROJECT / "hdsr" / "configs"
 
 

@@ -1,0 +1,126 @@
+"""A whole benchmark with metrics, against a plain loop over the published form."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+from hdsr.bench.forms import CPU, DTYPES, FOLDED, PUBLISHED
+from hdsr.bench.rows import Request, Row, spread
+from hdsr.checkpoint import load_pretrained
+from hdsr.datasets import load_benchmark
+from hdsr.errors import HdsrError
+from hdsr.evaluation import evaluate
+from hdsr.latency import Call, time_calls, time_ratios
+from hdsr.metrics import GAUSSIAN_SIGMA_PX, PEAK, luma
+from hdsr.network import HDSRNet
+from hdsr.runners import Precision
+
+SCALE = 4
+SETS = ("Set5", "Set14", "B100")
+SCORES = ["psnr_db", "ssim"]
+PLAIN = "plain loop"
+BASELINE = f"{PLAIN} over the {PUBLISHED}"
+NOTES = ("as hdsr evaluate", f"{PLAIN}, scikit-image metrics")
+SAME = 0.001
+"""Largest difference between a score of the plain loop and ours, in dB and of SSIM."""
+
+
+def measure(request: Request, sets: Sequence[str] = SETS, turns: int = 2) -> list[Row]:
+    """Seconds to score the sets at x4, both ways in turns, and how far bfloat16 moves the mean PSNR.
+
+    Raises:
+        HdsrError: if a set is not whole, or the two ways disagree.
+    """
+    for name in sets:
+        if not load_benchmark(name, SCALE, request.root).complete:
+            raise HdsrError(f"{name} is not whole in the data folder")
+    network = load_pretrained(SCALE)
+    scored: dict[str, pd.DataFrame] = {}
+    calls: dict[str, Call] = {PLAIN: lambda: scored.update({PLAIN: plain_scores(network, sets, request)})}
+    for precision in DTYPES:
+        calls[precision] = partial(score, scored, precision, sets, request)
+    times_ms = time_calls(calls, CPU, 0, turns, request.progress)
+    check_equal(scored[PLAIN], scored["fp32"])
+    return time_rows(sets, times_ms) + [shift_row(name, scored) for name in sets]
+
+
+def plain_scores(network: HDSRNet, sets: Sequence[str], request: Request) -> pd.DataFrame:
+    """The scores of each image as a straightforward script computes them: one image after another."""
+    lines = []
+    for name in sets:
+        for image, lr, hr in load_benchmark(name, SCALE, request.root):
+            with torch.inference_mode():
+                result = network(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float().contiguous())
+            sr = result[0].clamp(0, 255).round().permute(1, 2, 0).numpy().astype(np.uint8)
+            lines.append((name, image, *plain_metrics(sr, hr)))
+    return pd.DataFrame(lines, columns=["dataset", "image", *SCORES])
+
+
+def plain_metrics(sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> tuple[float, float]:
+    """Y-PSNR in dB, and SSIM by scikit-image."""
+    inside = np.s_[SCALE:-SCALE, SCALE:-SCALE]
+    sr_luma, hr_luma = luma(sr)[inside], luma(hr)[inside]
+    psnr_db = 10 * np.log10(PEAK**2 / np.mean((sr_luma - hr_luma) ** 2))
+    ssim = structural_similarity(
+        *(sr_luma, hr_luma),
+        gaussian_weights=True,
+        sigma=GAUSSIAN_SIGMA_PX,
+        use_sample_covariance=False,
+        data_range=PEAK,
+    )
+    return float(psnr_db), float(ssim)
+
+
+def score(
+    scored: dict[str, pd.DataFrame], precision: Precision, sets: Sequence[str], request: Request
+) -> None:
+    """Score each image as `hdsr evaluate` does, with no row reused; the rows become `scored[precision]`."""
+    with tempfile.TemporaryDirectory() as folder:
+        scored[precision] = evaluate(
+            *("hdsrnet", SCALE, sets),
+            out=Path(folder) / "rows.csv",
+            root=request.root,
+            weights="ours",
+            precision=precision,
+            progress=False,
+        )
+
+
+def check_equal(plain: pd.DataFrame, ours: pd.DataFrame) -> None:
+    """Raise HdsrError if the two ways differ by more than SAME in any score of any image."""
+    both = plain.merge(
+        ours[["dataset", "image", *SCORES]], on=["dataset", "image"], suffixes=("_plain", "_ours")
+    )
+    differences = [(both[f"{score}_plain"] - both[f"{score}_ours"]).abs().max() for score in SCORES]
+    if len(both) != len(ours) or not max(differences) <= SAME:
+        raise HdsrError(
+            f"the plain loop and ours differ by {differences[0]:.2g} dB and {differences[1]:.2g} of SSIM, "
+            f"expected at most {SAME}"
+        )
+
+
+def time_rows(sets: Sequence[str], times_ms: dict[str, list[float]]) -> list[Row]:
+    """Seconds for all sets, and how many times faster than the plain loop."""
+    rows = []
+    for key, times in times_ms.items():
+        form, dtype = (PUBLISHED, DTYPES["fp32"]) if key == PLAIN else (FOLDED, DTYPES[key])
+        ratio = time_ratios(times_ms[PLAIN], times)[0]
+        seconds = spread([time / 1000 for time in times])
+        place = ("time", form, SCALE, "+".join(sets), dtype, "s")
+        rows.append(Row(*place, **seconds, ratio=ratio, baseline=BASELINE, note=NOTES[key == PLAIN]))
+    return rows
+
+
+def shift_row(name: str, scored: dict[str, pd.DataFrame]) -> Row:
+    """How far the mean PSNR of a set moves with bfloat16."""
+    means = {key: frame.groupby("dataset")["psnr_db"].mean()[name] for key, frame in scored.items()}
+    shift = float(means["bf16"] - means["fp32"])
+    place = ("mean PSNR less that in float32", FOLDED, SCALE, name, DTYPES["bf16"], "dB")
+    return Row(*place, 1, shift)

@@ -1,0 +1,85 @@
+"""How much faster one image is enlarged than by the published form, and how near that is to the limit."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hdsr import complexity, export
+from hdsr.bench.forms import CPU, DTYPES, FOLDED, PUBLISHED, batch_of_one, call_on, random_image
+from hdsr.bench.rows import Request, Row, spread
+from hdsr.checkpoint import load_pretrained
+from hdsr.latency import Call, time_calls, time_ratios
+from hdsr.network import SCALES, HDSRNet
+from hdsr.runners import Precision
+
+ONNX = "ONNX Runtime"
+VARIANTS: tuple[tuple[str, Precision], ...] = (
+    (PUBLISHED, "fp32"),
+    (FOLDED, "fp32"),
+    (FOLDED, "bf16"),
+    (ONNX, "fp32"),
+)
+PRODUCT, PRODUCT_SIDE = "matrix product", 2048
+"""The product of two square matrices, whose rate stands for what the machine can do."""
+
+
+def measure(
+    request: Request, scales: Iterable[int] = SCALES, lr_px: int = 256, warmup: int = 1, turns: int = 5
+) -> list[Row]:
+    """Time and rate of every form at each scale on one LR image of `lr_px` squared, all in turns."""
+    rows = []
+    for scale in scales:
+        network = load_pretrained(scale)
+        lr = random_image(lr_px, lr_px)
+        calls = {variant: call_on(network, *variant, lr) for variant in VARIANTS[:-1]}
+        calls[ONNX, "fp32"] = onnx_call(network, lr)
+        calls |= {(PRODUCT, precision): product(precision) for precision in DTYPES}
+        times_ms = time_calls(calls, CPU, warmup, turns, request.progress)
+        rows += time_rows(scale, lr_px, times_ms) + rate_rows(network, lr_px, times_ms)
+    return rows
+
+
+def onnx_call(network: HDSRNet, lr: NDArray[np.float32]) -> Call:
+    """The exported network in ONNX Runtime as a call on one image, (height, width, 3)."""
+    run, batch = export.session(export.to_onnx(network).SerializeToString()).run, batch_of_one(lr)
+    return lambda: run([export.OUTPUT], {export.INPUT: batch})
+
+
+def product(precision: Precision, side: int = PRODUCT_SIDE) -> Call:
+    """The product of two random matrices in one precision."""
+    left, right = torch.rand(2, side, side, dtype=getattr(torch, DTYPES[precision]))
+    return lambda: left @ right
+
+
+def time_rows(scale: int, lr_px: int, times_ms: dict[tuple[str, Precision], list[float]]) -> list[Row]:
+    """Times of the forms, and how many times faster than the published form each is."""
+    reference = times_ms[VARIANTS[0]]
+    return [
+        Row(
+            *("time", form, scale, f"{lr_px}x{lr_px}", DTYPES[precision], "ms"),
+            **spread(times_ms[form, precision]),
+            ratio=time_ratios(reference, times_ms[form, precision])[0],
+            baseline=f"{PUBLISHED}, {DTYPES['fp32']}",
+        )
+        for form, precision in VARIANTS
+    ]
+
+
+def rate_rows(network: HDSRNet, lr_px: int, times_ms: dict[tuple[str, Precision], list[float]]) -> list[Row]:
+    """Operations per second of the forms and the matrix product, and the share of the latter's rate."""
+    size = f"{lr_px}x{lr_px}"
+    counted = {PUBLISHED: network} | dict.fromkeys((FOLDED, ONNX), export.FoldedGraph(network))
+    flops = {form: 2 * complexity.macs(module, lr_px, lr_px) for form, module in counted.items()}
+    flops[PRODUCT] = 2 * PRODUCT_SIDE**3
+    rates = {key: [flops[key[0]] / (1e6 * time) for time in times] for key, times in times_ms.items()}
+    return [
+        Row(
+            *("rate", form, network.scale, size, DTYPES[precision], "GFLOP/s"),
+            **spread(values),
+            ratio=time_ratios(values, rates[PRODUCT, precision])[0],
+            baseline=f"{PRODUCT} of {PRODUCT_SIDE}, {DTYPES[precision]}",
+        )
+        for (form, precision), values in rates.items()
+    ]

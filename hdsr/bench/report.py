@@ -1,0 +1,119 @@
+"""Pages of the benchmark's rows: tables of ratios, and how time and memory grow with the image."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hdsr import paths
+from hdsr.bench.rows import read
+from hdsr.figures import WIDTH_IN, Drawing
+from hdsr.latency import machine
+from hdsr.tables import ABSENT, Table
+
+GROWTH = "growth"
+QUANTITIES = {"time": "time (ms)", "working memory": "memory beyond the loaded network (GiB)"}
+"""What is drawn against the number of pixels, and the labels of the axes."""
+TITLES = {
+    "inference": "One image, in turns",
+    "end_to_end": "Whole benchmark sets with metrics, in turns",
+    "memory": "A large photograph by the command, in a process of its own",
+    "training": "One training step, in turns, and the wait for patches",
+}
+RATIO_NOTE = "Ratio: how many times better than the baseline, that is less time, or a higher rate."
+COLUMNS = ["what", "form", "scale", "size", "dtype"]
+MARKERS = "os^Dv"
+
+
+def rows() -> pd.DataFrame | None:
+    """The rows in reports/bench.csv; None where there are none."""
+    return read(paths.BENCH) if paths.BENCH.is_file() else None
+
+
+def origin(rows: pd.DataFrame) -> list[str]:
+    """Where and when rows were measured, and whether that was a machine like this one."""
+    here = machine()
+    lines = []
+    for (name, threads), part in rows.groupby(["machine", "threads"], sort=False):
+        dates = " and ".join(sorted(part["measured"].unique()))
+        place = "a machine like this one" if name == here else f"another machine than this one ({here})"
+        made_with = f"threads: {threads}; {part['versions'].iloc[-1]}"
+        lines.append(f"Measured on {dates} on {place}: {name}, {made_with}.")
+    return lines
+
+
+def tables(rows: pd.DataFrame) -> list[Table]:
+    """A table for each part but growth: median, quartiles and n of each quantity, and the ratio.
+
+    Args:
+        rows: as `hdsr.bench.rows.read` returns them.
+    """
+    return [table(rows[rows["part"] == part], part, title) for part, title in TITLES.items()]
+
+
+def table(rows: pd.DataFrame, part: str, title: str) -> Table:
+    """The table of one part; without rows it says that the part was not measured."""
+    numbers = rows.reset_index(drop=True)
+    printed = numbers[COLUMNS].astype("string").fillna("")
+    printed["scale"] = ("×" + printed["scale"]).replace("×", "")
+    printed["median (quartiles)"] = [measured(line) for line in numbers.itertuples()]
+    printed["n"] = numbers["n"].astype(str)
+    printed["ratio"] = numbers["ratio"].map("{:.2f}".format).where(numbers["ratio"].notna(), ABSENT)
+    printed["to"], printed["note"] = numbers["baseline"], numbers["note"]
+    notes = (RATIO_NOTE, *origin(numbers)) if len(numbers) else ("This part was not measured.",)
+    return Table(f"bench_{part}", title, numbers, printed.replace("", ABSENT).astype(object), notes)
+
+
+def measured(line: object) -> str:
+    """A row's median with its unit, and its quartiles if it has them."""
+    if pd.isna(line.median):
+        return ABSENT
+    spread = "" if pd.isna(line.quartile1) else f" ({line.quartile1:.4g} to {line.quartile3:.4g})"
+    return f"{line.median:.4g}{spread} {line.unit}"
+
+
+def slopes(rows: pd.DataFrame) -> pd.DataFrame:
+    """How each form's time and memory grow: the exponent of the number of LR pixels, by least squares.
+
+    Columns: panel, what, form, dtype, slope (1: in proportion to the pixels), intercept (of the logarithm),
+    n (sizes). A form with fewer than two sizes has no line.
+    """
+    growing = rows[(rows["part"] == GROWTH) & rows["what"].isin(QUANTITIES) & (rows["median"] > 0)]
+    lines = []
+    for (what, form, dtype), part in growing.groupby(["what", "form", "dtype"], sort=False):
+        if len(part) > 1:
+            slope, intercept = np.polyfit(np.log(pixels(part)), np.log(part["median"]), 1)
+            lines.append((f"{what}, {form}, {dtype}", what, form, dtype, slope, intercept, len(part)))
+    return pd.DataFrame(lines, columns=["panel", "what", "form", "dtype", "slope", "intercept", "n"])
+
+
+def pixels(rows: pd.DataFrame) -> pd.Series:
+    """LR pixels of rows whose size is width x height."""
+    sides = rows["size"].str.split("x", expand=True).astype(int)
+    return sides[0] * sides[1]
+
+
+def growth(rows: pd.DataFrame) -> Drawing:
+    """Time and memory against LR pixels, both logarithmic, with a fitted line and its slope for each form."""
+    fitted = slopes(rows)
+    figure = Figure(figsize=(WIDTH_IN, 0.45 * WIDTH_IN), layout="constrained")
+    for axes, (what, label) in zip(figure.subplots(1, 2), QUANTITIES.items(), strict=True):
+        part = rows[(rows["part"] == GROWTH) & (rows["what"] == what)]
+        draw_growth(axes, part, fitted[fitted["what"] == what])
+        axes.set(xlabel="LR pixels", ylabel=label, title=f"{label.split(' (')[0]} at ×4")
+    return Drawing("growth", figure, fitted)
+
+
+def draw_growth(axes: Axes, rows: pd.DataFrame, fitted: pd.DataFrame) -> None:
+    """Points of every form, and its fitted line, on logarithmic axes."""
+    axes.set(xscale="log", yscale="log")
+    for line, marker in zip(fitted.itertuples(), itertools.cycle(MARKERS), strict=False):
+        part = rows[(rows["form"] == line.form) & (rows["dtype"] == line.dtype) & (rows["median"] > 0)]
+        x = pixels(part)
+        title = f"{line.form}, {line.dtype}: slope {line.slope:.2f}"
+        points = axes.plot(x, part["median"], marker, label=title)[0]
+        axes.plot(x, np.exp(line.intercept) * x**line.slope, color=points.get_color(), lw=0.8)
+    axes.grid(which="major", alpha=0.3)
+    axes.legend(fontsize=8)

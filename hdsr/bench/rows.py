@@ -1,0 +1,132 @@
+"""The rows of `make bench`, and their file.
+
+A part can be measured anew by itself; the rows of the others stay as they are, each with its own date.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from hdsr import provenance
+from hdsr.errors import HdsrError
+from hdsr.files import atomic_path
+from hdsr.latency import machine, quartiles
+
+GIB = 2**30
+PACKAGES = ("python", "torch", "numpy", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured quantity; the fields are columns of the file, in its order."""
+
+    what: str
+    """The quantity: "time", "rate", "peak memory"."""
+    form: str
+    """What was measured: "published form", "folded"."""
+    scale: int | None
+    size: str
+    """LR width x height, or the names of sets."""
+    dtype: str
+    unit: str
+    n: int
+    """Repetitions."""
+    median: float
+    quartile1: float | None = None
+    quartile3: float | None = None
+    ratio: float | None = None
+    """How many times better than the baseline: less time or memory, or a higher rate; median over turns."""
+    baseline: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a part is asked for."""
+
+    root: Path
+    """The data folder."""
+    progress: bool | None = None
+    """True or False; None shows bars on a terminal only."""
+
+
+Part = Callable[[Request], list[Row]]
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """n, median and quartiles of repeated measurements, as fields of a row."""
+    if len(values) == 1:
+        return {"n": 1, "median": values[0]}
+    median, quartile1, quartile3 = quartiles(values)
+    return {"n": len(values), "median": median, "quartile1": quartile1, "quartile3": quartile3}
+
+
+def facts() -> dict[str, object]:
+    """What every row of a run shares: threads, device, machine, versions, commit and date."""
+    found = provenance.versions() | {"onnxruntime": provenance.version("onnxruntime")}
+    return {
+        "threads": torch.get_num_threads(),
+        "device": "cpu",
+        "machine": machine(),
+        "versions": ", ".join(f"{name} {found[name]}" for name in PACKAGES),
+        "commit": provenance.commit() or "outside a checkout",
+        "measured": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+    }
+
+
+def run(parts: dict[str, Part], request: Request, out: str | Path) -> pd.DataFrame:
+    """Measure parts one after another; each replaces its rows in `out` as soon as it is done.
+
+    A part that cannot be measured here leaves one row that says why.
+
+    Returns:
+        The whole file: part, the fields of `Row`, threads, device, machine, versions, commit, measured.
+    """
+    for name, part in parts.items():
+        try:
+            rows = part(request)
+        except HdsrError as error:
+            rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=str(error))]
+        frame = pd.DataFrame([dataclasses.asdict(row) for row in rows]).assign(**facts())
+        frame.insert(0, "part", name)
+        replace(out, name, frame)
+    return read(out)
+
+
+def lines(rows: pd.DataFrame) -> list[str]:
+    """One line for each row, to be read in a terminal."""
+    texts = []
+    for row in rows.itertuples():
+        place = " ".join(filter(None, [row.form, row.size, row.dtype]))
+        scale = "" if pd.isna(row.scale) else f" x{row.scale}"
+        better = "" if pd.isna(row.ratio) else f", {row.ratio:.2f} times better than {row.baseline}"
+        value = row.note if pd.isna(row.median) else f"{row.median:.4g} {row.unit} (n {row.n}){better}"
+        texts.append(f"{row.part}: {row.what}{scale} {place}: {value}")
+    return texts
+
+
+def replace(path: str | Path, part: str, rows: pd.DataFrame) -> None:
+    """Write the rows of one part to the file, in place of those it had."""
+    others = [read(path).query("part != @part")] if Path(path).is_file() else []
+    whole = pd.concat([*others, rows]).sort_values("part", kind="stable")
+    with atomic_path(path) as temporary:
+        whole.to_csv(temporary, index=False, float_format="%.5g")
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """The rows of a file; text columns without text are empty.
+
+    Raises:
+        HdsrError: if it is not a file of such rows.
+    """
+    rows = pd.read_csv(path)
+    missing = {"part", *(field.name for field in dataclasses.fields(Row)), "machine"} - set(rows)
+    if missing:
+        raise HdsrError(f"{path} is not a file of benchmark rows: it lacks {', '.join(sorted(missing))}")
+    text = ["form", "size", "dtype", "unit", "baseline", "note"]
+    return rows.assign(**rows[text].fillna(""), scale=rows["scale"].astype("Int64"))

@@ -1,0 +1,50 @@
+"""How much faster a training step is than one of the published form, and how long the loop waits for data."""
+
+import pandas as pd
+
+from hdsr import step_benchmark
+from hdsr.bench.forms import DTYPES
+from hdsr.bench.rows import Request, Row
+from hdsr.config import load_config
+from hdsr.paths import CONFIGS
+
+SCALE = 4
+BATCH_SIZE, LR_PX = 16, 32
+
+
+def measure(request: Request, turns: int = 5, steps: int = 30) -> list[Row]:
+    """Times of a step in each form, in turns, and the share of a real loop's time spent waiting.
+
+    Raises:
+        HdsrError: if the training images are not there.
+    """
+    rows = step_rows(step_benchmark.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
+    own = ("warm_start=null", "late=null", "minutes=null", f"batch_size={BATCH_SIZE}")
+    config = load_config(CONFIGS / f"cpu_x{SCALE}.yaml", [*own, f"patch_px={SCALE * LR_PX}"])
+    waiting = step_benchmark.waiting(config, steps, request.root)
+    place = (SCALE, size(), DTYPES[config.precision], "share")
+    share = Row("time waiting for patches", "loop of hdsr train", *place, waiting.steps, waiting.share)
+    return [*rows, share]
+
+
+def size() -> str:
+    """The patches of a step: number, width and height."""
+    return f"{BATCH_SIZE} of {LR_PX}x{LR_PX}"
+
+
+def step_rows(frame: pd.DataFrame) -> list[Row]:
+    """The lines of `hdsr.step_benchmark.ratios` as rows."""
+    return [
+        Row(
+            *("time of a training step", f"{line.form}, {line.optimizer}", line.scale, size()),
+            dtype=DTYPES[line.precision],
+            unit="ms",
+            n=line.n,
+            median=line.step_ms,
+            quartile1=line.step_ms_quartile1,
+            quartile3=line.step_ms_quartile3,
+            ratio=line.ratio,
+            baseline=line.baseline,
+        )
+        for line in frame.itertuples()
+    ]
