@@ -1,11 +1,16 @@
 """Counters of operations, against hand counts and single layers."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr import complexity, hand_count
+from hdsr.complexity import ATEN, HAND, PYTORCH, TORCH
+from hdsr.errors import HdsrError
 from hdsr.inference import fold
 from hdsr.network import HDSRNet
 
@@ -58,6 +63,30 @@ def test_each_counter_sees_what_it_is_said_to_see() -> None:
     assert complexity.macs(network, 10, 12) == 2 * LAYER_MACS
     assert complexity.ptflops_macs(network, 10, 12, "aten") == 2 * LAYER_MACS + values
     assert complexity.ptflops_macs(network, 10, 12, "pytorch") == LAYER_MACS + 2 * values
+
+
+@pytest.mark.parametrize("backend", ["pytorch", "aten"])
+def test_four_small_images_give_the_count_of_any_other(backend: str) -> None:
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 8, 3, padding=1)]
+    network = nn.Sequential(*layers, nn.PixelShuffle(2), nn.Conv2d(2, 3, 1))
+    for height, width in ((7, 9), (31, 20), (8, 12)):
+        counted = complexity.ptflops_count(network, (3, height, width), backend)
+        assert complexity.ptflops_macs(network, height, width, backend) == counted
+
+
+def test_rows_have_every_counter_and_a_hand_count_where_there_is_one(tmp_path: Path) -> None:
+    rows = complexity.measure(["SRCNN", "HDSRNet"], [2], 16)
+    assert rows["counter"].tolist() == [TORCH, ATEN, PYTORCH, HAND, TORCH, ATEN, PYTORCH]
+    srcnn = 40 * 40 * 81 * 64 + 36 * 36 * 25 * 64 * 32 + 32 * 32 * 25 * 32
+    assert rows.loc[rows["network"] == "SRCNN", "macs"].iloc[0] == srcnn
+    assert rows.loc[rows["network"] == "HDSRNet", "parameters"].unique().tolist() == [1_818_496]
+    complexity.write(rows, tmp_path / "rows" / "complexity.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "rows" / "complexity.csv"), rows)
+
+
+def test_an_unknown_network_is_named() -> None:
+    with pytest.raises(HdsrError, match="unknown network 'EDSR': expected one of SRCNN"):
+        complexity.measure(["EDSR"], [2], 16)
 
 
 def test_counting_leaves_the_network_and_torch_alone() -> None:
