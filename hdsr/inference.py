@@ -20,6 +20,8 @@ from hdsr.strips import Strip, split
 
 REACH = 2
 """LR pixels on each side of a pixel that its HR pixels depend on."""
+BLOCK_REACH = 2
+"""Rows on each side of a row that a block's two last convolutions depend on."""
 SIZE = 2 * REACH + 1
 """Width and height of the folded kernel."""
 
@@ -104,9 +106,8 @@ class FoldedReconstruction(nn.Module):
         self.scale = scale
         self.stages = reconstruction
         self.convolutions = nn.ModuleList()
-        for (rows, columns), (weight, bias) in zip(
-            PLACES, kernels_of_places(reconstruction, scale), strict=True
-        ):
+        kernels = kernels_of_places(reconstruction, scale)
+        for (rows, columns), (weight, bias) in zip(PLACES, kernels, strict=True):
             outputs, channels, *size = weight.shape
             layer = nn.Conv2d(channels, outputs, size, padding=(rows.padding, columns.padding))
             layer.weight, layer.bias = (nn.Parameter(value, False) for value in (weight, bias))
@@ -141,7 +142,7 @@ def add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: A
     dilated = activated(block.dilated, features)
     weight, bias = block.dynamic.mix(dilated)
     advance(height)
-    for strip in split(height, rows, reach=2):
+    for strip in split(height, rows, BLOCK_REACH):
         made = refined(block, dilated[:, :, strip.source], weight, bias)
         features[:, :, strip.rows] += made[:, :, strip.inner]
         advance(2 * (strip.rows.stop - strip.rows.start))
@@ -208,6 +209,7 @@ class FoldedHDSRNet(nn.Module):
         return height * (3 * len(self.upper.blocks) + len(self.lower.layers) + 1)
 
 
+@torch.inference_mode(False)
 def fold(network: HDSRNet) -> FoldedHDSRNet:
     """The same function of the same weights for inference, at about two thirds of the operations at x4.
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from untrained import image_like_network
 
 from hdsr.checkpoint import load_pretrained
-from hdsr.inference import fold, folded_kernel, reconstruct_interior
+from hdsr.inference import PLACES, fold, folded_kernel, kernels_of_places, reconstruct_interior
 from hdsr.losses import PatchLoss
 from hdsr.network import Reconstruction
 
@@ -65,6 +66,29 @@ def test_folding_leaves_the_network_alone_and_keeps_no_tie_to_it() -> None:
     assert all(parameter.requires_grad for parameter in network.parameters())
     network.lower.layers[0].weight.data.zero_()
     torch.testing.assert_close(folded(image), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
+def test_folding_works_where_gradients_are_off(mode: type) -> None:
+    network, image = image_like_network(3), 255 * torch.rand(1, 3, 6, 5)
+    expected = fold(network)(image)
+    with mode():
+        torch.testing.assert_close(fold(network)(image), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_kernels_of_sides_and_corners_by_impulses(scale: int) -> None:
+    """Each weight is what an impulse at its place does to the pixel that the kernel is for."""
+    torch.manual_seed(1)
+    reconstruction = Reconstruction(channels=4, scale=scale).double()
+    kernels = kernels_of_places(reconstruction, scale)
+    assert [tuple(weight.shape[2:]) for weight, _ in kernels[:3]] == [(5, 5), (3, 5), (5, 3)]
+    for (rows, columns), (weight, bias) in zip(PLACES, kernels, strict=True):
+        impulse = torch.zeros(2, 4, 5, 5, dtype=torch.float64)
+        impulse[1, 2][rows.window, columns.window][-1, 0] = 1
+        still, moved = F.pixel_unshuffle(reconstruction(impulse), scale)[..., rows.position, columns.position]
+        torch.testing.assert_close(bias, still, rtol=0, atol=1e-14)
+        torch.testing.assert_close(weight[:, 2, -1, 0], moved - still, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
