@@ -106,8 +106,8 @@ test: $(STAMP) ## check style, run the tests, and compare every notebook with it
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks
 
-data: $(STAMP) ## say which data sets and weights are present
-	$(PYTHON) -m hdsr data status
+data: $(STAMP) ## fetch benchmarks and published weights, or WHAT="Set5 DIV2K", perhaps from MIRROR=url
+	$(PYTHON) -m hdsr data fetch $(WHAT) $(if $(MIRROR),--mirror $(MIRROR))
 
 RUN = runs/$(basename $(notdir $(CONFIG)))
 train: $(STAMP) ## train by CONFIG=file.yaml into RUN=folder, going on where it was stopped

@@ -63,10 +63,11 @@ def find_weights(
         return path
     if weights != "authors":
         raise HdsrError(f"no weights at {path}")
-    if manifests.weights_of(model, scale) is None:
+    entry = manifests.weights_of(model, scale)
+    if entry is None:
         advice = "they have no lasting address, so put the file there yourself"
     else:
-        advice = "data/manifests/weights.csv lists where they are published"
+        advice = f"`hdsr data fetch {entry.model}` brings what is missing"
     raise HdsrError(f"the published weights of {model} for x{scale} are not at {path}; {advice}")
 
 

@@ -25,17 +25,17 @@ def overview(report: Path) -> Table:
 
 
 def presence(status: pd.DataFrame) -> Table:
-    """What of the published sets is there.
+    """What of the published sets and weights is there.
 
     Args:
-        status: a line per set; see `hdsr.datasets.status`.
+        status: a line for each set and scale; see `hdsr.inventory.status`.
     """
     numbers = status.assign(
-        missing=status["missing"].map(len),
+        missing=status["images"] - status["present"],
         damaged=status["damaged"].map(", ".join),
         megabytes=(status["bytes"] / 1e6).round(1),
-    ).drop(columns="bytes")
-    return Table("presence", "Images of the published sets", numbers, numbers.astype(str))
+    ).drop(columns=["group", "bytes"])
+    return Table("presence", "Published images and weights", numbers, numbers.astype(str))
 
 
 def state(report: Path, notebook: str, output: str) -> str:

@@ -1,4 +1,4 @@
-"""Benchmark sets as pairs of LR and HR images, training images, and what of them a data folder holds.
+"""Benchmark sets as pairs of LR and HR images, and training images.
 
 ROOT/benchmarks/<Set>/HR holds a set's images, with optional LR ones in LR_bicubic/X<s>/<image>x<s>.png;
 ROOT/train/<Set>/HR holds training images.
@@ -11,12 +11,10 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from hdsr import manifests
 from hdsr.errors import HdsrError
-from hdsr.files import sha256
 from hdsr.images import read_image
 from hdsr.paths import data_root
 from hdsr.resize import imresize
@@ -130,7 +128,7 @@ def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
     present = tuple(path for path in expected if path.is_file())
     missing = tuple(path.stem for path in expected if not path.is_file())
     if not present:
-        raise HdsrError(not_there(name, images, manifests.BENCHMARKS))
+        raise HdsrError(not_there(name, images))
     description = f"{name}: {len(present)} of {len(expected)} images in {images}"
     if missing:
         description += f"; missing {listed(missing)}"
@@ -210,57 +208,30 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
     folder = data_root(root) / "train" / set_name / "HR"
     entries = manifests.images_of(set_name) if set_name in TRAINING_SETS else ()
     if not folder.is_dir():
-        raise HdsrError(not_there(set_name, folder, manifests.TRAINING))
+        raise HdsrError(not_there(set_name, folder))
     if not entries:
         return image_paths(folder)
     missing = [entry.file_name for entry in entries if not (folder / entry.file_name).is_file()]
     if missing:
         raise HdsrError(
             f"training set {set_name} is incomplete: {folder} lacks {len(missing)} of {len(entries)} images: "
-            f"{listed(missing)}; {how_to_get(manifests.TRAINING)}"
+            f"{listed(missing)}; {how_to_get(set_name)}"
         )
     return tuple(folder / entry.file_name for entry in entries)
 
 
-def status(root: str | Path | None = None) -> pd.DataFrame:
-    """What of the published sets a data folder holds: a line per set.
-
-    Columns: set, expected and present (images), verified (those whose SHA-256 is the manifest's), missing
-    and damaged (tuples of names), bytes (of what is there).
-    """
-    folders = {name: data_root(root) / "benchmarks" / name / "HR" for name in BENCHMARK_SETS}
-    folders |= {name: data_root(root) / "train" / name / "HR" for name in TRAINING_SETS}
-    return pd.DataFrame([status_of(name, folder) for name, folder in folders.items()])
-
-
-def status_of(name: str, folder: Path) -> dict[str, object]:
-    """The line of one set in `status`."""
-    entries = manifests.images_of(name)
-    present = [entry for entry in entries if (folder / entry.file_name).is_file()]
-    damaged = [entry.image for entry in present if sha256(folder / entry.file_name) != entry.sha256]
-    return {
-        "set": name,
-        "expected": len(entries),
-        "present": len(present),
-        "verified": len(present) - len(damaged),
-        "missing": tuple(entry.image for entry in entries if entry not in present),
-        "damaged": tuple(damaged),
-        "bytes": sum((folder / entry.file_name).stat().st_size for entry in present),
-    }
-
-
-def not_there(name: str, folder: Path, manifest: Path) -> str:
+def not_there(name: str, folder: Path) -> str:
     """One line for a set of which nothing is there."""
     count = len(manifests.images_of(name))
     missing = f"all {count} images are missing" if count else "its images are missing"
-    advice = how_to_get(manifest) if count else "put them there"
+    advice = how_to_get(name) if count else "put them there"
     advice += ", or name another data folder (--data or HDSR_DATA)"
     return f"data set {name} is not in {folder}: {missing}; {advice}"
 
 
-def how_to_get(manifest: Path) -> str:
-    """Where the images of a published set are to be had."""
-    return f"data/manifests/{manifest.name} lists where each is published"
+def how_to_get(name: str) -> str:
+    """The command that brings what is published under a name; see `hdsr.published.selected`."""
+    return f"`hdsr data fetch {name}` brings what is missing"
 
 
 def listed(names: tuple[str, ...] | list[str]) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from hdsr.config import DIV2K_IMAGES
 from hdsr.datasets import how_to_get
 from hdsr.errors import HdsrError
-from hdsr.manifests import ARCHIVES
 from hdsr.paths import div2k_folder
 from hdsr.sources import ImageSource, sources_in
 
@@ -29,9 +28,10 @@ def hr_sources(root: Path, numbers: range) -> list[ImageSource]:
         folder = div2k_folder(root)
         place = first_there(folder / f"DIV2K_{part}_HR", folder / f"DIV2K_{part}_HR.zip")
         if place is None:
+            archive = f"DIV2K_{part}_HR.zip"
             raise HdsrError(
                 f"DIV2K's images {wanted[0]} to {wanted[-1]} are not in {folder}: neither an archive "
-                f"DIV2K_{part}_HR.zip nor a folder DIV2K_{part}_HR is there; {how_to_get(ARCHIVES)}"
+                f"{archive} nor a folder DIV2K_{part}_HR is there; {how_to_get(archive)}"
             )
         found += sources_in(place, [f"{number:04}.png" for number in wanted])
     return found

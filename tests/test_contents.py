@@ -44,8 +44,10 @@ def test_states_name_the_methods_that_were_measured_and_drawn(tmp_path: Path) ->
 def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:
     status = pd.DataFrame(
         {
+            "group": ["benchmarks"],
             "set": ["Set5"],
-            "expected": [5],
+            "scale": ["HR"],
+            "images": [5],
             "present": [3],
             "verified": [2],
             "missing": [("baby", "bird")],
@@ -53,7 +55,9 @@ def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:
             "bytes": [1_240_000],
         }
     )
-    assert contents.presence(status).printed.iloc[0].tolist() == ["Set5", "5", "3", "2", "2", "head", "1.2"]
+    assert contents.presence(status).printed.iloc[0].tolist() == [
+        *("Set5", "HR", "5", "3", "2", "2", "head", "1.2")
+    ]
 
 
 def test_provenance_names_code_images_and_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_missing_archive_is_told_with_where_it_was_looked_for(tmp_path: Path, 
     assert "images 801 to 900 are not in" in message
     assert str(folder) in message
     assert "DIV2K_valid_HR.zip" in message
-    assert "data/manifests/div2k.csv" in message
+    assert "`hdsr data fetch DIV2K_valid_HR.zip`" in message
 
 
 def test_beside_the_other_sets_or_at_the_top(tmp_path: Path, folder: Path) -> None:

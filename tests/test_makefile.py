@@ -240,6 +240,15 @@ def test_help_explains_every_target(tree: Tree) -> None:
     assert explained.keys() >= TARGETS | {"lock", "clean"}
 
 
+def test_data_fetches_what_is_asked_for(tree: Tree) -> None:
+    fetch = f"{sys.prefix}/bin/python -m hdsr data fetch"
+    assert tree.make("--dry-run", "data").split() == fetch.split()
+    options = ["WHAT=Set5 DIV2K", "MIRROR=http://host"]
+    assert (
+        tree.make("--dry-run", "data", *options).split() == f"{fetch} Set5 DIV2K --mirror http://host".split()
+    )
+
+
 def test_an_old_python_is_refused_in_one_line(tree: Tree, tmp_path: Path) -> None:
     process = tree.start("setup", f"VENV={tmp_path}", f"STAMP={tmp_path}/stamp", "PYTHONS=false")
     printed, _ = process.communicate()
