@@ -1,49 +1,20 @@
 """The network against the authors' own outputs, and against the counts the paper's figure gives."""
 
-import csv
 from collections.abc import Iterator
-from math import prod
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_weights import official_state_dict
 from torch import Tensor
 
 from hdsr.checkpoint import from_official
 from hdsr.errors import HdsrError
 from hdsr.layers import KernelAttention
-from hdsr.network import RGB_MEAN, HDSRNet
+from hdsr.network import HDSRNet
 
 PARAMETERS = {2: 1_818_496, 3: 2_003_136, 4: 1_966_208}
-
-
-def formula_tensor(index: int, key: str, shape: tuple[int, ...]) -> Tensor:
-    """The weights under which the golden outputs were computed: the fractional part of a sine, scaled."""
-    j = np.arange(1, prod(shape) + 1, dtype=np.float64)
-    v = np.sin(j * 12.9898 + (index + 1) * 78.233) * 43758.5453
-    u = v - np.floor(v)
-    fan_in = prod(shape[2:]) if len(shape) == 5 else prod(shape[1:])
-    amplitude = 0.05 if key.endswith("bias") else np.sqrt(3 / fan_in)
-    return torch.from_numpy(((2 * u - 1) * amplitude).astype(np.float32).reshape(shape))
-
-
-def mean_tensor(key: str) -> Tensor:
-    mean = 255 * torch.tensor(RGB_MEAN)
-    if key.endswith("weight"):
-        return torch.eye(3).reshape(3, 3, 1, 1)
-    return mean if key.startswith("add") else -mean
-
-
-def official_state_dict(golden: Path, scale: int) -> dict[str, Tensor]:
-    state_dict = {}
-    with (golden / f"x{scale}_state_dict.csv").open() as stream:
-        for row in csv.DictReader(stream):
-            key, shape = row["key"], tuple(map(int, row["shape"].split("x")))
-            state_dict[key] = (
-                mean_tensor(key) if "mean" in key else formula_tensor(int(row["index"]), key, shape)
-            )
-    return state_dict
 
 
 def kernel_mixes(network: HDSRNet, image: Tensor) -> Tensor:

@@ -76,7 +76,8 @@ class CARNM(MeanShiftedNetwork):
 def load(path: Path, scale: int) -> CARNM:
     """CARN-M with the weights of the authors' file; HdsrError if it holds anything else."""
     network = CARNM(scale)
-    unused = {layer for other in SCALES if other != scale for layer in upsampler_names(other)}
+    layers = [layer for other in SCALES if other != scale for layer in upsampler_names(other)]
+    unused = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
     fill(network, path, {**trunk_names(), **upsampler_names(scale)}, unused)
     return network
 

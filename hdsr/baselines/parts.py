@@ -74,7 +74,7 @@ def fill(
         network: gets the weights.
         path: a PyTorch file of tensors, none of which may be unknown or missing.
         names: the network's name of each layer, by its published name.
-        unused: published layers that belong to another scale.
+        unused: further published keys that the file has to hold, which belong to another scale.
 
     Raises:
         HdsrError: naming the file, and what in it is missing, unknown or of another shape.
@@ -84,8 +84,10 @@ def fill(
         check_mean_shift(tensors, "mean.shifter", largest=1)
     except HdsrError as error:
         raise HdsrError(f"{path} is not {type(network).__name__}: {error}") from None
-    tensors = {key: value for key, value in tensors.items() if layer_of(key) not in unused}
-    renamed = {renamed_key(key, names): value.float() for key, value in tensors.items()}
+    used = {key: value for key, value in tensors.items() if key not in unused}
+    if absent := set(unused) - set(tensors):
+        raise HdsrError(f"{path} is not {type(network).__name__}: missing {min(absent)}")
+    renamed = {renamed_key(key, names): value.float() for key, value in used.items()}
     published = {ours: theirs for theirs, ours in names.items()}
     shown_as = {key: renamed_key(key, published) for key in network.state_dict()}
     check_tensors(renamed, network.state_dict(), str(path), shown_as, type(network).__name__)

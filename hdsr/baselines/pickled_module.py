@@ -93,7 +93,7 @@ def read_tensors(path: str | Path, modules: Collection[str], key: str) -> dict[s
         key: the module's in the dictionary.
 
     Raises:
-        HdsrError: naming the file, if it is missing, damaged, or names anything that is not allowed.
+        HdsrError: naming the file, if it is damaged, or names anything that is not allowed.
     """
     try:
         with Path(path).open("rb") as stream:
