@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from hdsr import layers, losses, network, optimizers, training
 from hdsr.config import TrainingConfig, load_config
@@ -81,8 +80,7 @@ def ratios(
     lr, hr = random_patches(scale, batch_size, lr_px)
     steps: dict[str, Step] = {PUBLISHED: PublishedStep(lr, hr, scale)}
     steps |= {f"ours, {name.capitalize()}": our_step(lr, hr, config) for name, config in configs.items()}
-    counted = tqdm(range(-warmup, turns), "timing steps", unit="turn", disable=None)
-    times_ms = take_turns(steps, CPU, counted)
+    times_ms = take_turns(steps, CPU, range(-warmup, turns))
     ours = configs["adam"]
     forms = [("adam", "fp32", "contiguous")]
     forms += [(name, ours.precision, layout_of(config)) for name, config in configs.items()]
@@ -208,7 +206,7 @@ def waiting(config: TrainingConfig, steps: int = 30, root: str | Path | None = N
     upcoming = batches(data, config, 0)
     for _ in range(3):
         timed_step(run, upcoming)
-    times = np.array([timed_step(run, upcoming) for _ in tqdm(range(steps), "timing the loop", disable=None)])
+    times = np.array([timed_step(run, upcoming) for _ in range(steps)])
     waited, whole = times.sum(axis=0)
     began = time.perf_counter()
     for step in range(steps):

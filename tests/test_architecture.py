@@ -1,4 +1,4 @@
-"""The trace of the network: every layer once, connected as in the paper's Figure 1, counted as torch counts."""
+"""The trace of the network: each layer once, connected as in the paper's figure, counted as by torch."""
 
 import pytest
 import torch

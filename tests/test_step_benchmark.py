@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -83,3 +84,28 @@ def test_waiting_for_patches_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert slow.step_ms > slow_ms
     assert slow.share > 0.5
     assert slow.steps == 4
+
+
+def test_rows_are_kept_until_code_or_turns_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real, calls = step_benchmark.ratios, []
+
+    def small(turns: int) -> pd.DataFrame:
+        calls.append(turns)
+        return real(scale=2, batch_size=1, lr_px=8, warmup=0, turns=turns)
+
+    monkeypatch.setattr(step_benchmark, "ratios", small)
+    first = step_benchmark.measured(tmp_path, 2)
+    again = step_benchmark.measured(tmp_path, 2)
+    pd.testing.assert_frame_equal(first, again)
+    assert calls == [2]
+    step_benchmark.measured(tmp_path, 3)
+    monkeypatch.setattr(step_benchmark, "code_version", lambda *_: "other")
+    assert step_benchmark.measured(tmp_path, 3)["code"].unique().tolist() == ["other"]
+    assert calls == [2, 3, 3]
+
+
+def test_the_table_says_what_was_timed() -> None:
+    table = step_benchmark.table(step_benchmark.ratios(scale=2, batch_size=1, lr_px=8, warmup=0, turns=2))
+    assert table.caption == "A training step at ×2, 1 LR patches of 8 px"
+    assert table.printed["times faster"].iloc[0] == "1.00 (1.00 to 1.00)"
+    assert "Medians of 2 turns after 0 to warm up, cpu" in table.notes[0]
