@@ -129,8 +129,12 @@ def activated(layer: nn.Module, features: Tensor) -> Tensor:
 
 
 def refined(block: HeterogeneousBlock, dilated: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A block's dynamic and plain convolution with ReLU, given the kernels that are mixed for the image."""
-    return activated(block.plain, convolve_each(dilated, weight, bias).relu_())
+    """A block's dynamic and plain convolution with ReLU, given the kernels that are mixed for each image."""
+    if len(dilated) == 1:
+        mixed = F.conv2d(dilated, weight[0], bias[0], padding=1)
+    else:
+        mixed = convolve_each(dilated, weight, bias)
+    return activated(block.plain, mixed.relu_())
 
 
 def add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: Advance) -> None:
