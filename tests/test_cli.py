@@ -106,6 +106,8 @@ def test_the_module_runs_as_a_program():
         ("train", "Missing argument"),
         ("train nowhere.yaml --out x", "nowhere.yaml"),
         ("data paint", "No such command 'paint'"),
+        ("data fetch Set6", "nothing published is called 'Set6': expected benchmarks, weights"),
+        ("data fetch --jobs 0", "Invalid value for '--jobs'"),
     ],
 )
 def test_usage_errors_are_one_line(words, message, failure, tmp_path, monkeypatch):
