@@ -13,10 +13,10 @@ REPORT := $(HDSR_REPORTS)/$(PROFILE)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help setup reproduce report publish test refresh lab data train bench lock clean
+.PHONY: help setup reproduce report publish test refresh lab data verify-paper train bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PROFILE=quick (offline, built-in images, the default) or PROFILE=paper (real sets under HDSR_DATA);"
 	@echo "  VENV=.venv is the environment that setup makes and everything else uses."
 
@@ -49,7 +49,7 @@ lock: ## resolve the requirements anew and renew constraints.txt (downloads seve
 	rm -rf build/lock
 
 # ---- the reports: each notebook is executed, then rendered ----------------------------------------------
-NOTEBOOKS := 00_index 01_data 02_benchmarks 04_figures
+NOTEBOOKS := 00_index 01_data 02_benchmarks 03_training 04_figures 05_network 06_runtime 07_complexity 08_scorecard
 
 EXECUTED := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
 RENDERED := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
@@ -58,8 +58,15 @@ REPORTS  := $(PYTHON) -m hdsr.reports
 EXECUTE  := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
 
 # What every notebook may use: all of hdsr but the figures and what only a command line needs.
-APART := $(addprefix hdsr/,figures.py cli.py __main__.py reports.py pages.py chapters.py \
-	training.py training_data.py patches.py decoded.py div2k.py sources.py optimizers.py states.py config.py)
+TRAINING := $(addprefix hdsr/,training.py trainables.py losses.py training_data.py patches.py decoded.py div2k.py \
+	sources.py optimizers.py states.py config.py training_record.py curves.py live_run.py step_benchmark.py)
+RUNTIME  := $(addprefix hdsr/,runtime.py fresh_process.py export.py) $(wildcard hdsr/bench/*.py)
+COUNTED  := $(addprefix hdsr/,complexity.py hand_count.py complexity_tables.py)
+JUDGED   := $(addprefix hdsr/,claims.py printed_claims.py quality_claims.py figure_claims.py cost_claims.py \
+	scorecard.py recipes.py)
+DRAWN    := $(addprefix hdsr/,architecture.py diagram.py kernel_mixes.py)
+APART := $(addprefix hdsr/,figures.py comparisons.py cli.py __main__.py reports.py pages.py chapters.py fetch.py download.py) \
+	$(TRAINING) $(DRAWN) $(RUNTIME) $(COUNTED) $(JUDGED)
 USED  := $(filter-out $(APART),$(wildcard hdsr/*.py hdsr/*/*.py)) constraints.txt notebooks/compared.csv \
 	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors)
 ifneq ($(PROFILE),quick)
@@ -72,7 +79,16 @@ $(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(P
 	$(EXECUTE) run $* --profile $(PROFILE)
 
 $(REPORT)/notebooks/01_data.ipynb: hdsr/figures.py
-$(REPORT)/notebooks/04_figures.ipynb: hdsr/figures.py $(REPORT)/notebooks/02_benchmarks.ipynb
+$(REPORT)/notebooks/03_training.ipynb: hdsr/figures.py $(TRAINING) $(wildcard hdsr/configs/*.yaml) data/trials.csv \
+	$(wildcard data/weights/logs/*.csv) $(REPORT)/notebooks/02_benchmarks.ipynb
+$(REPORT)/notebooks/04_figures.ipynb: hdsr/figures.py hdsr/comparisons.py $(REPORT)/notebooks/02_benchmarks.ipynb
+$(REPORT)/notebooks/06_runtime.ipynb: hdsr/figures.py hdsr/runtime.py hdsr/bench/rows.py hdsr/bench/report.py \
+	$(wildcard reports/bench.csv)
+$(REPORT)/notebooks/05_network.ipynb: hdsr/figures.py $(DRAWN)
+$(REPORT)/notebooks/07_complexity.ipynb: $(COUNTED)
+$(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/figures.py hdsr/kernel_mixes.py hdsr/config.py \
+	$(wildcard hdsr/configs/paper_*.yaml) \
+	$(filter %/02_benchmarks.ipynb %/04_figures.ipynb %/05_network.ipynb %/06_runtime.ipynb %/07_complexity.ipynb,$(EXECUTED))
 # The index says what the others have left behind.
 $(REPORT)/notebooks/00_index.ipynb: $(filter-out %/00_index.ipynb,$(EXECUTED))
 
@@ -108,6 +124,11 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 
 data: $(STAMP) ## fetch benchmarks and published weights, or WHAT="Set5 DIV2K", perhaps from MIRROR=url
 	$(PYTHON) -m hdsr data fetch $(WHAT) $(if $(MIRROR),--mirror $(MIRROR))
+
+verify-paper: $(STAMP) ## fetch benchmarks and published weights, measure, and print a verdict on every claim
+	$(PYTHON) -m hdsr data fetch $(if $(MIRROR),--mirror $(MIRROR))
+	@$(MAKE) --no-print-directory PROFILE=paper $(HDSR_REPORTS)/paper/notebooks/08_scorecard.ipynb
+	@$(REPORTS) verdicts --profile paper
 
 RUN = runs/$(basename $(notdir $(CONFIG)))
 train: $(STAMP) ## train by CONFIG=file.yaml into RUN=folder, going on where it was stopped

@@ -233,6 +233,6 @@ def draw_legend(axes: Axes, found: dict[str, Part]) -> None:
     present = {words(part) for part in found.values() if part.module is not None}
     kinds = [kind for kind in COLORS if kind in present]
     for index, kind in enumerate(kinds):
-        x = STRETCH[0] - 1 + index * 10.2
+        x = STRETCH[0] - 1 + index * 11.0
         axes.add_patch(Rectangle((x, -8.2), 1.8, 0.9, fc=COLORS[kind], ec="#404040"))
         axes.text(x + 2.1, -7.75, kind, va="center", fontsize=9)

@@ -212,7 +212,7 @@ def waiting(config: TrainingConfig, steps: int = 30, root: str | Path | None = N
     for step in range(steps):
         draw_batch(data, config, step)
     draw_ms = 1000 * (time.perf_counter() - began) / steps
-    return Waiting(waited / whole, 1000 * whole / steps, draw_ms, steps, torch.get_num_threads())
+    return Waiting(float(waited / whole), float(1000 * whole / steps), draw_ms, steps, torch.get_num_threads())
 
 
 def timed_step(run: Run, upcoming: Iterator[tuple[Tensor, Tensor]]) -> tuple[float, float]:

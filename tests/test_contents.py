@@ -19,7 +19,7 @@ def states(report: Path) -> dict[str, str]:
 def test_an_empty_report_holds_nothing(tmp_path: Path) -> None:
     found = states(tmp_path)
     assert found["PSNR and SSIM on Set5"] == "not in this report"
-    assert found["architecture of HDSRNet"] == "no notebook for it yet"
+    assert found["architecture of HDSRNet"] == "not in this report"
     assert contents.outputs(tmp_path).numbers.empty
 
 
