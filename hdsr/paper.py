@@ -39,7 +39,10 @@ def complexity() -> pd.DataFrame:
 
 
 def figures() -> pd.DataFrame:
-    """Enlarged places in Figures 2 to 7, read off the pictures to about 4 HR pixels.
+    """Enlarged places in Figures 2 to 7.
+
+    Each is where the HR image correlates best with the paper's enlargement of it: exact to the pixel, in
+    Figure 6 to about one.
 
     Columns: figure, dataset, image, scale, and x, y (left upper corner), width, height in HR pixels.
     """

@@ -16,6 +16,8 @@ from hdsr.cli import error_line
 from hdsr.errors import HdsrError
 
 PUBLISHED = ("rows", "tables", "figures", "html", "index.html")
+PUBLISHED_LIMIT_MB = 12
+"""What is published is committed, so every clone carries it."""
 
 Name = Annotated[str, typer.Argument(help="A notebook, such as 02_benchmarks.")]
 Profile = Annotated[str, typer.Option(help="Which of notebooks/params/ to use.")]
@@ -67,6 +69,12 @@ def refresh(names: Annotated[list[str] | None, typer.Argument(help="All if none 
 
 
 @app.command()
+def verdicts(profile: Profile = "quick") -> None:
+    """Print the verdict on every claim of the paper that the scorecard of a profile has reached."""
+    print("\n".join(scorecard.lines(scorecard.read(paths.report_dir(profile)))))
+
+
+@app.command()
 def publish(profile: Profile = "quick") -> None:
     """Copy a complete run to reports/published/, in place of what was there."""
     lacking = unfinished(profile)
@@ -100,7 +108,11 @@ def unfinished(profile: str) -> list[str]:
 
 
 def copy_report(report: Path, published: Path) -> None:
-    """Replace a published report by another, in one step once all has been copied."""
+    """Replace a published report by another, in one step once all has been copied.
+
+    Raises:
+        HdsrError: if the copy is larger than PUBLISHED_LIMIT_MB; the published report is then as it was.
+    """
     with tempfile.TemporaryDirectory(prefix=".published.partial-", dir=published.parent) as folder:
         copy = Path(folder) / published.name
         copy.mkdir()
@@ -109,8 +121,20 @@ def copy_report(report: Path, published: Path) -> None:
                 shutil.copytree(report / part, copy / part, ignore=shutil.ignore_patterns(".*"))
             else:
                 shutil.copy2(report / part, copy / part)
+        check_size(copy)
         shutil.rmtree(published, ignore_errors=True)
         copy.replace(published)
+
+
+def check_size(folder: Path) -> None:
+    """Raise HdsrError, naming the largest files, if a report is larger than PUBLISHED_LIMIT_MB."""
+    megabytes = {path: path.stat().st_size / 1e6 for path in folder.rglob("*") if path.is_file()}
+    total = sum(megabytes.values())
+    if total > PUBLISHED_LIMIT_MB:
+        largest = sorted(megabytes, key=megabytes.__getitem__, reverse=True)[:3]
+        named = ", ".join(f"{path.relative_to(folder)} ({megabytes[path]:.1f})" for path in largest)
+        limit = f"expected at most {PUBLISHED_LIMIT_MB}"
+        raise HdsrError(f"the report has {total:.1f} MB, {limit}; its largest files: {named}")
 
 
 def main() -> int:

@@ -76,6 +76,18 @@ def test_a_page_older_than_its_notebook_is_not_published(report: Path) -> None:
         reports.publish("quick")
 
 
+def test_a_report_that_is_too_large_is_not_published(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports.publish("quick")
+    published = contents(report.parent / "published")
+    (report / "figures" / "figure_3.png").write_bytes(bytes(3_000_000))
+    monkeypatch.setattr(reports, "PUBLISHED_LIMIT_MB", 3)
+    message = r"has 3\.\d MB, expected at most 3; its largest files: figures/figure_3\.png \(3\.0\)"
+    with pytest.raises(HdsrError, match=message):
+        reports.publish("quick")
+    assert contents(report.parent / "published") == published
+    assert {path.name for path in report.parent.iterdir()} == {"quick", "published"}
+
+
 def test_bad_input_ends_in_one_line(
     report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
