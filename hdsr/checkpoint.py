@@ -47,8 +47,12 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
 
 def load_pretrained(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> HDSRNet:
     """HDSRNet with weights for `scale`: "ours", "authors" (from the data folder `root`) or a file."""
-    path = find_weights(scale, weights, root)
-    network = load(path)
+    return load_for_scale(find_weights(scale, weights, root), scale)
+
+
+def load_for_scale(path: Path, scale: int, kind: type[nn.Module] = HDSRNet) -> nn.Module:
+    """The network stored in `path`, as `load` gives it; HdsrError if it is for another scale."""
+    network = load(path, kind)
     if network.scale != scale:
         raise HdsrError(f"{path} holds weights for x{network.scale}, expected x{scale}")
     return network

@@ -27,8 +27,12 @@ def test_as_many_parameters_as_published(scale: int, expected: int) -> None:
     assert parameters(network.estimator) == 6_695_136
 
 
-def test_as_many_operations_as_published() -> None:
-    assert macs(DCLS(4), 256, 256) / 1e9 == pytest.approx(496.45, abs=0.02)
+def test_as_many_operations_of_convolution_layers_as_known() -> None:
+    """Less the linear layers that emit the filters, and the filters' own convolutions."""
+    emitted = 256 * (5808 + 12544 + 6400 + 48)
+    composed = 31**2 * 5808 + 25**2 * 12544 + 21**2 * (6400 + 48)
+    of_layers = macs(DCLS(4), 256, 256) - emitted - composed
+    assert of_layers / 1e9 == pytest.approx(496.45, abs=0.005)
 
 
 @pytest.mark.parametrize(("scale", "height", "width"), [(2, 7, 7), (3, 13, 8), (4, 9, 22)])

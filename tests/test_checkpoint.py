@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from hdsr import checkpoint
+from hdsr.baselines.srcnn import SRCNN
 from hdsr.errors import HdsrError
 from hdsr.network import RGB_MEAN, HDSRNet
 
@@ -64,6 +65,19 @@ def test_packed_file_is_half_as_large_and_loads_as_float32(tmp_path: Path) -> No
     assert checkpoint.describe(path) == {"scale": 2, "step": 7, "stored_as": "float16"}
     for key, value in checkpoint.load(path).state_dict().items():
         torch.testing.assert_close(value, network.state_dict()[key], rtol=1e-3, atol=1e-6)
+
+
+def test_files_say_which_network_they_hold(tmp_path: Path) -> None:
+    network = SRCNN(3).half().float()
+    checkpoint.save(network, tmp_path / "whole.safetensors", {"step": 7})
+    path = tmp_path / "half.safetensors"
+    checkpoint.pack(tmp_path / "whole.safetensors", path)
+    loaded = checkpoint.load_for_scale(path, 3, SRCNN)
+    assert same_weights(network, loaded)
+    with pytest.raises(HdsrError, match=r"half\.safetensors holds weights of SRCNN, expected HDSRNet"):
+        checkpoint.load(path)
+    with pytest.raises(HdsrError, match="holds weights for x3, expected x2"):
+        checkpoint.load_for_scale(path, 2, SRCNN)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -85,3 +85,11 @@ def test_processes_share_the_batch(root: Path, config: TrainingConfig) -> None:
     whole = draw_batch(data, config, 2)[0]
     shares = [draw_batch(data, config, 2, rank, 2)[0] for rank in range(2)]
     assert torch.equal(torch.stack(shares, dim=1).flatten(0, 1), whole)
+
+
+def test_patches_of_enlarged_images_are_as_large_as_those_of_hr(root: Path, config: TrainingConfig) -> None:
+    srcnn = config.model_copy(update={"network": "srcnn"})
+    data = load_training_data(srcnn, root, progress=False)
+    enlarged, hr = draw_batch(data, srcnn, 3)
+    assert enlarged.shape == hr.shape == (6, 3, 16, 16)
+    assert (enlarged - hr).abs().mean() < 0.2 * (enlarged - hr.flip(0)).abs().mean()

@@ -1,0 +1,33 @@
+"""Losses by hand, through the metrics' luma."""
+
+import numpy as np
+import pytest
+import torch
+
+from hdsr import metrics
+from hdsr.baselines.srcnn import SRCNN
+from hdsr.losses import LumaLoss, PatchLoss
+from hdsr.network import HDSRNet
+
+
+def batch(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float()
+
+
+def test_the_loss_of_a_network_that_changes_nothing_is_bicubic_s() -> None:
+    random = np.random.default_rng(0)
+    enlarged, hr = random.integers(0, 256, (2, 3, 24, 22, 3), dtype=np.uint8)
+    inside = (slice(8, -8), slice(8, -8))
+    errors = [(metrics.luma(a) - metrics.luma(b))[inside] for a, b in zip(enlarged, hr, strict=True)]
+    loss = LumaLoss(SRCNN(2))(batch(enlarged), batch(hr))
+    assert loss.item() == pytest.approx(np.mean(np.square(errors)), rel=1e-4)
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_the_patch_loss_is_the_mean_absolute_error(folded: bool) -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(2)
+    lr, hr = 255 * torch.rand(2, 3, 7, 7), 255 * torch.rand(2, 3, 14, 14)
+    error = (network(lr) - hr).abs()
+    expected = error[..., 2:-2, 2:-2].mean() if folded else error.mean()
+    assert PatchLoss(network, folded)(lr, hr).item() == pytest.approx(expected.item(), rel=1e-4)
