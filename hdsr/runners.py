@@ -87,7 +87,7 @@ def as_batch(image: NDArray[np.float32], device: torch.device) -> Tensor:
 
 def as_image(batch: Tensor) -> NDArray[np.float32]:
     """(1, 3, height, width) as (height, width, 3)."""
-    return np.ascontiguousarray(batch[0].float().permute(1, 2, 0).cpu().numpy())
+    return batch[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def network_upscaler(
