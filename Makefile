@@ -84,7 +84,7 @@ $(REPORT)/notebooks/03_training.ipynb: hdsr/figures.py $(TRAINING) $(wildcard hd
 $(REPORT)/notebooks/04_figures.ipynb: hdsr/figures.py hdsr/comparisons.py $(REPORT)/notebooks/02_benchmarks.ipynb
 $(REPORT)/notebooks/06_runtime.ipynb: hdsr/figures.py hdsr/runtime.py hdsr/bench/rows.py hdsr/bench/report.py \
 	$(wildcard reports/bench.csv)
-$(REPORT)/notebooks/05_network.ipynb: hdsr/figures.py $(DRAWN)
+$(REPORT)/notebooks/05_network.ipynb: hdsr/figures.py $(DRAWN) hdsr/complexity.py hdsr/hand_count.py
 $(REPORT)/notebooks/07_complexity.ipynb: $(COUNTED)
 $(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/figures.py hdsr/kernel_mixes.py hdsr/config.py \
 	$(wildcard hdsr/configs/paper_*.yaml) \

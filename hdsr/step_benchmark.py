@@ -207,12 +207,12 @@ def waiting(config: TrainingConfig, steps: int = 30, root: str | Path | None = N
     for _ in range(3):
         timed_step(run, upcoming)
     times = np.array([timed_step(run, upcoming) for _ in range(steps)])
-    waited, whole = times.sum(axis=0)
+    waited, whole = times.sum(axis=0).tolist()
     began = time.perf_counter()
     for step in range(steps):
         draw_batch(data, config, step)
     draw_ms = 1000 * (time.perf_counter() - began) / steps
-    return Waiting(float(waited / whole), float(1000 * whole / steps), draw_ms, steps, torch.get_num_threads())
+    return Waiting(waited / whole, 1000 * whole / steps, draw_ms, steps, torch.get_num_threads())
 
 
 def timed_step(run: Run, upcoming: Iterator[tuple[Tensor, Tensor]]) -> tuple[float, float]:
