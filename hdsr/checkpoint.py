@@ -21,6 +21,8 @@ from hdsr.files import atomic_path
 from hdsr.network import RGB_MEAN, SCALES, HDSRNet
 from hdsr.paths import OWN_WEIGHTS, data_root
 
+DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError)
+"""What torch raises for bytes that make no sense."""
 FORMATS: dict[str, type[nn.Module]] = {"hdsrnet": HDSRNet, "srcnn": SRCNN}
 """Networks that our .safetensors files hold, by the word in their header."""
 BLOCK_LAYERS = (("dilated", 0), ("dynamic", 1), ("plain", 2))
@@ -169,7 +171,7 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
         raise HdsrError(
             f"{path} is not a file of plain tensors: it holds code or is damaged; not loaded"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
     for key in ("state_dict", "model", "params"):
         if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):

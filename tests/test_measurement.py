@@ -78,6 +78,50 @@ def test_weights_that_are_not_there_are_a_gap_without_folders_in_its_reason(data
     assert str(data) not in reason
 
 
+def variants(data: Path, **parameters: object) -> list[tuple[str, str, bool]]:
+    """Model, label of weights, and whether they can be used."""
+    found = measurement.variants(settings(data, **parameters), 2)
+    return [(variant.model, variant.label, variant.obstacle is None) for variant in found]
+
+
+def test_each_method_has_a_line_for_each_source_of_weights_that_exists_for_it(data: Path) -> None:
+    names = ["bicubic", "srcnn", "vdsr", "carn_m", "dcls", "hdsrnet"]
+    assert variants(data, methods=names, weights=["authors", "ours"]) == [
+        ("bicubic", "none", True),
+        ("srcnn", "ours", False),
+        ("vdsr", "others", False),
+        ("carn_m", "authors", False),
+        ("dcls", "authors", False),
+        ("hdsrnet", "authors", False),
+        ("hdsrnet", "ours", False),
+    ]
+
+
+def test_a_source_that_a_method_does_not_have_is_said_once(data: Path) -> None:
+    measured = measurement.measure(
+        settings(data, methods=["bicubic", "vdsr"], weights=["ours"]), progress=False
+    )
+    assert measured.gaps[["model", "weights", "reason"]].to_numpy().tolist() == [
+        ["vdsr", "others", "its weights are of the source authors, and this run asks for ours"]
+    ]
+
+
+def test_a_file_is_asked_of_the_method_that_it_fits(data: Path) -> None:
+    save_weights(data, "other.safetensors")
+    path = data / "weights" / "other.safetensors"
+    names = ["bicubic", "carn_m", "hdsrnet"]
+    assert [line[::2] for line in variants(data, methods=names, weights=[str(path)])] == [
+        ("bicubic", True),
+        ("hdsrnet", True),
+    ]
+    path.write_bytes(b"")
+    assert [line[::2] for line in variants(data, methods=names, weights=[str(path)])] == [
+        ("bicubic", True),
+        ("carn_m", False),
+        ("hdsrnet", False),
+    ]
+
+
 def test_a_set_that_is_not_there_is_a_gap_of_every_method(data: Path) -> None:
     measured = measurement.measure(
         settings(data, datasets=["Set5", "Set14"], methods=["bicubic"]), progress=False

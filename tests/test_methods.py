@@ -61,10 +61,70 @@ def test_authors_weights_are_looked_for_in_the_data_folder(tmp_path):
         methods.load("hdsrnet", 4, "authors", root=tmp_path)
 
 
+def test_the_registry_is_in_the_papers_order():
+    names = ["bicubic", "srcnn", "vdsr", "carn_m", "lesrcnn", "acnet", "dcls", "hdsrnet"]
+    assert [name for name in methods.LOADERS if name in names] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "chosen"),
+    [
+        ("bicubic", "ours", "none"),
+        ("hdsrnet", None, "ours"),
+        ("hdsrnet", "authors", "authors"),
+        ("carn_m", None, "authors"),
+        ("srcnn", None, "ours"),
+        ("vdsr", "my.pth", "my.pth"),
+    ],
+)
+def test_weights_not_named_are_the_first_that_a_method_has(name, weights, chosen):
+    assert methods.chosen_weights(name, weights) == chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("vdsr", "vdsr_model_epoch_50.pth"),
+        ("carn_m", "carn_m.pth"),
+        ("lesrcnn", "lesrcnn_x3.pth"),
+        ("acnet", "acnet_x3_660000.pth"),
+    ],
+)
+def test_published_weights_have_the_name_of_the_manifest_and_can_be_fetched(tmp_path, name, file):
+    with pytest.raises(HdsrError, match=rf"{file}; .*hdsr data fetch"):
+        methods.load(name, 3, root=tmp_path)
+
+
+def test_weights_without_a_lasting_address_are_the_users_to_bring(tmp_path):
+    with pytest.raises(HdsrError, match=r"dcls_authors_x4\.pth; .* put the file there yourself"):
+        methods.load("dcls", 4, root=tmp_path)
+
+
+def test_published_weights_that_are_not_the_papers_authors_are_called_so(real_data_root):
+    vdsr = methods.load("vdsr", 2, root=real_data_root)
+    assert (vdsr.label, vdsr.weights_label) == ("VDSR", "others")
+    carn_m = methods.load("carn_m", 2, root=real_data_root)
+    assert (carn_m.label, carn_m.weights_label) == ("CARN-M", "authors")
+
+
+def test_every_network_of_rgb_enlarges_whole_images(real_data_root):
+    for name in ("carn_m", "lesrcnn", "vdsr"):
+        sr = methods.load(name, 3, root=real_data_root)(image())
+        assert (sr.shape, sr.dtype) == ((27, 21, 3), np.uint8)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "edsr"}, "unknown model 'edsr': expected one of bicubic, hdsrnet"),
+        ({"name": "edsr"}, f"unknown model 'edsr': expected one of {', '.join(methods.LOADERS)}"),
+        (
+            {"name": "carn_m", "weights": "ours"},
+            "carn_m has no weights of the source 'ours': expected 'authors' or a file",
+        ),
+        (
+            {"name": "srcnn", "weights": "authors"},
+            "srcnn has no weights of the source 'authors': expected 'ours' or a file",
+        ),
         ({"scale": 5}, "unknown scale 5: expected 2, 3 or 4"),
         ({"precision": "fp8"}, "unknown precision 'fp8': expected fp32 or bf16"),
         ({"device": "tpu9"}, "device 'tpu9' cannot be used here: expected one of cpu"),
