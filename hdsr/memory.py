@@ -13,7 +13,7 @@ CHANNELS = 64
 """Of a feature map."""
 WHOLE_MAPS = (2, 1)
 """Feature maps of the whole image that are kept while the upper and the lower sub-network run."""
-STRIP_MAPS = (4, 13)
+STRIP_MAPS = (4, 11)
 """Feature maps of one strip that they take besides: the lower one keeps the outputs of its first half."""
 IMAGE_BYTES_PER_PIXEL = 64
 """LR image as read, as numbers in 0..255 and less its mean."""
