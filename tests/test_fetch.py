@@ -163,7 +163,7 @@ def command(made: Path, root: Path, server: MisbehavingServer, *names: str) -> l
 
 def begin_and_wait_for_half(arguments: list[str], part: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (part.is_file() and part.stat().st_size > LENGTH / 3):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
