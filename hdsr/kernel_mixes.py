@@ -1,5 +1,6 @@
 """How each image mixes the kernels of the dynamic convolutions: the shares that their attention gives."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from hdsr.tables import Table, source_label
 
 GROUP = ["weights", "scale"]
 PLACE = [*GROUP, "layer", "kernel"]
+WRAPPED = 90
+"""Letters in a line of text."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def spread_table(rows: pd.DataFrame) -> Table:
 
 
 def verdict(rows: pd.DataFrame) -> str:
-    """What the numbers say of how dynamic the convolutions are, one sentence per source of weights."""
+    """What the numbers say of how dynamic the convolutions are, a paragraph per source of weights."""
     sentences = []
     for source, part in spread(rows).groupby("weights", sort=False):
         largest, differs = part.loc[part["largest"].idxmax()], part.loc[part["differs"].idxmax()]
@@ -155,7 +158,7 @@ def verdict(rows: pd.DataFrame) -> str:
             f"{(part['live_units'] == 0).sum()} of {len(part)} layers no unit of the attention is live: "
             "there the mix is uniform for every image."
         )
-    return "\n".join(sentences)
+    return "\n".join(textwrap.fill(sentence, WRAPPED) for sentence in sentences)
 
 
 def layer_name(line: pd.Series) -> str:
