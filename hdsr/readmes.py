@@ -80,13 +80,18 @@ def file_cells(path: Path) -> tuple[str, ...]:
 
 
 def configuration_link(recorded: dict[str, Any]) -> str:
-    """The configuration file that says what the weights recorded, if one still does."""
+    """The configuration file that is nearest to what the weights recorded, and the keys in which it differs."""
     made_by = config.validated(recorded | {"warm_start": "any"}, "the weights' header")
-    for path in sorted(CONFIGS.glob("*.yaml")):
-        given = config.load_config(path)
-        if given.model_dump(exclude=HOW_ONLY) == made_by.model_dump(exclude=HOW_ONLY):
-            return f"[{path.stem}](../../hdsr/configs/{path.name})"
-    return "another one, kept in the file's header"
+    differing = {path: differences(made_by, config.load_config(path)) for path in CONFIGS.glob("*.yaml")}
+    nearest = min(differing, key=lambda path: (len(differing[path]), path.name))
+    link = f"[{nearest.stem}](../../hdsr/configs/{nearest.name})"
+    return f"{link} with other {', '.join(differing[nearest])}" if differing[nearest] else link
+
+
+def differences(one: config.TrainingConfig, other: config.TrainingConfig) -> list[str]:
+    """The keys in which two configurations differ."""
+    ours, theirs = (item.model_dump(exclude=HOW_ONLY) for item in (one, other))
+    return [key for key, value in ours.items() if value != theirs[key]]
 
 
 def quality_table(rows: pd.DataFrame) -> str:
