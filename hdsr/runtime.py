@@ -175,9 +175,10 @@ def with_published(rows: pd.DataFrame) -> pd.DataFrame:
 def size_cells(part: pd.DataFrame) -> dict[str, pd.Series]:
     """The printed columns of one size."""
     spread = part["quartile1_ms"].map("{:.0f}".format) + " to " + part["quartile3_ms"].map("{:.0f}".format)
+    published = part[["paper_ms", "paper_ratio"]].map("{:.2f}".format, na_action="ignore").fillna(ABSENT)
     return {
-        "paper, GPU (ms)": part["paper_ms"].map("{:.2f}".format).where(part["paper_ms"].notna(), ABSENT),
-        "paper ÷ HDSRNet": part["paper_ratio"].map("{:.2f}".format).where(part["paper_ratio"].notna(), ABSENT),
+        "paper, GPU (ms)": published["paper_ms"],
+        "paper ÷ HDSRNet": published["paper_ratio"],
         "measured (ms)": part["median_ms"].map("{:.0f}".format) + " (" + spread + ")",
         "measured ÷ HDSRNet": part["ratio"].map("{:.2f}".format),
     }

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hdsr import paths
+from hdsr.bench.rows import COLUMNS as COLUMNS_OF_FILE
 from hdsr.bench.rows import read
 from hdsr.figures import WIDTH_IN, Drawing
 from hdsr.latency import machine
@@ -27,9 +28,9 @@ COLUMNS = ["what", "form", "scale", "size", "dtype"]
 MARKERS = "os^Dv"
 
 
-def rows() -> pd.DataFrame | None:
-    """The rows in reports/bench.csv; None where there are none."""
-    return read(paths.BENCH) if paths.BENCH.is_file() else None
+def rows() -> pd.DataFrame:
+    """The rows in reports/bench.csv; none if `make bench` has not been run."""
+    return read(paths.BENCH) if paths.BENCH.is_file() else pd.DataFrame(columns=COLUMNS_OF_FILE)
 
 
 def origin(rows: pd.DataFrame) -> list[str]:
@@ -116,4 +117,5 @@ def draw_growth(axes: Axes, rows: pd.DataFrame, fitted: pd.DataFrame) -> None:
         points = axes.plot(x, part["median"], marker, label=title)[0]
         axes.plot(x, np.exp(line.intercept) * x**line.slope, color=points.get_color(), lw=0.8)
     axes.grid(which="major", alpha=0.3)
-    axes.legend(fontsize=8)
+    if len(fitted):
+        axes.legend(fontsize=8)

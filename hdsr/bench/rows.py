@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hdsr import provenance
+from hdsr import paths, provenance
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.latency import machine, quartiles
@@ -43,6 +43,11 @@ class Row:
     """How many times better than the baseline: less time or memory, or a higher rate; median over turns."""
     baseline: str = ""
     note: str = ""
+
+
+FACTS = ("threads", "device", "machine", "versions", "commit", "measured")
+"""What all rows of a run share."""
+COLUMNS = ("part", *(field.name for field in dataclasses.fields(Row)), *FACTS)
 
 
 @dataclass(frozen=True)
@@ -85,17 +90,22 @@ def run(parts: dict[str, Part], request: Request, out: str | Path) -> pd.DataFra
     A part that cannot be measured here leaves one row that says why.
 
     Returns:
-        The whole file: part, the fields of `Row`, threads, device, machine, versions, commit, measured.
+        The whole file; see COLUMNS.
     """
     for name, part in parts.items():
         try:
             rows = part(request)
         except HdsrError as error:
-            rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=str(error))]
+            rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=reason(error, request))]
         frame = pd.DataFrame([dataclasses.asdict(row) for row in rows]).assign(**facts())
         frame.insert(0, "part", name)
         replace(out, name, frame)
     return read(out)
+
+
+def reason(error: HdsrError, request: Request) -> str:
+    """Why a part was not measured, without the folders of this machine: the file is read elsewhere."""
+    return str(error).replace(str(request.root), "DATA").replace(f"{paths.PROJECT}/", "")
 
 
 def lines(rows: pd.DataFrame) -> list[str]:
@@ -125,8 +135,8 @@ def read(path: str | Path) -> pd.DataFrame:
         HdsrError: if it is not a file of such rows.
     """
     rows = pd.read_csv(path)
-    missing = {"part", *(field.name for field in dataclasses.fields(Row)), "machine"} - set(rows)
+    missing = [column for column in COLUMNS if column not in rows]
     if missing:
-        raise HdsrError(f"{path} is not a file of benchmark rows: it lacks {', '.join(sorted(missing))}")
+        raise HdsrError(f"{path} is not a file of benchmark rows: it lacks {', '.join(missing)}")
     text = ["form", "size", "dtype", "unit", "baseline", "note"]
     return rows.assign(**rows[text].fillna(""), scale=rows["scale"].astype("Int64"))

@@ -5,8 +5,6 @@ import pandas as pd
 from hdsr import step_benchmark
 from hdsr.bench.forms import DTYPES
 from hdsr.bench.rows import Request, Row
-from hdsr.config import load_config
-from hdsr.paths import CONFIGS
 
 SCALE = 4
 BATCH_SIZE, LR_PX = 16, 32
@@ -19,8 +17,7 @@ def measure(request: Request, turns: int = 5, steps: int = 30) -> list[Row]:
         HdsrError: if the training images are not there.
     """
     rows = step_rows(step_benchmark.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
-    own = ("warm_start=null", "late=null", "minutes=null", f"batch_size={BATCH_SIZE}")
-    config = load_config(CONFIGS / f"cpu_x{SCALE}.yaml", [*own, f"patch_px={SCALE * LR_PX}"])
+    config = step_benchmark.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
     waiting = step_benchmark.waiting(config, steps, request.root)
     place = (SCALE, size(), DTYPES[config.precision], "share")
     share = Row("time waiting for patches", "loop of hdsr train", *place, waiting.steps, waiting.share)
@@ -36,7 +33,7 @@ def step_rows(frame: pd.DataFrame) -> list[Row]:
     """The lines of `hdsr.step_benchmark.ratios` as rows."""
     return [
         Row(
-            *("time of a training step", f"{line.form}, {line.optimizer}", line.scale, size()),
+            *("time of a training step", line.form, line.scale, size()),
             dtype=DTYPES[line.precision],
             unit="ms",
             n=line.n,
@@ -45,6 +42,7 @@ def step_rows(frame: pd.DataFrame) -> list[Row]:
             quartile3=line.step_ms_quartile3,
             ratio=line.ratio,
             baseline=line.baseline,
+            note=f"optimizer {line.optimizer}",
         )
         for line in frame.itertuples()
     ]

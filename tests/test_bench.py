@@ -1,0 +1,225 @@
+"""What `make bench` measures, in small; what its rows and pages say; and where it cannot measure."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hdsr import datasets, metrics, paths
+from hdsr.bench import end_to_end, forms, growth, inference, memory, parts, report, rows, training
+from hdsr.checkpoint import load_pretrained
+from hdsr.cli import main
+from hdsr.errors import HdsrError
+
+REQUEST = rows.Request(Path("nowhere"), progress=False)
+ROW = rows.Row("time", "folded", 4, "8x8", "float32", "ms", 3, 2.0, 1.5, 2.5, 4.0, "published form")
+
+
+def no_data(request: rows.Request) -> list[rows.Row]:
+    raise HdsrError(f"Set5 is not in {request.root}/benchmarks")
+
+
+def grown(form: str, factor: float, exponent: float) -> pd.DataFrame:
+    """Rows of growth whose values are factor * pixels**exponent."""
+    lines = [
+        dataclasses.replace(
+            ROW, what=what, form=form, size=f"{side}x{side}", median=factor * side ** (2 * exponent)
+        )
+        for side in (8, 16, 32)
+        for what in report.QUANTITIES
+    ]
+    return pd.DataFrame(map(dataclasses.asdict, lines)).assign(part="growth")
+
+
+def test_both_forms_enlarge_alike() -> None:
+    network, lr = load_pretrained(2), forms.random_image(9, 12)
+    published = forms.call_on(network, forms.PUBLISHED, "fp32", lr)()
+    folded = forms.call_on(network, forms.FOLDED, "fp32", lr)()
+    assert folded.shape == (18, 24, 3)
+    np.testing.assert_allclose(published[0].permute(1, 2, 0).numpy(), folded, rtol=0, atol=0.01)
+
+
+def test_inference_is_timed_and_compared_in_one_run() -> None:
+    found = inference.measure(REQUEST, scales=[2], lr_px=8, warmup=0, turns=3)
+    times = {(row.form, row.dtype): row for row in found if row.what == "time"}
+    assert [*times] == [
+        ("published form", "float32"),
+        ("folded", "float32"),
+        ("folded", "bfloat16"),
+        ("ONNX Runtime", "float32"),
+    ]
+    assert times["published form", "float32"].ratio == 1
+    rates = {(row.form, row.dtype): row for row in found if row.what == "rate"}
+    operations = 2 * 33_000_000_000 * 64 / 256**2
+    for key, time in times.items():
+        assert (time.scale, time.size, time.n, time.unit) == (2, "8x8", 3, "ms")
+        assert rates[key].median * 1e6 * time.median > operations
+        assert 0 < rates[key].ratio < 3
+    assert rates["matrix product", "float32"].ratio == 1
+    assert rates["matrix product", "float32"].median > 1
+
+
+def test_rates_count_the_operations_that_a_form_executes() -> None:
+    network = load_pretrained(4)
+    times = {variant: [1.0, 1.0] for variant in inference.VARIANTS}
+    times |= {(inference.PRODUCT, precision): [1.0, 1.0] for precision in forms.DTYPES}
+    rates = {(row.form, row.dtype): row.median for row in inference.rate_rows(network, 256, times)}
+    assert rates["published form", "float32"] == pytest.approx(2 * 122_780, rel=1e-3)
+    assert rates["folded", "float32"] < 0.66 * rates["published form", "float32"]
+    assert rates["matrix product", "bfloat16"] == pytest.approx(2 * 2048**3 / 1e6)
+
+
+def test_growth_measures_each_size_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "VARIANTS", ((forms.FOLDED, "fp32"),))
+    found = growth.measure(REQUEST, sides=[96], turns=2)
+    values = {row.what: row.median for row in found}
+    assert [row.what for row in found] == ["time", "peak memory", "working memory"]
+    assert values["peak memory"] - values["working memory"] > 0.1
+    assert 96 * 96 * 64 * 4 / rows.GIB < values["working memory"] < 0.5
+
+
+def test_the_published_form_is_not_grown_beyond_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth.fresh_process, "run", lambda *_: (([1.0, 2.0], 0), rows.GIB))
+    sizes = {(row.form, row.size) for row in growth.measure(REQUEST)}
+    assert ("folded", "1024x1024") in sizes
+    assert ("published form", "512x512") in sizes
+    assert ("published form", "1024x1024") not in sizes
+
+
+def test_a_photograph_is_enlarged_by_the_command() -> None:
+    found = memory.measure(REQUEST, width_px=64, height_px=48)
+    peaks = {row.dtype: row.median for row in found if row.what == "peak memory"}
+    assert set(peaks) == {"float32", "bfloat16"}
+    assert all(0.1 < peak < 3 for peak in peaks.values())
+    assert found[-1].note.startswith("not measured")
+
+
+def test_one_tensor_of_the_published_form_takes_eleven_gigabytes() -> None:
+    assert memory.published_row(2040, 1356).median * rows.GIB == pytest.approx(11.33e9, rel=1e-3)
+
+
+def test_the_photograph_covers_its_size() -> None:
+    photo = memory.photograph(700, 300)
+    assert (photo.shape, photo.dtype) == ((300, 700, 3), np.uint8)
+    assert photo.std() > 20
+
+
+def test_a_whole_set_is_scored_both_ways(real_data_root: Path) -> None:
+    found = end_to_end.measure(rows.Request(real_data_root, progress=False), sets=["Set5"])
+    plain, ours, bf16, shift = found
+    assert (plain.ratio, plain.n, plain.unit) == (1, 2, "s")
+    assert ours.ratio > 0
+    assert (ours.dtype, bf16.dtype) == ("float32", "bfloat16")
+    assert abs(shift.median) < 0.01
+
+
+def test_a_plain_loop_that_disagrees_is_an_error() -> None:
+    plain = pd.DataFrame(
+        {"dataset": ["S", "S"], "image": ["a", "b"], "psnr_db": [30.0, 31.0], "ssim": [0.8, 0.9]}
+    )
+    end_to_end.check_equal(plain, plain)
+    with pytest.raises(HdsrError, match=r"differ by 0\.01 dB and 0 of SSIM, expected at most 0\.001"):
+        end_to_end.check_equal(plain, plain.assign(psnr_db=[30.0, 31.01]))
+    with pytest.raises(HdsrError, match="differ"):
+        end_to_end.check_equal(plain.head(1), plain)
+
+
+def test_plain_metrics_are_those_of_the_field() -> None:
+    _, _, hr = next(iter(datasets.samples(4)))
+    sr = np.roll(hr, 1, axis=0)
+    psnr_db, ssim = end_to_end.plain_metrics(sr, hr)
+    assert psnr_db == pytest.approx(metrics.psnr_y(sr, hr, 4), abs=1e-9)
+    assert ssim == pytest.approx(metrics.ssim_y(sr, hr, 4), abs=1e-6)
+
+
+def test_training_steps_become_rows() -> None:
+    frame = pd.DataFrame(
+        {
+            "form": ["published form", "ours, Adam"],
+            "optimizer": "adam",
+            "precision": ["fp32", "bf16"],
+            "scale": 4,
+            "n": 5,
+            "step_ms": [1400.0, 500.0],
+            "step_ms_quartile1": 1.0,
+            "step_ms_quartile3": 2.0,
+            "ratio": [1.0, 2.8],
+            "baseline": "published form",
+        }
+    )
+    first, second = training.step_rows(frame)
+    assert (first.ratio, second.ratio, second.median, second.dtype) == (1.0, 2.8, 500.0, "bfloat16")
+    assert second.size == "16 of 32x32"
+
+
+def test_a_part_replaces_its_own_rows_only(tmp_path: Path) -> None:
+    out = tmp_path / "bench.csv"
+    rows.run({"a": lambda _: [ROW, ROW], "b": lambda _: [ROW]}, REQUEST, out)
+    found = rows.run({"a": lambda _: [dataclasses.replace(ROW, median=7.0)]}, REQUEST, out)
+    assert list(zip(found["part"], found["median"], strict=True)) == [("a", 7.0), ("b", 2.0)]
+    assert tuple(found.columns) == rows.COLUMNS
+    assert found["machine"].str.contains("CPUs").all()
+
+
+def test_what_cannot_be_measured_says_why_and_the_rest_goes_on(tmp_path: Path) -> None:
+    found = rows.run({"a": no_data, "b": lambda _: [ROW]}, REQUEST, tmp_path / "bench.csv")
+    assert found["what"].tolist() == ["not measured", "time"]
+    assert rows.lines(found) == [
+        "a: not measured : Set5 is not in DATA/benchmarks",
+        "b: time x4 folded 8x8 float32: 2 ms (n 3), 4.00 times better than published form",
+    ]
+    assert "Set5 is not in DATA/benchmarks" in repr(report.table(found.head(1), "a", "title"))
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bench.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(HdsrError, match=r"bench\.csv is not a file of benchmark rows: it lacks part, what"):
+        rows.read(path)
+
+
+def test_parts_are_named_by_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert list(parts.chosen(["memory", "growth"])) == ["growth", "memory"]
+    assert parts.chosen([]) == parts.PARTS
+    assert main(["bench", "--part", "speed", "--out", str(tmp_path / "b.csv")]) == 2
+    assert "unknown part 'speed': expected some of inference, training" in capsys.readouterr().err
+    assert main(["bench", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in parts.PARTS)
+
+
+def test_slopes_are_found() -> None:
+    whole = pd.concat([grown("folded", 0.5, 1.0), grown("published form", 2.0, 1.25)])
+    fitted = report.slopes(whole).set_index(["what", "form"])
+    assert fitted.loc[("time", "folded"), "slope"] == pytest.approx(1)
+    assert fitted.loc[("working memory", "published form"), "slope"] == pytest.approx(1.25)
+    assert np.exp(fitted.loc[("time", "folded"), "intercept"]) == pytest.approx(0.5)
+    assert set(fitted["n"]) == {3}
+
+
+def test_the_drawing_shows_every_form_with_its_slope() -> None:
+    drawing = report.growth(pd.concat([grown("folded", 0.5, 1.0), grown("published form", 2.0, 1.25)]))
+    for axes in drawing.figure.axes:
+        assert axes.get_xscale() == axes.get_yscale() == "log"
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert labels == ["folded, float32: slope 1.00", "published form, float32: slope 1.25"]
+    assert drawing._repr_png_().startswith(b"\x89PNG")
+
+
+def test_pages_say_where_rows_were_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rows.run({"inference": lambda _: [ROW]}, REQUEST, tmp_path / "bench.csv")
+    assert "on a machine like this one" in report.origin(found)[0]
+    monkeypatch.setattr(report, "machine", lambda: "a small computer")
+    assert "on another machine than this one (a small computer)" in report.origin(found)[0]
+    first, *others = report.tables(found)
+    assert "2 (1.5 to 2.5) ms | 3 | 4.00 | published form" in repr(first)
+    assert all("This part was not measured." in repr(table) for table in others)
+
+
+def test_pages_can_be_made_without_any_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "BENCH", tmp_path / "bench.csv")
+    nothing = report.rows()
+    assert all("not measured" in repr(table) for table in report.tables(nothing))
+    assert report.growth(nothing).numbers.empty
