@@ -41,10 +41,12 @@ CONVENTIONS = (
         tuple(item for item in hand_count.ITEMS if item != FOURIERS),
     ),
     Convention("everything, Fourier transforms too", tuple(hand_count.ITEMS)),
-    Convention("convolution layers only", (CONVOLUTIONS,)),
-    Convention("convolution layers only, with biases and activations", LAYERS),
-    Convention("convolution layers only, with biases, activations and pooling", (*LAYERS, *POOLING)),
-    Convention("convolution layers only, weights used twice counted once", (CONVOLUTIONS,), True),
+    Convention("convolution layers, not computed kernels", (CONVOLUTIONS,)),
+    Convention("convolution layers, not computed kernels, with biases and activations", LAYERS),
+    Convention(
+        "convolution layers, not computed kernels, with biases, activations and pooling", (*LAYERS, *POOLING)
+    ),
+    Convention("convolution layers, weights used twice counted once", (CONVOLUTIONS,), True),
     Convention("convolution layers, biases and activations, weights used twice counted once", LAYERS, True),
 )
 """Those that a paper may have used, the plainest first."""
@@ -240,3 +242,22 @@ def origins_table(found: list[Origin]) -> Table:
     }
     caption = "Where the numbers of Table VII come from"
     return Table("table_VII_origins", caption, numbers, pd.DataFrame(cells))
+
+
+def summary(rows: pd.DataFrame, found: list[Origin]) -> str:
+    """Counts by torch, what the reconciliations leave unexplained, and the origins, as text lines."""
+    counted = rows[rows["counter"] == TORCH]
+    lines = [
+        f"{line.network} x{line.scale}: {line.parameters:,} parameters, {line.macs:,} MACs"
+        for line in counted.itertuples()
+    ]
+    for network, scale in rows.loc[rows["counter"] == HAND, ["network", "scale"]].itertuples(index=False):
+        left = reconciliation(rows, network, scale).numbers.set_index("item").loc["difference"]
+        lines.append(f"{network} x{scale}: unexplained {', '.join(map(str, left[list(SEEN)]))}")
+    for item in found:
+        sign = "=" if item.equal else "near"
+        lines.append(
+            f"{item.method}, {item.quantity} {item.published:g} {sign} {item.nearest:.2f} at x{item.scale}: "
+            f"{item.convention}"
+        )
+    return "\n".join(lines)

@@ -11,6 +11,9 @@ from hdsr.methods import NO_WEIGHTS
 from hdsr.provenance import commit, versions
 from hdsr.tables import ABSENT, Table, with_variants
 
+MEASURED = ("psnr_db", "median_ms", "macs")
+"""The column of a table's file that holds what was measured."""
+
 
 def overview(report: Path) -> Table:
     """The paper's figures, tables and claims, the notebook for each, and how far this report has it.
@@ -42,15 +45,16 @@ def state(report: Path, notebook: str, output: str) -> str:
     """How far one item of the paper has been reproduced, read off its file in the report folder."""
     if not notebook:
         return "no notebook for it yet"
-    if not output:
-        return "to be read off the notebook: no verdict is computed yet"
     path = report / f"{output}.csv"
     if not path.is_file():
         return "not in this report"
     numbers = pd.read_csv(path)
+    if "verdict" in numbers:
+        return ", ".join(f"{count} {verdict}" for verdict, count in numbers["verdict"].value_counts().items())
     if "panel" in numbers:
         return f"drawn with {', '.join(numbers['panel'])}"
-    measured = numbers.loc[numbers["psnr_db"].notna(), "method"].unique()
+    value = next(column for column in MEASURED if column in numbers)
+    measured = numbers.loc[numbers[value].notna(), "method"].unique()
     return f"measured: {', '.join(measured)}" if len(measured) else "published numbers only"
 
 

@@ -159,6 +159,30 @@ class NetworkSettings(BenchmarkSettings):
     weights: Names = ("ours",)
 
 
+class ComplexitySettings(Settings):
+    """Parameters of the complexity notebook.
+
+    Attributes:
+        networks: what is counted: names in `hdsr.complexity.SUBJECTS`.
+        scales: factors of enlargement.
+        lr_px: side of the square LR image.
+    """
+
+    networks: Names = ("SRCNN", "VDSR", "CARN-M", "LESRCNN", "ACNet", "DCLS", "HDSRNet")
+    scales: Scales = (2, 3, 4)
+    lr_px: Annotated[StrictInt, Field(ge=8)] = 256
+
+
+class ScorecardSettings(Settings):
+    """Parameters of the scorecard notebook.
+
+    Attributes:
+        weights: sources of weights that were measured; files among them may come from the paper's recipe.
+    """
+
+    weights: Names = ("ours",)
+
+
 class DataSettings(BenchmarkSettings):
     """Parameters of the data notebook.
 
@@ -189,6 +213,8 @@ SCHEMAS: dict[str, type[Settings]] = {
     "figures": FigureSettings,
     "network": NetworkSettings,
     "runtime": RuntimeSettings,
+    "complexity": ComplexitySettings,
+    "scorecard": ScorecardSettings,
 }
 
 

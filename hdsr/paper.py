@@ -53,7 +53,7 @@ def contents() -> pd.DataFrame:
     """What the paper shows and claims, and where this suite reproduces it.
 
     Columns: item, subject, notebook (empty where no notebook does), and output: the file in a report folder
-    that the notebook writes, without its ending (empty for claims, which rest on several).
+    that the notebook writes, without its ending.
     """
     return read("contents").fillna("")
 

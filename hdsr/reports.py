@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hdsr import execution, pages, paths, readmes, regression
+from hdsr import execution, pages, paths, readmes, regression, scorecard
 from hdsr.cli import error_line
 from hdsr.errors import HdsrError
 
