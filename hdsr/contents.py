@@ -107,8 +107,8 @@ def measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def training_of(digest: str) -> str:
-    """How the HDSRNet weights with this SHA-256 were trained, if they are ones that the project ships."""
-    for path in paths.OWN_WEIGHTS.glob("hdsrnet_x?.safetensors"):
+    """How the weights with this SHA-256 were trained, if they are ones that the project ships."""
+    for path in paths.OWN_WEIGHTS.glob("*_x?.safetensors"):
         if sha256(path) == digest:
             about = checkpoint.describe(path)
             known = {name: about[name] for name in ("step", "minutes", "commit") if name in about}
