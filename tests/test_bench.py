@@ -168,7 +168,7 @@ def test_what_cannot_be_measured_says_why_and_the_rest_goes_on(tmp_path: Path) -
     assert found["what"].tolist() == ["not measured", "time"]
     assert rows.lines(found) == [
         "a: not measured : Set5 is not in DATA/benchmarks",
-        "b: time x4 folded 8x8 float32: 2 ms (n 3), 4.00 times better than published form",
+        "b: time x4 folded 8x8 float32: 2 ms (n 3), ratio 4.00 to published form",
     ]
     assert "Set5 is not in DATA/benchmarks" in repr(report.table(found.head(1), "a", "title"))
 

@@ -50,6 +50,10 @@ FACTS = ("threads", "device", "machine", "versions", "commit", "measured")
 COLUMNS = ("part", *(field.name for field in dataclasses.fields(Row)), *FACTS)
 
 
+TEXT = ("form", "size", "dtype", "unit", "baseline", "note")
+"""Columns that may be empty."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What a part is asked for."""
@@ -114,8 +118,8 @@ def lines(rows: pd.DataFrame) -> list[str]:
     for row in rows.itertuples():
         place = " ".join(filter(None, [row.form, row.size, row.dtype]))
         scale = "" if pd.isna(row.scale) else f" x{row.scale}"
-        better = "" if pd.isna(row.ratio) else f", {row.ratio:.2f} times better than {row.baseline}"
-        value = row.note if pd.isna(row.median) else f"{row.median:.4g} {row.unit} (n {row.n}){better}"
+        ratio = "" if pd.isna(row.ratio) else f", ratio {row.ratio:.2f} to {row.baseline}"
+        value = row.note if pd.isna(row.median) else f"{row.median:.4g} {row.unit} (n {row.n}){ratio}"
         texts.append(f"{row.part}: {row.what}{scale} {place}: {value}")
     return texts
 
@@ -134,9 +138,8 @@ def read(path: str | Path) -> pd.DataFrame:
     Raises:
         HdsrError: if it is not a file of such rows.
     """
-    rows = pd.read_csv(path)
+    rows = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str) | {"scale": "Int64"})
     missing = [column for column in COLUMNS if column not in rows]
     if missing:
         raise HdsrError(f"{path} is not a file of benchmark rows: it lacks {', '.join(missing)}")
-    text = ["form", "size", "dtype", "unit", "baseline", "note"]
-    return rows.assign(**rows[text].fillna(""), scale=rows["scale"].astype("Int64"))
+    return rows.fillna(dict.fromkeys(TEXT, ""))
