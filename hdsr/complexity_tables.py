@@ -244,6 +244,12 @@ def origins_table(found: list[Origin]) -> Table:
     return Table("table_VII_origins", caption, numbers, pd.DataFrame(cells))
 
 
+def counted_by_hand(rows: pd.DataFrame) -> list[tuple[str, int]]:
+    """The networks and scales in the rows that have a hand count, and so can be reconciled."""
+    places = rows.loc[rows["counter"] == HAND, ["network", "scale"]]
+    return list(places.itertuples(index=False, name=None))
+
+
 def summary(rows: pd.DataFrame, found: list[Origin]) -> str:
     """Counts by torch, what the reconciliations leave unexplained, and the origins, as text lines."""
     counted = rows[rows["counter"] == TORCH]
@@ -251,7 +257,7 @@ def summary(rows: pd.DataFrame, found: list[Origin]) -> str:
         f"{line.network} x{line.scale}: {line.parameters:,} parameters, {line.macs:,} MACs"
         for line in counted.itertuples()
     ]
-    for network, scale in rows.loc[rows["counter"] == HAND, ["network", "scale"]].itertuples(index=False):
+    for network, scale in counted_by_hand(rows):
         left = reconciliation(rows, network, scale).numbers.set_index("item").loc["difference"]
         lines.append(f"{network} x{scale}: unexplained {', '.join(map(str, left[list(SEEN)]))}")
     for item in found:

@@ -53,9 +53,8 @@ def counts(verdicts: pd.DataFrame) -> Table:
 def table(verdicts: pd.DataFrame, basis: str) -> Table:
     """The claims of one basis to read."""
     part = verdicts[verdicts["basis"] == basis].drop(columns="basis").reset_index(drop=True)
-    printed = part.replace("", ABSENT)
-    if basis == "printed":
-        printed = printed.drop(columns="measured")
+    columns = ["where", "claim", "verdict", "reason", "published", "measured"]
+    printed = part[columns[:-1] if basis == "printed" else columns].replace("", ABSENT)
     return Table(f"{NAME}_{basis}", f"Claims judged {BASES[basis]}", part, printed)
 
 

@@ -24,6 +24,7 @@ data: {scales: [4]}
 benchmarks: &measurement {scales: [4], methods: [bicubic]}
 figures: *measurement
 runtime: {hr_sizes: [16], warmup: 0, runs: 2}
+complexity: {networks: [SRCNN, HDSRNet], scales: [4], lr_px: 8}
 """
 TARGETS = {
     "help",
@@ -271,6 +272,22 @@ def test_cleaning_keeps_runs_and_removes_the_remains_of_killed_steps(tree: Tree)
     assert tree.report("tiny").keys() == whole
     assert (tree.root / "runs" / "weights.safetensors").is_file()
     assert tree.plan("reproduce", "PROFILE=tiny") == []
+
+
+def test_verifying_the_paper_fetches_then_judges(tree: Tree) -> None:
+    printed = tree.make("--dry-run", "verify-paper")
+    steps = ["hdsr data fetch", "hdsr.reports run 08_scorecard --profile paper", "hdsr.reports verdicts"]
+    places = [printed.index(step) for step in steps]
+    assert places == sorted(places)
+
+
+def test_without_a_network_nothing_is_verified_and_one_line_says_so(tree: Tree, tmp_path: Path) -> None:
+    process = tree.start("verify-paper", "MIRROR=http://127.0.0.1:9", HDSR_DATA=str(tmp_path))
+    printed, _ = process.communicate()
+    assert process.returncode != 0
+    assert len(re.findall("hdsr: error: .* no connection", printed)) == 1
+    assert not (tree.root / "reports" / "paper").exists()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".fetch.lock"]
 
 
 def test_training_needs_a_config(tree: Tree) -> None:
