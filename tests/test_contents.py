@@ -41,6 +41,18 @@ def test_states_name_the_methods_that_were_measured_and_drawn(tmp_path: Path) ->
     ]
 
 
+def test_states_of_counts_and_of_verdicts(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    counts = pd.DataFrame({"method": ["ACNet", "HDSRNet", "VDSR"], "macs": [3.0, 2.0, None]})
+    counts.to_csv(tmp_path / "tables" / "table_VII_complexity.csv", index=False)
+    verdicts = pd.DataFrame({"verdict": ["contradicted", "reproduced", "reproduced"]})
+    verdicts.to_csv(tmp_path / "tables" / "scorecard_printed.csv", index=False)
+    found = states(tmp_path)
+    assert found["parameters and FLOPs of three networks"] == "measured: ACNet, HDSRNet"
+    assert found["those that the printed numbers alone decide"] == "2 reproduced, 1 contradicted"
+    assert found["those that measurements decide"] == "not in this report"
+
+
 def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:
     status = pd.DataFrame(
         {
