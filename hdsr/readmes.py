@@ -80,7 +80,7 @@ def file_cells(path: Path) -> tuple[str, ...]:
 
 
 def configuration_link(recorded: dict[str, Any]) -> str:
-    """The configuration file that is nearest to what the weights recorded, and the keys in which it differs."""
+    """The configuration file that is nearest to what the weights recorded, and where it differs."""
     made_by = config.validated(recorded | {"warm_start": "any"}, "the weights' header")
     differing = {path: differences(made_by, config.load_config(path)) for path in CONFIGS.glob("*.yaml")}
     nearest = min(differing, key=lambda path: (len(differing[path]), path.name))
