@@ -170,7 +170,7 @@ def absence_note(numbers: pd.DataFrame) -> str:
     """Which methods stand in the place of which others."""
     stand_ins = numbers[numbers["stands_for"] != ""]
     return "; ".join(
-        f"{line.stands_for} is not measured here: {line.panel} stands in its place"
+        f"{line.stands_for} is not measured here, {paper.label(line.model)} stands in its place"
         for line in stand_ins.itertuples()
     )
 
@@ -180,9 +180,8 @@ def arranged(crop: Crop, pictures: Sequence[Image], captions: Sequence[str], not
     height, width = pictures[0].shape[:2]
     head_in = TITLE_IN + NOTE_IN * bool(note)
     figure, panels = empty_panels(len(pictures), height / width, head_in)
-    title_y = 1 - 0.5 * TITLE_IN / figure.get_figheight()
-    figure.text(0.5, title_y, crop.title, ha="center", va="center")
-    figure.text(0.5, 1 - head_in / figure.get_figheight(), note, ha="center", va="bottom", fontsize=8)
+    for text, middle_in, size in ((crop.title, 0.5 * TITLE_IN, 12), (note, head_in - 0.7 * NOTE_IN, 8)):
+        figure.text(0.5, 1 - middle_in / figure.get_figheight(), text, ha="center", va="center", size=size)
     for axes, picture, letter, caption in zip(panels, pictures, ascii_lowercase, captions, strict=False):
         axes.imshow(picture, interpolation="lanczos")
         axes.set_title(f"({letter}) {caption}", y=0, pad=-4, va="top", fontsize=9)

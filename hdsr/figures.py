@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL.Image import Quantize
 
 from hdsr.files import atomic_path
 
@@ -17,7 +18,9 @@ Image = NDArray[np.uint8]
 
 WIDTH_IN = 10.0
 SCREEN_DPI, PRINT_DPI = 100, 200
-JPEG_QUALITY = 90
+PALETTE_DPI = 150
+"""Resolution of photographs as PNG: all figures must fit into what is published."""
+JPEG_QUALITY = 80
 COLORS = 256
 
 
@@ -78,11 +81,12 @@ class Photographs(Drawing):
         return PillowImage.open(stream).convert("RGB")
 
     def save(self, path: Path) -> None:
-        picture = self.raster(PRINT_DPI)
         if path.suffix == ".png":
-            picture.quantize(COLORS).save(path, optimize=True, dpi=(PRINT_DPI, PRINT_DPI))
+            # A median cut would lose small areas of strong color.
+            picture = self.raster(PALETTE_DPI).quantize(COLORS, Quantize.FASTOCTREE)
+            picture.save(path, optimize=True, dpi=(PALETTE_DPI, PALETTE_DPI))
         else:
-            picture.save(path, quality=JPEG_QUALITY, resolution=PRINT_DPI)
+            self.raster(PRINT_DPI).save(path, quality=JPEG_QUALITY, resolution=PRINT_DPI)
 
 
 def thumbnails(images: Mapping[str, Image], columns: int = 3) -> Drawing:
