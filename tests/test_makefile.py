@@ -25,7 +25,7 @@ benchmarks: &measurement {scales: [4], methods: [bicubic]}
 figures: *measurement
 training:
   scales: [4]
-  turns: 1
+  turns: 2
   overrides:
     ["sets=[{name: samples}]", minutes=null, steps=2, patch_px=32, batch_size=1, "validation={images: 0}"]
 network: {scales: [4]}

@@ -99,7 +99,8 @@ def test_two_measured_values_are_not_ranked() -> None:
 def test_what_is_not_measured_says_why() -> None:
     lack = [("hdsrnet", "authors", "Set5", scale, "no weights of the authors") for scale in (2, 3, 4)]
     table = quality.comparison(rows({BICUBIC: 36.0}), "Set5", gaps(*lack))
-    assert line(table, "SRCNN")["note"] == "not measured: no implementation here"
+    assert line(table, "DRCN")["note"] == "not measured: no implementation here"
+    assert line(table, "SRCNN")["note"] == "not measured: not asked for in this run"
     assert line(table, "HDSRNet", "the authors'")["note"] == "not measured: no weights of the authors"
     assert line(table, "HDSRNet", "the authors'")["×2 measured"] == "–"
     assert line(table, "Bicubic", "needs none")["note"] == ""

@@ -82,7 +82,7 @@ def test_waiting_for_patches_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step_benchmark, "batches", slow_batches)
     slow = step_benchmark.waiting(SAMPLES, steps=4)
     assert slow.step_ms > slow_ms
-    assert slow.share > 0.5
+    assert slow.share > 0.2
     assert slow.steps == 4
 
 

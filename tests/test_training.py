@@ -22,6 +22,7 @@ from PIL import Image
 from hdsr import checkpoint, training
 from hdsr.config import TrainingConfig
 from hdsr.errors import HdsrError
+from hdsr.losses import PatchLoss
 from hdsr.network import HDSRNet
 from hdsr.resize import imresize
 
@@ -191,13 +192,13 @@ def test_schedules(root: Path, schedule: dict, step: int, fraction: float, expec
 def test_non_finite_steps_are_skipped_and_too_many_end_the_run(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forward = training.PatchLoss.forward
+    forward = PatchLoss.forward
     calls = iter(range(1000))
 
-    def sometimes_nan(self: training.PatchLoss, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+    def sometimes_nan(self: PatchLoss, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
         return forward(self, lr, hr) * (math.nan if next(calls) in broken else 1)
 
-    monkeypatch.setattr(training.PatchLoss, "forward", sometimes_nan)
+    monkeypatch.setattr(PatchLoss, "forward", sometimes_nan)
     broken = {3, 4}
     run(root, tmp_path / "few")
     log = pd.read_csv(tmp_path / "few" / "log.csv")
