@@ -18,8 +18,9 @@ from hdsr import manifests
 from hdsr.baselines.srcnn import SRCNN
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
-from hdsr.network import RGB_MEAN, SCALES, HDSRNet
+from hdsr.network import RGB_MEAN, HDSRNet
 from hdsr.paths import OWN_WEIGHTS, data_root
+from hdsr.scales import check_scale
 
 DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError)
 """What torch raises for bytes that make no sense."""
@@ -85,8 +86,7 @@ def weights_path(
     Published ones have the name that the manifest gives them; <model>_authors_x<scale>.pth if it does not
     have them.
     """
-    if scale not in SCALES:
-        raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+    check_scale(scale)
     if weights == "ours":
         return OWN_WEIGHTS / f"{model}_x{scale}.safetensors"
     if weights == "authors":

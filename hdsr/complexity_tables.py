@@ -12,7 +12,7 @@ import pandas as pd
 from hdsr import hand_count, paper
 from hdsr.complexity import ATEN, HAND, PYTORCH, SEEN, TORCH
 from hdsr.hand_count import ACTIVATIONS, BIASES, CONVOLUTIONS, FOURIERS, SHIFTS
-from hdsr.network import SCALES
+from hdsr.scales import SCALES
 from hdsr.tables import ABSENT, Table
 
 GIGA = 1e9

@@ -18,6 +18,7 @@ from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.fingerprints import code_version
 from hdsr.runners import Image, Precision, check_precision, network_upscaler, torch_device
+from hdsr.scales import check_scale
 
 NO_WEIGHTS = "none"
 Upscaler = Callable[[Image], Image]
@@ -168,8 +169,7 @@ def load(
     """
     if name not in LOADERS:
         raise HdsrError(f"unknown model {name!r}: expected one of {', '.join(LOADERS)}")
-    if scale not in network.SCALES:
-        raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+    check_scale(scale)
     check_precision(precision)
     chosen = chosen_weights(name, weights)
     return LOADERS[name].load(Request(name, scale, chosen, torch_device(device), precision, root))

@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.errors import HdsrError
 from hdsr.layers import DynamicConv2d
+from hdsr.scales import check_scale
 
-SCALES = (2, 3, 4)
 RGB_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean color of DIV2K in 0..1, taken off before the network and put back after it."""
 
@@ -108,8 +107,7 @@ class HDSRNet(nn.Module):
 
     def __init__(self, scale: int) -> None:
         super().__init__()
-        if scale not in SCALES:
-            raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+        check_scale(scale)
         self.scale = scale
         self.upper = UpperNetwork(channels=64)
         self.lower = LowerNetwork(channels=64)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.baselines.parts import MeanShiftedNetwork, conv3x3, fill, upsampler
-from hdsr.network import SCALES
+from hdsr.scales import SCALES
 
 GROUPS = 4
 STEPS = 3

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hdsr.baselines.parts import upsampler
 from hdsr.checkpoint import check_tensors, load_tensors
 from hdsr.errors import HdsrError
-from hdsr.network import SCALES
+from hdsr.scales import check_scale
 
 KERNEL_PX = 21
 SMALLEST_PX = 7
@@ -227,8 +227,7 @@ class DCLS(nn.Module):
 
     def __init__(self, scale: int) -> None:
         super().__init__()
-        if scale not in SCALES:
-            raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+        check_scale(scale)
         self.scale = scale
         self.restorer = Restorer(scale, primary=64, secondary=16)
         self.estimator = KernelEstimator(channels=64)

@@ -1,5 +1,6 @@
 """What several of the compared networks have in common."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from torch import Tensor, nn
 
 from hdsr.checkpoint import check_mean_shift, check_tensors, load_tensors
 from hdsr.errors import HdsrError
-from hdsr.network import RGB_MEAN, SCALES
+from hdsr.network import RGB_MEAN
+from hdsr.scales import check_scale
 
 
-class MeanShiftedNetwork(nn.Module):
+class MeanShiftedNetwork(nn.Module, ABC):
     """A network that works on RGB in 0..1 less the mean color; subclasses say how in `enlarge`.
 
     Args:
@@ -27,17 +29,16 @@ class MeanShiftedNetwork(nn.Module):
 
     def __init__(self, scale: int) -> None:
         super().__init__()
-        if scale not in SCALES:
-            raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+        check_scale(scale)
         self.scale = scale
         self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
         return 255 * (self.enlarge(image / 255 - self.mean) + self.mean)
 
+    @abstractmethod
     def enlarge(self, image: Tensor) -> Tensor:
         """RGB in 0..1 less the mean, LR to SR."""
-        raise NotImplementedError
 
 
 def conv3x3(inputs: int, outputs: int, bias: bool = False, groups: int = 1) -> nn.Conv2d:

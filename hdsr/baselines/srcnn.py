@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.errors import HdsrError
-from hdsr.network import SCALES
+from hdsr.scales import check_scale
 
 
 class SRCNN(nn.Module):
@@ -31,8 +30,7 @@ class SRCNN(nn.Module):
 
     def __init__(self, scale: int) -> None:
         super().__init__()
-        if scale not in SCALES:
-            raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+        check_scale(scale)
         self.scale = scale
         self.extract = nn.Conv2d(1, 64, 9)
         self.map = nn.Conv2d(64, 32, 5)

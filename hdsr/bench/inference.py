@@ -11,8 +11,9 @@ from hdsr.bench.forms import CPU, DTYPES, FOLDED, PUBLISHED, batch_of_one, call_
 from hdsr.bench.rows import Request, Row, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.latency import Call, time_calls, time_ratios
-from hdsr.network import SCALES, HDSRNet
+from hdsr.network import HDSRNet
 from hdsr.runners import Precision
+from hdsr.scales import SCALES
 
 ONNX = "ONNX Runtime"
 VARIANTS: tuple[tuple[str, Precision], ...] = (
