@@ -10,15 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from hdsr import checkpoint, config, quality, results, tables
+from hdsr import checkpoint, quality, results, tables
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, sha256
-from hdsr.paths import OWN_WEIGHTS, PROJECT
-
-CONFIGS = PROJECT / "hdsr" / "configs"
-PUBLISHED_ROWS = PROJECT / "reports" / "published" / "rows" / "benchmarks.csv"
-HOW_ONLY = {"data", "tensorboard", "warm_start"}
-"""Keys of a configuration that weights do not record, or record in another form."""
+from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
+from hdsr.training_record import PUBLISHED_ROWS, changed_keys
 
 
 def renew() -> None:
@@ -71,7 +67,7 @@ def file_cells(path: Path) -> tuple[str, ...]:
     origin = f", from {about['warm_start']}" if about.get("warm_start") else ""
     return (
         path.name,
-        configuration_link(about["config"]) + origin,
+        configuration_link(path, about) + origin,
         f"{about['step']:,}",
         f"{about['minutes']:.0f}",
         f"{about['validation_psnr_db']:.2f}",
@@ -79,19 +75,12 @@ def file_cells(path: Path) -> tuple[str, ...]:
     )
 
 
-def configuration_link(recorded: dict[str, Any]) -> str:
-    """The configuration file that is nearest to what the weights recorded, and where it differs."""
-    made_by = config.validated(recorded | {"warm_start": "any"}, "the weights' header")
-    differing = {path: differences(made_by, config.load_config(path)) for path in CONFIGS.glob("*.yaml")}
-    nearest = min(differing, key=lambda path: (len(differing[path]), path.name))
-    link = f"[{nearest.stem}](../../hdsr/configs/{nearest.name})"
-    return f"{link} with other {', '.join(differing[nearest])}" if differing[nearest] else link
-
-
-def differences(one: config.TrainingConfig, other: config.TrainingConfig) -> list[str]:
-    """The keys in which two configurations differ."""
-    ours, theirs = (item.model_dump(exclude=HOW_ONLY) for item in (one, other))
-    return [key for key, value in ours.items() if value != theirs[key]]
+def configuration_link(path: Path, about: dict[str, Any]) -> str:
+    """The configuration that made a weights file, and the keys in which it has changed since."""
+    made_by = CONFIGS / f"{path.stem.replace('hdsrnet', 'cpu')}.yaml"
+    keys = [change.partition("=")[0] for change in changed_keys(made_by, about)]
+    link = f"[{made_by.stem}](../../hdsr/configs/{made_by.name})"
+    return f"{link} with other {', '.join(keys)}" if keys else link
 
 
 def quality_table(rows: pd.DataFrame) -> str:

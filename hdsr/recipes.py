@@ -10,7 +10,6 @@ from hdsr.config import TrainingConfig, load_config
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
 
-CONFIGS = Path(__file__).parent / "configs"
 FREE = {"data", "tensorboard", "save_every", "log_every", "seed", "validation", "channels_last"}
 """Keys of a configuration that do not change the recipe."""
 
@@ -34,7 +33,7 @@ def is_completed(path: Path) -> bool:
     log = path.parent / "log.csv"
     try:
         about = checkpoint.describe(path)
-        recipe = load_config(CONFIGS / f"paper_x{about['scale']}.yaml")
+        recipe = load_config(paths.CONFIGS / f"paper_x{about['scale']}.yaml")
     except HdsrError:
         return False
     if not log.is_file() or not follows(about.get("config", {}), recipe):

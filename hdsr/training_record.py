@@ -65,16 +65,18 @@ def weights_line(scale: int) -> dict[str, Any]:
 def command(scale: int, about: dict[str, Any]) -> str:
     """The commands that make a file which says `about` of itself; see `hdsr.checkpoint.describe`."""
     run = f"runs/cpu_x{scale}"
-    changes = "".join(f" --set {shlex.quote(change)}" for change in changed_keys(scale, about))
+    changes = "".join(
+        f" --set {shlex.quote(change)}" for change in changed_keys(CONFIGS / f"cpu_x{scale}.yaml", about)
+    )
     train = f"hdsr train hdsr/configs/cpu_x{scale}.yaml --out {run}{changes}"
     return f"{train} && hdsr pack {run}/weights.safetensors --out data/weights/{weights_path(scale).name}"
 
 
-def changed_keys(scale: int, about: dict[str, Any]) -> list[str]:
-    """Where a run's configuration differs from that of hdsr/configs, as `--set` takes it: "key=value"."""
-    present = load_config(CONFIGS / f"cpu_x{scale}.yaml")
+def changed_keys(path: Path, about: dict[str, Any]) -> list[str]:
+    """Where a run's configuration differs from that of a file, as `--set` takes it: "key=value"."""
+    present = load_config(path)
     stored = {**about["config"], "warm_start": about["warm_start"] and present.warm_start}
-    then = validated(stored, weights_path(scale).name)
+    then = validated(stored, "the weights' header")
     given, now = comparable(then), comparable(present)
     short = given | then.model_dump(mode="json", exclude_defaults=True)
     return [f"{key}={json.dumps(short[key])}" for key in given if given[key] != now[key]]

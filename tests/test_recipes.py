@@ -15,7 +15,7 @@ LAST_STEP = 1_200_000
 def write_run(folder: Path, last_step: int = LAST_STEP, **changes: object) -> Path:
     """The weights and the log of a run by the paper's recipe for x2, with changes."""
     config = load_config(
-        recipes.CONFIGS / "paper_x2.yaml", [f"{key}={value}" for key, value in changes.items()]
+        recipes.paths.CONFIGS / "paper_x2.yaml", [f"{key}={value}" for key, value in changes.items()]
     )
     stored = config.model_dump(mode="json", exclude_none=True)
     folder.mkdir()

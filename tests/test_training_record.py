@@ -15,16 +15,20 @@ from hdsr.config import load_config
 from hdsr.files import sha256
 
 
+def config_path(scale: int) -> Path:
+    return paths.CONFIGS / f"cpu_x{scale}.yaml"
+
+
 def described(scale: int, **changes: Any) -> dict[str, Any]:
     """What weights of the present configuration would say of themselves, with changes of it."""
-    config = load_config(paths.CONFIGS / f"cpu_x{scale}.yaml")
+    config = load_config(config_path(scale))
     stored = config.model_dump(mode="json", exclude={"data", "tensorboard", "warm_start"}, exclude_none=True)
     return {"config": stored | changes, "warm_start": config.warm_start and "weights.safetensors"}
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_present_configuration_needs_no_changes(scale: int) -> None:
-    assert training_record.changed_keys(scale, described(scale)) == []
+    assert training_record.changed_keys(config_path(scale), described(scale)) == []
     assert training_record.command(scale, described(scale)) == (
         f"hdsr train hdsr/configs/cpu_x{scale}.yaml --out runs/cpu_x{scale} && hdsr pack "
         f"runs/cpu_x{scale}/weights.safetensors --out data/weights/hdsrnet_x{scale}.safetensors"
@@ -33,7 +37,7 @@ def test_the_present_configuration_needs_no_changes(scale: int) -> None:
 
 def test_changed_keys_are_those_that_differ() -> None:
     changes = {"batch_size": 7, "learning_rate": 1e-5, "sets": [{"name": "T91", "weight": 2.0}]}
-    assert training_record.changed_keys(2, described(2, **changes)) == [
+    assert training_record.changed_keys(config_path(2), described(2, **changes)) == [
         'sets=[{"name": "T91", "weight": 2.0}]',
         "batch_size=7",
         "learning_rate=1e-05",
