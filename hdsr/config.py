@@ -91,7 +91,7 @@ class Validation(Settings):
 class Schedule(Settings):
     """Learning rate as a factor of its peak over the run."""
 
-    kind: Literal["linear", "cosine", "halving"] = "cosine"
+    kind: Literal["constant", "linear", "cosine", "halving"] = "cosine"
     """linear and cosine fall to zero at the end of the budget; halving is a staircase."""
     warmup_steps: int = Field(default=0, ge=0)
     halve_every: PositiveInt | None = None
@@ -126,6 +126,8 @@ class TrainingConfig(Settings):
 
     patch_px: PositiveInt
     """Side of the square HR patch, a multiple of the scale."""
+    draws: PositiveInt = 1
+    """Places that are drawn for a patch; the one with the most detail is taken."""
     batch_size: PositiveInt = 16
     """Patches per step, over all processes together."""
     steps: PositiveInt | None = None
@@ -158,6 +160,8 @@ class TrainingConfig(Settings):
     channels_last: bool = True
     folded: bool = True
     """Train through the folded reconstruction, the loss taken on all but the outermost ring of LR pixels."""
+    border_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the patches whose outermost ring the folded form takes into the loss, to stand for all rings."""
     seed: int = Field(default=0, ge=0)
     log_every: PositiveInt = 100
     save_every: PositiveInt = 500
@@ -175,6 +179,8 @@ class TrainingConfig(Settings):
                 raise ValueError(f"patch_px {form.patch_px} is not a multiple of scale {self.scale}")
         if self.head_steps and not self.warm_start:
             raise ValueError("head_steps goes with warm_start")
+        if self.border_share and not self.folded:
+            raise ValueError("border_share goes with folded: true; whole patches have their border in the loss")
         only_hdsrnet = ("folded", "unit_range", "head_steps")
         given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
         if self.network != "hdsrnet" and given:

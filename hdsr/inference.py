@@ -63,12 +63,20 @@ def folded_kernel(reconstruction: Reconstruction, scale: int) -> tuple[Tensor, T
     """
     exit_weight = reconstruction.exit.weight
     channels = exit_weight.shape[1]
-    impulses = exit_weight.new_zeros(channels + 1, channels, SIZE, SIZE)
+    impulses = exit_weight.new_zeros(channels, channels, SIZE, SIZE)
     impulses[range(channels), range(channels), REACH, REACH] = 1
-    response = F.pixel_unshuffle(reconstruction(impulses), scale)
-    constant = response[-1]
-    weight = (response[:-1] - constant).transpose(0, 1).flip(2, 3)
-    return weight.contiguous(memory_format=torch.channels_last), constant[:, REACH, REACH]
+    response = F.pixel_unshuffle(without_bias(reconstruction, impulses), scale)
+    weight = response.transpose(0, 1).flip(2, 3).contiguous(memory_format=torch.channels_last)
+    constant = F.pixel_unshuffle(reconstruction(torch.zeros_like(impulses[:1])), scale)
+    return weight, constant[0, :, REACH, REACH]
+
+
+def without_bias(reconstruction: Reconstruction, features: Tensor) -> Tensor:
+    """What the reconstruction makes of features, less what it makes of zeros away from the border."""
+    for layer in reconstruction.upsampler:
+        is_convolution = isinstance(layer, nn.Conv2d)
+        features = F.conv2d(features, layer.weight, padding=1) if is_convolution else layer(features)
+    return reconstruction.exit(features)
 
 
 def reconstruct_interior(features: Tensor, weight: Tensor, bias: Tensor, scale: int) -> Tensor:

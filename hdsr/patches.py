@@ -14,14 +14,30 @@ from hdsr.training_data import Pair, TrainingData
 Image = NDArray[np.uint8]
 
 
-def draw_patch(pair: Pair, lr_px: int, scale: int, random: np.random.Generator) -> tuple[Image, Image]:
-    """One aligned patch, flipped and transposed at random: LR (lr_px, lr_px, 3) and HR scale times that."""
-    top, left = (int(random.integers(size - lr_px + 1)) for size in pair.lr.shape[:2])
+def square(image: Image, top: int, left: int, side: int) -> Image:
+    """The square part of an image whose upper left pixel is (top, left)."""
+    return image[top : top + side, left : left + side]
+
+
+def detail(patch: Image) -> int:
+    """How much a patch varies: the sum of absolute differences of neighbors along both axes."""
+    values = patch.astype(np.int16)
+    return sum(int(np.abs(np.diff(values, axis=axis)).sum()) for axis in (0, 1))
+
+
+def draw_patch(
+    pair: Pair, lr_px: int, scale: int, random: np.random.Generator, draws: int = 1
+) -> tuple[Image, Image]:
+    """One aligned patch, flipped and transposed at random: LR (lr_px, lr_px, 3) and HR scale times that.
+
+    Of `draws` places that are drawn, the one whose LR has the most detail.
+    """
+    corners = [[int(random.integers(size - lr_px + 1)) for size in pair.lr.shape[:2]] for _ in range(draws)]
+    top, left = max(corners, key=lambda corner: detail(square(pair.lr, *corner, lr_px)))
     flip_up, flip_left, transpose = random.integers(2, size=3)
     patches = []
     for image, factor in ((pair.lr, 1), (pair.hr, scale)):
-        y, x, side = top * factor, left * factor, lr_px * factor
-        patch = image[y : y + side, x : x + side]
+        patch = square(image, top * factor, left * factor, lr_px * factor)
         patch = patch[:: -1 if flip_up else 1, :: -1 if flip_left else 1]
         patches.append(patch.swapaxes(0, 1) if transpose else patch)
     return patches[0], patches[1]
@@ -42,7 +58,11 @@ def draw_batch(
     )
     patches = [
         draw_patch(
-            data.pairs[index], lr_px, config.input_scale, np.random.default_rng([config.seed, step, place])
+            data.pairs[index],
+            lr_px,
+            config.input_scale,
+            np.random.default_rng([config.seed, step, place]),
+            config.draws,
         )
         for place, index in enumerate(chosen)
         if place % world == rank

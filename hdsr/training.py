@@ -26,7 +26,8 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from hdsr.checkpoint import load, save
+from hdsr.allocator import keep_freed_memory
+from hdsr.checkpoint import describe, load, save
 from hdsr.config import TrainingConfig, validated
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
@@ -66,6 +67,8 @@ def rate_factor(config: TrainingConfig, step: int, fraction: float) -> float:
     schedule = config.schedule
     warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
     fraction = min(max(fraction, 0.0), 1.0)
+    if schedule.kind == "constant":
+        return warmup
     if schedule.kind == "linear":
         return warmup * (1 - fraction)
     if schedule.kind == "cosine":
@@ -73,13 +76,18 @@ def rate_factor(config: TrainingConfig, step: int, fraction: float) -> float:
     return warmup * 0.5 ** (step // schedule.halve_every)
 
 
-def warm_start(network: nn.Module, path: str) -> None:
-    """Copy the weights in `path`; those of another scale lend all but the upsampler."""
+def warm_start(network: nn.Module, path: str) -> dict[str, Any] | None:
+    """Copy the weights in `path`; those of another scale lend all but the upsampler.
+
+    Returns:
+        What a .safetensors file says of itself, so that weights can tell how their ancestors were made.
+    """
     source = load(path, type(network))
     tensors = source.state_dict()
     if source.scale != network.scale:
         tensors = {key: value for key, value in tensors.items() if "upsampler" not in key}
     network.load_state_dict(tensors, strict=source.scale == network.scale)
+    return describe(path) if Path(path).suffix == ".safetensors" else None
 
 
 @torch.inference_mode()
@@ -111,8 +119,9 @@ class Run:
         torch.manual_seed(config.seed)
         self.trainable = TRAINABLES[config.network]
         self.network = self.trainable.kind(config.scale)
+        self.started_from = None
         if config.warm_start:
-            warm_start(self.network, config.warm_start)
+            self.started_from = warm_start(self.network, config.warm_start)
         elif config.unit_range:
             scale_to_unit_range(self.network)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
@@ -214,6 +223,7 @@ class Run:
         return {
             "config": self.config.model_dump(mode="json", exclude=left_out, exclude_none=True),
             "warm_start": "/".join(Path(self.config.warm_start or "").parts[-2:]) or None,
+            "started_from": self.started_from,
             "step": self.progress.step,
             "minutes": round(self.progress.seconds / 60, 1),
             "training_data_sha256": self.data.sha256,
@@ -341,6 +351,7 @@ def train(
         KeyboardInterrupt: after SIGINT or SIGTERM, once the state is saved.
     """
     out = Path(out)
+    keep_freed_memory()
     accelerator = new_accelerator(config, out)
     check_shares(config, accelerator.num_processes)
     state = prepare_folder(out, resume)

@@ -98,7 +98,6 @@ def test_gradients_through_the_fold_are_those_of_the_stages(scale: int) -> None:
     hr = 255 * torch.rand(2, 3, 8 * scale, 8 * scale, dtype=torch.float64)
     inner = (..., slice(scale, -scale), slice(scale, -scale))
     expected = torch.autograd.grad((network(lr)[inner] - hr[inner]).abs().mean(), list(network.parameters()))
-    # The loss itself is in float32, so gradients agree to its rounding.
     found = torch.autograd.grad(PatchLoss(network, folded=True)(lr, hr), list(network.parameters()))
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6 * b.abs().max().item())

@@ -31,3 +31,28 @@ def test_the_patch_loss_is_the_mean_absolute_error(folded: bool) -> None:
     error = (network(lr) - hr).abs()
     expected = error[..., 2:-2, 2:-2].mean() if folded else error.mean()
     assert PatchLoss(network, folded)(lr, hr).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_with_all_borders_the_folded_loss_is_that_of_whole_patches(scale: int) -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(scale)
+    lr, hr = 255 * torch.rand(2, 3, 7, 6), 255 * torch.rand(2, 3, 7 * scale, 6 * scale)
+    losses = PatchLoss(network, folded=False), PatchLoss(network, folded=True, border_share=1.0)
+    whole, with_border = (loss(lr, hr) for loss in losses)
+    assert with_border.item() == pytest.approx(whole.item(), rel=1e-5)
+    parameters = list(network.parameters())
+    expected, found = (torch.autograd.grad(loss, parameters) for loss in (whole, with_border))
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-3 * float(one.abs().max()))
+
+
+def test_some_borders_stand_for_all() -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(2)
+    lr, hr = 255 * torch.rand(4, 3, 8, 8), 255 * torch.rand(4, 3, 16, 16)
+    error = (network(lr) - hr).abs()
+    interior = error[..., 2:-2, 2:-2].sum()
+    ring = error[:2].sum() - error[:2, ..., 2:-2, 2:-2].sum()
+    expected = (interior + 2 * ring) / hr.numel()
+    assert PatchLoss(network, True, border_share=0.5)(lr, hr).item() == pytest.approx(expected.item(), rel=1e-4)

@@ -72,6 +72,8 @@ def test_unit_range_is_the_training_of_the_same_network_on_images_in_0_to_1() ->
     scale_to_unit_range(scaled)
     image = 255 * torch.rand(1, 3, 8, 8)
     with torch.no_grad():
+        for block in plain.upper.blocks:  # the attention goes by means in 0..255 all the same
+            block.dynamic.attention.squeeze.weight *= 255
         small = plain((image - plain.mean) / 255 + plain.mean) - plain.mean
         torch.testing.assert_close(scaled(image) - scaled.mean, 255 * small, rtol=1e-4, atol=1e-3)
     (adam,) = build_optimizers(scaled, config("adam", unit_range=True, learning_rate=1e-3))
@@ -80,6 +82,8 @@ def test_unit_range_is_the_training_of_the_same_network_on_images_in_0_to_1() ->
     assert rates[id(scaled.reconstruction.exit.weight)] == pytest.approx(0.255)
     assert rates[id(scaled.upper.blocks[0].dynamic.bias)] == pytest.approx(1e-2)
     assert rates[id(scaled.lower.layers[7].weight)] == pytest.approx(1e-3)
+    assert rates[id(scaled.upper.blocks[0].dynamic.attention.squeeze.weight)] == pytest.approx(2.55e-2)
+    assert rates[id(scaled.upper.blocks[0].dynamic.attention.excite.weight)] == pytest.approx(1e-4)
 
 
 def test_stacked_muon_is_pytorchs_muon() -> None:

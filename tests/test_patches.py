@@ -37,6 +37,18 @@ def test_lr_and_hr_show_the_same_place() -> None:
     assert len(seen) > 55
 
 
+def test_the_place_with_the_most_detail_is_taken() -> None:
+    lr = np.zeros((8, 40, 3), np.uint8)
+    lr[::2, 32:] = 200  # stripes in a fifth of an otherwise flat image
+    pair = Pair("flat", lr, lr.repeat(2, axis=0).repeat(2, axis=1))
+    shares = []
+    for draws in (1, 16):
+        patches = [draw_patch(pair, 8, 2, np.random.default_rng(i), draws)[0] for i in range(60)]
+        shares.append(np.mean([patch.any() for patch in patches]))
+    assert shares[0] < 0.7
+    assert shares[1] == 1
+
+
 def test_all_eight_orientations_occur() -> None:
     lr = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
     pair = Pair("one", lr, lr.repeat(2, axis=0).repeat(2, axis=1))
