@@ -32,8 +32,9 @@ def read_log(path: str | Path) -> pd.DataFrame:
 
 
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Logs of the runs that made the weights that ship, by scale as `×2`."""
-    return {f"×{scale}": read_log(OWN_WEIGHTS / "logs" / f"cpu_x{scale}.csv") for scale in scales}
+    """Logs of the runs that made the weights that ship: of the trunk, then by scale as `×2`."""
+    runs = {"trunk": "cpu_trunk"} | {f"×{scale}": f"cpu_x{scale}" for scale in scales}
+    return {label: read_log(OWN_WEIGHTS / "logs" / f"{run}.csv") for label, run in runs.items()}
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:

@@ -14,7 +14,7 @@ from hdsr import checkpoint, quality, results, tables
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, sha256
 from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
-from hdsr.training_record import PUBLISHED_ROWS, changed_keys
+from hdsr.training_record import PUBLISHED_ROWS, changed_keys, spent
 
 
 def renew() -> None:
@@ -68,8 +68,8 @@ def file_cells(path: Path) -> tuple[str, ...]:
     return (
         path.name,
         configuration_link(path, about) + origin,
-        f"{about['step']:,}",
-        f"{about['minutes']:.0f}",
+        f"{spent(about, 'step'):,}",
+        f"{spent(about, 'minutes'):.0f}",
         f"{about['validation_psnr_db']:.2f}",
         sha256(path),
     )

@@ -40,7 +40,8 @@ def weights(scales: Sequence[int]) -> Table:
     )
     titles = {"validation_psnr_db": "held-out PSNR (dB)", "held_out": "held-out images", "sha256": "SHA-256"}
     note = "Each command is read from the file's own header; --set says where it differs from the "
-    note += "configuration as it is now. A budget of minutes takes another number of steps elsewhere."
+    note += "configuration as it is now. A budget of minutes takes another number of steps elsewhere. "
+    note += "Steps and minutes are those of all commands together."
     caption = "The weights that ship, and the commands that made them"
     return Table("training_weights", caption, numbers, printed.rename(columns=titles), (note,))
 
@@ -52,8 +53,8 @@ def weights_line(scale: int) -> dict[str, Any]:
     return {
         "file": path.name,
         "command": command(scale, about),
-        "steps": about["step"],
-        "minutes": about["minutes"],
+        "steps": spent(about, "step"),
+        "minutes": round(spent(about, "minutes"), 1),
         "validation_psnr_db": about["validation_psnr_db"],
         "held_out": about["config"]["validation"]["images"],
         "commit": about["commit"],
@@ -64,12 +65,24 @@ def weights_line(scale: int) -> dict[str, Any]:
 
 def command(scale: int, about: dict[str, Any]) -> str:
     """The commands that make a file which says `about` of itself; see `hdsr.checkpoint.describe`."""
-    run = f"runs/cpu_x{scale}"
-    changes = "".join(
-        f" --set {shlex.quote(change)}" for change in changed_keys(CONFIGS / f"cpu_x{scale}.yaml", about)
-    )
-    train = f"hdsr train hdsr/configs/cpu_x{scale}.yaml --out {run}{changes}"
-    return f"{train} && hdsr pack {run}/weights.safetensors --out data/weights/{weights_path(scale).name}"
+    name = f"cpu_x{scale}"
+    ancestor = about.get("started_from")
+    steps = [training_command(Path(about["warm_start"]).parent.name, ancestor)] if ancestor else []
+    steps.append(training_command(name, about))
+    steps.append(f"hdsr pack runs/{name}/weights.safetensors --out data/weights/{weights_path(scale).name}")
+    return " && ".join(steps)
+
+
+def training_command(name: str, about: dict[str, Any]) -> str:
+    """The call of `hdsr train` with the configuration of that name whose weights say `about` of themselves."""
+    changes = changed_keys(CONFIGS / f"{name}.yaml", about)
+    settings = "".join(f" --set {shlex.quote(change)}" for change in changes)
+    return f"hdsr train hdsr/configs/{name}.yaml --out runs/{name}{settings}"
+
+
+def spent(about: dict[str, Any] | None, key: str) -> float:
+    """Steps ("step") or minutes ("minutes") of a run and of those that it started from."""
+    return about[key] + spent(about.get("started_from"), key) if about else 0
 
 
 def changed_keys(path: Path, about: dict[str, Any]) -> list[str]:

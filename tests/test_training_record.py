@@ -35,6 +35,16 @@ def test_the_present_configuration_needs_no_changes(scale: int) -> None:
     )
 
 
+def test_the_run_that_it_started_from_is_made_first_and_counted() -> None:
+    trunk = load_config(paths.CONFIGS / "cpu_trunk.yaml").model_dump(mode="json", exclude_none=True)
+    ancestor = {"config": trunk | {"minutes": 7}, "warm_start": None, "step": 500, "minutes": 7.0}
+    about = described(3) | {"warm_start": "cpu_trunk/weights.safetensors", "started_from": ancestor}
+    first, second, _ = training_record.command(3, about).split(" && ")
+    assert first == "hdsr train hdsr/configs/cpu_trunk.yaml --out runs/cpu_trunk --set minutes=7.0"
+    assert second == "hdsr train hdsr/configs/cpu_x3.yaml --out runs/cpu_x3"
+    assert training_record.spent(about | {"step": 200}, "step") == 700
+
+
 def test_changed_keys_are_those_that_differ() -> None:
     changes = {"batch_size": 7, "learning_rate": 1e-5, "sets": [{"name": "T91", "weight": 2.0}]}
     assert training_record.changed_keys(config_path(2), described(2, **changes)) == [
