@@ -290,10 +290,14 @@ def cut_log(path: Path, step: int) -> None:
 
 
 def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, stored_sha256: str) -> None:
-    """Refuse to resume a run under another configuration or on other images."""
+    """Refuse to resume a run under another configuration or on other images.
+
+    A run at a constant rate may be prolonged: nothing that it does depends on its budget.
+    """
+    budget_free = config.schedule.kind == "constant" and config.late is None
+    free = {*PLACES, "steps", "minutes"} if budget_free else PLACES
     given, before = (
-        item.model_dump(mode="json", exclude=PLACES)
-        for item in (config, validated(stored, "the saved state"))
+        item.model_dump(mode="json", exclude=free) for item in (config, validated(stored, "the saved state"))
     )
     for key, value in given.items():
         if value != before[key]:

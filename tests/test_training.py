@@ -221,6 +221,18 @@ def test_a_folder_is_not_overwritten_and_a_run_not_mixed_with_another(root: Path
         run(root, tmp_path / "run", resume=True, steps=2, learning_rate=0.5)
 
 
+def test_a_run_at_a_constant_rate_may_be_prolonged_and_no_other(root: Path, tmp_path: Path) -> None:
+    constant = {"schedule": {"kind": "constant"}, "late": None}
+    run(root, tmp_path / "two", steps=4, **constant)
+    run(root, tmp_path / "two", resume=True, steps=8, **constant)
+    run(root, tmp_path / "one", steps=8, **constant)
+    ends = [training.load_state(tmp_path / out)["network"] for out in ("one", "two")]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+    run(root, tmp_path / "falling", steps=4)
+    with pytest.raises(HdsrError, match="cannot resume: steps was 4, now 8"):
+        run(root, tmp_path / "falling", resume=True, steps=8)
+
+
 def test_a_state_from_before_a_key_existed_resumes(root: Path, tmp_path: Path) -> None:
     now = config(root).model_dump(mode="json")
     before = {key: value for key, value in now.items() if key != "tensorboard"}
