@@ -26,7 +26,11 @@ class Trainable:
 
 
 TRAINABLES = {
-    "hdsrnet": Trainable(HDSRNet, lambda network, config: PatchLoss(network, config.folded, config.border_share), fold),
+    "hdsrnet": Trainable(
+        HDSRNet,
+        lambda network, config: PatchLoss(network, config.folded, config.border_share, config.leak),
+        fold,
+    ),
     "srcnn": Trainable(SRCNN, lambda network, config: LumaLoss(network), LumaToRgb),
 }
 """By the word that a configuration says."""

@@ -55,4 +55,6 @@ def test_some_borders_stand_for_all() -> None:
     interior = error[..., 2:-2, 2:-2].sum()
     ring = error[:2].sum() - error[:2, ..., 2:-2, 2:-2].sum()
     expected = (interior + 2 * ring) / hr.numel()
-    assert PatchLoss(network, True, border_share=0.5)(lr, hr).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert PatchLoss(network, True, border_share=0.5)(lr, hr).item() == pytest.approx(
+        expected.item(), rel=1e-4
+    )
