@@ -161,7 +161,7 @@ class TrainingConfig(Settings):
     folded: bool = True
     """Train through the folded reconstruction, the loss taken on all but the outermost ring of LR pixels."""
     border_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of the patches whose outermost ring the folded form takes into the loss, to stand for all rings."""
+    """Share of the patches whose outermost ring the folded form takes into the loss, to stand for all."""
     leak: float = Field(default=0.0, ge=0, lt=1)
     """Share of the gradient that passes the upper sub-network's ReLUs where they give zero."""
     seed: int = Field(default=0, ge=0)
@@ -185,7 +185,7 @@ class TrainingConfig(Settings):
             raise ValueError(
                 "border_share goes with folded: true; whole patches have their border in the loss"
             )
-        only_hdsrnet = ("folded", "unit_range", "head_steps")
+        only_hdsrnet = ("folded", "unit_range", "head_steps", "leak")
         given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
         if self.network != "hdsrnet" and given:
             raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")

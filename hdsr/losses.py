@@ -63,15 +63,15 @@ class PatchLoss(nn.Module):
         self.leak = leak
 
     def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
-        network = self.network
-        if not self.folded:
-            return F.l1_loss(network(lr).float(), hr)
         features = self.features(lr)
+        if not self.folded:
+            sr = self.network.reconstruction(features) + self.network.mean
+            return F.l1_loss(sr.float(), hr)
         with torch.autocast(lr.device.type, enabled=False):
             return self.folded_error(features.to(hr.dtype), hr)
 
     def features(self, lr: Tensor) -> Tensor:
-        """`HDSRNet.features`; with a leak, the upper sub-network's ReLUs let some gradient through at zero."""
+        """`HDSRNet.features`; with a leak, the upper sub-network's dead units get some gradient."""
         if not self.leak:
             return self.network.features(lr)
         centered = lr - self.network.mean

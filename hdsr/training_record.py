@@ -74,7 +74,7 @@ def command(scale: int, about: dict[str, Any]) -> str:
 
 
 def training_command(name: str, about: dict[str, Any]) -> str:
-    """The call of `hdsr train` with the configuration of that name whose weights say `about` of themselves."""
+    """The call of `hdsr train`, by a configuration's name, whose weights say `about` of themselves."""
     changes = changed_keys(CONFIGS / f"{name}.yaml", about)
     settings = "".join(f" --set {shlex.quote(change)}" for change in changes)
     return f"hdsr train hdsr/configs/{name}.yaml --out runs/{name}{settings}"

@@ -87,6 +87,11 @@ def test_one_line_names_what_is_wrong(minimal: Path, override: str, complaint: s
     assert "\n" not in str(raised.value)
 
 
+def test_whole_patches_need_no_share_of_borders(minimal: Path) -> None:
+    with pytest.raises(HdsrError, match="border_share goes with folded: true"):
+        load_config(minimal, ["folded=false", "border_share=0.5"])
+
+
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "scale: [", "\x00", "3: 4\n"])
 def test_files_that_are_no_configuration(tmp_path: Path, content: str) -> None:
     path = tmp_path / "bad.yaml"
