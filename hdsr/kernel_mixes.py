@@ -47,29 +47,29 @@ class Mixes:
 
 
 @torch.inference_mode()
-def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], list[int]]:
-    """Shares of an image, (layers, kernels), each row summing to 1, and the live units behind each row.
+def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Shares of an image, (layers, kernels), each row summing to 1, and which units behind it are live.
 
-    Units are the outputs of the attention's hidden layer; where none is above zero, the mix is uniform
-    whatever the image. Only the upper network is run.
+    Units, (layers, units), are the outputs of the attention's hidden layer: live are those above zero; where
+    there is none, the mix is uniform whatever the image. Only the upper network is run.
 
     Args:
         network: in float32, on the CPU.
         lr: uint8 RGB, (height, width, 3).
     """
     shares: list[Tensor] = []
-    live: list[int] = []
+    live: list[Tensor] = []
     hooks = []
     for attention in (module for module in network.modules() if isinstance(module, KernelAttention)):
         hooks.append(attention.register_forward_hook(lambda _, __, output: shares.append(output[0])))
         units = attention.squeeze
-        hooks.append(units.register_forward_hook(lambda _, __, output: live.append(int((output > 0).sum()))))
+        hooks.append(units.register_forward_hook(lambda _, __, output: live.append(output.flatten() > 0)))
     try:
         network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.stack(shares).numpy(), live
+    return torch.stack(shares).numpy(), torch.stack(live).numpy()
 
 
 def measure(settings: NetworkSettings) -> Mixes:
@@ -104,7 +104,7 @@ def mixes_of(network: HDSRNet, source: str, settings: NetworkSettings) -> Iterat
             shares, live = kernel_mix(network, lr)
             for (layer, kernel), share in np.ndenumerate(shares):
                 place = {"layer": layer + 1, "kernel": kernel + 1}
-                yield about | place | {"share": float(share), "live_units": live[layer]}
+                yield about | place | {"share": float(share), "live_units": int(live[layer].sum())}
 
 
 def keep(rows: pd.DataFrame, path: Path) -> None:
