@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -38,7 +39,9 @@ PLACE_PX = 64
 """Side of the place that a photograph is shown at."""
 GROUP = ["weights", "scale", "dataset"]
 CLEAR_RANK = 0.8
-"""Rank correlation from which on a trend is called one."""
+"""Spearman's rank correlation of the tenths from which on they are said to rise or fall."""
+SIGNIFICANT = 0.05
+"""The p-value below which images are said to have a trend."""
 DIGITS = 6
 """Significant digits of energies and errors in a row."""
 BIN_COLUMNS = [*GROUP, "weights_sha256", "code_version", "images_sha256", "bin", "low", "high", "blocks"]
@@ -249,7 +252,8 @@ def bin_words(part: pd.DataFrame) -> str:
         return f"{first} in dB the gain rises with the energy ({ends})."
     if rank <= -CLEAR_RANK:
         return f"{first} in dB the gain falls with the energy ({ends})."
-    return f"{first} in dB the gain is largest in tenth {peak['bin']} ({peak['gain_db']:+.2f} dB; {ends})."
+    largest = f"largest in tenth {peak['bin']}, {peak['gain_db']:+.2f} dB"
+    return f"{first} in dB the gain does not follow the energy ({largest}; {ends})."
 
 
 def image_words(images: pd.DataFrame) -> str:
@@ -260,13 +264,12 @@ def image_words(images: pd.DataFrame) -> str:
     )
     if len(images) < 3:
         return f"Images gain {spread}."
-    test = stats.spearmanr(images["energy"], images["gain_db"])
-    trend = "no clear trend" if test.pvalue >= 0.05 else "more" if test.statistic > 0 else "less"
-    ending = "" if trend == "no clear trend" else " with more energy"
-    return (
-        f"Images gain {spread}: {trend}{ending} (rank correlation {test.statistic:+.2f}, "
-        f"p = {test.pvalue:.2g}, n = {len(images)})."
-    )
+    test = stats.kendalltau(images["energy"], images["gain_db"])
+    trend = "more with more energy" if test.statistic > 0 else "less with more energy"
+    if not test.pvalue < SIGNIFICANT:
+        trend = "no clear trend with the energy"
+    numbers = f"Kendall's rank correlation {test.statistic:+.2f}, p = {test.pvalue:.2g}, n = {len(images)}"
+    return f"Images gain {spread}: {trend} ({numbers})."
 
 
 def drawing(bins: pd.DataFrame, images: pd.DataFrame, weights: str) -> Drawing:
@@ -299,9 +302,12 @@ def plot_images(axes: Axes, images: pd.DataFrame) -> None:
         axes.scatter(part["energy"], part["gain_db"], s=10, color=f"C{scale - 2}", label=f"×{scale}")
     axes.axhline(0, color="black", lw=0.7, zorder=0)
     axes.set(xscale="log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("mean squared gradient of Y", fontsize=8)
     axes.set_ylabel("gain over bicubic (dB)", fontsize=8)
-    axes.tick_params(which="both", labelsize=8)
+    axes.tick_params(labelsize=8)
     axes.legend(fontsize=7)
 
 
@@ -339,22 +345,22 @@ def table(bins: pd.DataFrame) -> Table:
 
 
 def extremes(settings: DynamicsSettings, measured: Measurement, images: pd.DataFrame) -> Iterator[Drawing]:
-    """The images with the largest and the smallest gain of each set, at the largest scale.
+    """The images with the largest and the smallest gain at the largest scale, for each source of weights.
 
     Args:
         settings: whose report holds the SR images.
         measured: whose rows say what they are.
         images: see `by_image`.
     """
-    here = images[images["scale"] == max(settings.scales)]
-    rows = measured.rows[measured.rows["model"] == MODEL]
-    for place, part in here.groupby(GROUP, sort=False):
+    rows = measured.rows
+    for weights, part in images[images["scale"] == images["scale"].max()].groupby("weights", sort=False):
         chosen = [part.loc[part["gain_db"].idxmax()], part.loc[part["gain_db"].idxmin()]]
-        same = (rows[GROUP] == list(place)).all(axis=1)
-        wanted = rows[same & rows["image"].isin([line["image"] for line in chosen])]
-        found = {row["image"]: (row, hr) for row, hr in shown(settings, wanted)}
-        panels = [pictures(settings, measured.rows, *found[line["image"]]) for line in chosen]
-        yield photographs(f"dynamics_extremes_{Path(place[0]).stem}_{place[2]}", panels, chosen)
+        trios = []
+        for line in chosen:
+            same = (rows[[*GROUP, "image", "model"]] == [*line[[*GROUP, "image"]], MODEL]).all(axis=1)
+            ((row, hr),) = shown(settings, rows[same])
+            trios.append(pictures(settings, rows, row, hr))
+        yield photographs(f"dynamics_extremes_{Path(weights).stem}", trios, chosen)
 
 
 def pictures(
@@ -364,12 +370,13 @@ def pictures(
     return hr, saved_image(settings, bicubic_row(rows, row)), saved_image(settings, row)
 
 
-def most_changed(hr: Image, bicubic: Image, sr: Image, largest: bool) -> tuple[int, int]:
+def most_changed(hr: Image, bicubic: Image, sr: Image, crop_px: int, largest: bool) -> tuple[int, int]:
     """Left upper corner (x, y) of the place where the squared error falls most, or least of all."""
-    fallen = block_means(squared_error(bicubic, hr) - squared_error(sr, hr), PLACE_PX)
-    index = fallen.argmax() if largest else fallen.argmin()
-    row, column = np.unravel_index(index, fallen.shape)
-    return int(column) * PLACE_PX, int(row) * PLACE_PX
+    inside = slice(crop_px, -crop_px or None)
+    fallen = squared_error(bicubic, hr) - squared_error(sr, hr)
+    places = block_means(fallen[inside, inside], PLACE_PX)
+    row, column = np.unravel_index(places.argmax() if largest else places.argmin(), places.shape)
+    return crop_px + int(column) * PLACE_PX, crop_px + int(row) * PLACE_PX
 
 
 def photographs(name: str, panels: list[tuple[Image, Image, Image]], chosen: list[pd.Series]) -> Photographs:
@@ -377,11 +384,11 @@ def photographs(name: str, panels: list[tuple[Image, Image, Image]], chosen: lis
     figure = Figure(figsize=(WIDTH_IN, 5.4), layout="constrained")
     lines = []
     for axes, trio, line in zip(figure.subplots(2, 4), panels, chosen, strict=True):
-        x, y = most_changed(*trio, largest=line is chosen[0])
+        x, y = most_changed(*trio, crop_px=line["scale"], largest=line is chosen[0])
         lines += [picture_line(line, label, x, y) for label in ("HR", "Bicubic", "HDSRNet")]
         draw_line(axes, trio, line, (x, y))
     first = chosen[0]
-    title = f"Largest and smallest gain over bicubic on {first['dataset']}, ×{first['scale']}"
+    title = f"Largest and smallest gain over bicubic, ×{first['scale']}"
     figure.suptitle(f"{title}, HDSRNet, {source_label(first['weights'])}", fontsize=11)
     return Photographs(name, figure, pd.DataFrame(lines))
 
@@ -397,7 +404,7 @@ def draw_line(
     """One image, framed where the panels beside it are cut out."""
     x, y = place
     cut = [picture[y : y + PLACE_PX, x : x + PLACE_PX] for picture in trio]
-    titles = [f"{line['image']}: {line['gain_db']:+.2f} dB", "HR", "bicubic", "HDSRNet"]
+    titles = [f"{line['image']} of {line['dataset']}: {line['gain_db']:+.2f} dB", "HR", "bicubic", "HDSRNet"]
     for panel, picture, title in zip(axes, [trio[0], *cut], titles, strict=True):
         panel.imshow(picture, interpolation="nearest")
         panel.set_title(title, fontsize=9)
