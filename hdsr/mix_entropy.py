@@ -36,7 +36,7 @@ IDENTITY = ["weights_sha256", "lr_sha256", "code_version"]
 """What a mix depends on."""
 SHARES = [f"share_{kernel}" for kernel in (1, 2, 3, 4)]
 COLUMNS = [*GROUP, "weights_sha256", "role", "dataset", "image", "lr_sha256", "code_version", "layer"]
-COLUMNS += [*SHARES, "live"]
+COLUMNS += [*SHARES, "live", "inputs"]
 DIGITS = 7
 """Decimals of a share: the last bits differ with the number of threads."""
 PROTOCOL = code_version(layers, network, kernel_mix)
@@ -65,8 +65,8 @@ def measure(settings: DynamicsSettings, progress: bool = True) -> pd.DataFrame:
 
     Returns:
         One line per image and layer, COLUMNS; `live` has a 1 for each unit of the attention's hidden layer
-        that is above zero, and a 0 for each other. Training images share a line: the mean of their shares,
-        the units that are live on any of them.
+        that is above zero, and a 0 for each other; `inputs` counts the channels before the convolution that
+        are above zero anywhere. Training images share a line: the mean of their shares, what is live on any.
     """
     path = settings.report / "rows" / "dynamics_mixes.csv"
     known = stored(path)
@@ -90,7 +90,7 @@ def stored(path: Path) -> dict[tuple[object, ...], Lines]:
     )
     if list(rows.columns) != COLUMNS:
         return {}
-    wanted = ["layer", *SHARES, "live"]
+    wanted = ["layer", *SHARES, "live", "inputs"]
     groups = rows.drop_duplicates([*IDENTITY, "layer"]).groupby(IDENTITY, sort=False)
     return {key: list(part[wanted].itertuples(index=False, name=None)) for key, part in groups}
 
@@ -110,15 +110,12 @@ def rows_of(
 
 
 def mean_lines(subject: Subject, images: Sequence[Image]) -> Iterator[tuple[object, ...]]:
-    """Layer, mean shares and the units that are live on any of the images, layer by layer."""
-    shares, live = zip(*(kernel_mix(subject.network, image) for image in images), strict=True)
-    means = np.mean(shares, axis=0, dtype=np.float64)
-    for layer, (mix, units) in enumerate(zip(means, np.any(live, axis=0), strict=True), start=1):
-        yield (
-            layer,
-            *(round(float(share), DIGITS) for share in mix),
-            "".join(str(int(unit)) for unit in units),
-        )
+    """Layer, mean shares, and the units and number of inputs that are live on any of the images."""
+    shares, live, inputs = zip(*(kernel_mix(subject.network, image) for image in images), strict=True)
+    means, counts = np.mean(shares, axis=0, dtype=np.float64), np.any(inputs, axis=0).sum(axis=1)
+    for index, units in enumerate(np.any(live, axis=0)):
+        rounded = (round(float(share), DIGITS) for share in means[index])
+        yield (index + 1, *rounded, "".join(str(int(unit)) for unit in units), int(counts[index]))
 
 
 def pictures(settings: DynamicsSettings, scale: int) -> Iterator[tuple[Place, list[Image]]]:
@@ -186,24 +183,26 @@ def by_layer(rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: weights, scale, layer, largest, differs (see `hdsr.kernel_mixes.spread`), entropy_bits (mean over
     images), image_bits (of what it lacks to a uniform mix's, as much tells one image from another: the
-    entropy of the mean mix less the mean entropy), units, dead (units that are live on no image), n (images).
+    entropy of the mean mix less the mean entropy), units, dead (units that are live on no image),
+    inputs (channels before the convolution, the most that are live in an image), n (images).
     """
     tested = rows[rows["role"] == TESTED]
     groups = tested.groupby([*GROUP, "layer"], sort=False)
     lines = [(*place, *layer_numbers(part)) for place, part in groups]
     entropies = pd.DataFrame(
-        lines, columns=[*GROUP, "layer", "entropy_bits", "image_bits", "units", "dead", "n"]
+        lines, columns=[*GROUP, "layer", "entropy_bits", "image_bits", "units", "dead", "inputs", "n"]
     )
     return kernel_mixes.spread(by_kernel(tested)).drop(columns="live_units").merge(entropies)
 
 
-def layer_numbers(part: pd.DataFrame) -> tuple[float, float, int, int, int]:
-    """Mean entropy, what of it depends on the image, units, dead units and images of one layer."""
+def layer_numbers(part: pd.DataFrame) -> tuple[float, ...]:
+    """Mean entropy, what of it depends on the image; units, dead units, inputs and images of one layer."""
     shares = part[SHARES].to_numpy()
     mean_entropy = entropy_bits(shares).mean()
     live = np.array([[unit == "1" for unit in units] for units in part["live"]])
     image_bits = max(0.0, entropy_bits(shares.mean(axis=0)) - mean_entropy)
-    return mean_entropy, image_bits, live.shape[1], int((~live.any(axis=0)).sum()), len(part)
+    dead = int((~live.any(axis=0)).sum())
+    return mean_entropy, image_bits, live.shape[1], dead, part["inputs"].max(), len(part)
 
 
 def by_kernel(rows: pd.DataFrame) -> pd.DataFrame:
@@ -226,6 +225,7 @@ def table(numbers: pd.DataFrame) -> Table:
             "entropy below 2 bits by": (2 - numbers["entropy_bits"]).map("{:.1e}".format),
             "of the image (bits)": numbers["image_bits"].map("{:.1e}".format),
             "dead units": numbers["dead"].astype(str) + " of " + numbers["units"].astype(str),
+            "live input channels": numbers["inputs"].astype(str),
         }
     )
     caption = f"Kernel mixes over {numbers['n'].max()} images; uniform is 0.25, of 2 bits"
@@ -247,27 +247,32 @@ def sentence(numbers: pd.DataFrame) -> str:
 def of_network(part: pd.DataFrame) -> str:
     """What the layers of one network say."""
     layers, images = len(part), part["n"].iloc[0]
-    dead = int((part["dead"] == part["units"]).sum())
-    if dead == layers:
+    alive = part[part["dead"] < part["units"]]
+    if alive.empty:
         return (
-            f"attention is dead in all {layers} layers: on none of {images} images a unit is live, so "
-            "every image gets the uniform mix, and no convolution is dynamic."
+            f"attention is dead in all {layers} layers{blind(part)}: on none of {images} images a unit is "
+            "live, so every image gets the uniform mix, and no convolution is dynamic."
         )
-    most = part.loc[part["differs"].idxmax()]
+    most, lacking = part.loc[part["differs"].idxmax()], part.loc[part["entropy_bits"].idxmin()]
     said = f"mixes vary across {images} images by less than {STEADY}"
     meaning = ": every image gets nearly the same kernels"
     if most["differs"] >= STEADY:
         moving = (part["differs"] >= STEADY).sum()
         said = f"mixes vary across {images} images by {STEADY} or more in {moving} of {layers} layers"
         meaning = ""
-    lacking = part.loc[part["entropy_bits"].idxmin()]
     return (
         f"{said} (at most {most['differs']:.2g}, layer {most['layer']}){meaning}. The mixes lack at most "
         f"{2 - lacking['entropy_bits']:.1e} of a uniform one's 2 bits (layer {lacking['layer']}); at most "
-        f"{part['image_bits'].max():.1e} bits tell images apart. Attention is dead in {dead} of {layers} "
-        f"layers; in the others {part.loc[part['dead'] < part['units'], 'dead'].sum()} of "
-        f"{part.loc[part['dead'] < part['units'], 'units'].sum()} units are live on no image."
+        f"{part['image_bits'].max():.1e} bits tell images apart. Attention is dead in "
+        f"{layers - len(alive)} of {layers} layers{blind(part)}; in the others {alive['dead'].sum()} of "
+        f"{alive['units'].sum()} units are live on no image."
     )
+
+
+def blind(part: pd.DataFrame) -> str:
+    """In how many layers there is nothing to attend to, if in any."""
+    count = int((part["inputs"] == 0).sum())
+    return f" ({count} get nothing but zeros: the dilated convolution before them is dead)" if count else ""
 
 
 def drawing(rows: pd.DataFrame, weights: str) -> Drawing:

@@ -124,7 +124,7 @@ def test_the_table_says_what_is_put_in_and_what_is_not_whole() -> None:
 
 def test_every_image_gets_the_mix_of_another() -> None:
     lines = [
-        ("ours", 2, "w", "tested", "Own", name, name, "c", 1, *np.eye(4)[index], "1")
+        ("ours", 2, "w", "tested", "Own", name, name, "c", 1, *np.eye(4)[index], "1", 64)
         for index, name in enumerate("abc")
     ]
     mixes = pd.DataFrame(lines, columns=mix_entropy.COLUMNS)

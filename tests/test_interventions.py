@@ -44,7 +44,7 @@ def test_a_constant_mix_of_one_kernel_is_that_kernel() -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("form", [lambda network: network, fold])
 def test_an_images_own_mix_changes_nothing_and_another_does(network: HDSRNet, lr: np.ndarray, form) -> None:
-    module, own = form(network), kernel_mix(network, lr)[0]
+    module, own = form(network), kernel_mix(network, lr).shares
     expected = module(batch(lr))
     with attending(module, frozen(own)) as used:
         torch.testing.assert_close(module(batch(lr)), expected, atol=1e-3, rtol=0)

@@ -16,12 +16,25 @@ Shares = list[float]
 
 
 def made_rows(
-    layers: list[list[Shares]], live: str = "10", role: str = TESTED, dataset: str = "Set5"
+    layers: list[list[Shares]], live: str = "10", role: str = TESTED, dataset: str = "Set5", inputs: int = 64
 ) -> pd.DataFrame:
     """Rows of one network: the shares of each image, layer by layer."""
     return pd.DataFrame(
         [
-            ("ours", 2, "w", role, dataset, f"image_{image}", f"lr_{image}", "c", layer, *shares, live)
+            (
+                "ours",
+                2,
+                "w",
+                role,
+                dataset,
+                f"image_{image}",
+                f"lr_{image}",
+                "c",
+                layer,
+                *shares,
+                live,
+                inputs,
+            )
             for layer, images in enumerate(layers, start=1)
             for image, shares in enumerate(images)
         ],
@@ -43,7 +56,7 @@ def test_a_layer_that_tells_images_apart_and_one_that_does_not() -> None:
     apart, alike = mix_entropy.by_layer(rows).itertuples()
     assert (apart.largest, apart.differs, apart.entropy_bits, apart.image_bits) == (0.5, 1, 0, 1)
     assert (alike.largest, alike.differs, alike.entropy_bits, alike.image_bits) == (0.5, 0, 1, 0)
-    assert (apart.units, apart.dead, apart.n) == (2, 1, 2)
+    assert (apart.units, apart.dead, apart.inputs, apart.n) == (2, 1, 64, 2)
 
 
 def test_a_unit_is_dead_where_no_image_needs_it() -> None:
@@ -67,14 +80,19 @@ def test_the_sentence_on_dead_attention() -> None:
         "HDSRNet, trained here, ×2: attention is dead in all 2 layers: on none of 3 images"
     )
     assert "no convolution is dynamic" in text
+    blind = said(made_rows([[UNIFORM] * 3, [UNIFORM] * 3], live="00", inputs=0))
+    assert (
+        "in all 2 layers (2 get nothing but zeros: the dilated convolution before them is dead): on" in blind
+    )
 
 
 def test_the_sentence_on_mixes_that_are_nearly_the_same() -> None:
     near = [[0.5, 0.3, 0.1, 0.1], [0.51, 0.29, 0.1, 0.1]]
-    dead = made_rows([[UNIFORM] * 2, [UNIFORM] * 2], live="00").query("layer == 2")
+    dead = made_rows([[UNIFORM] * 2, [UNIFORM] * 2], live="00", inputs=0).query("layer == 2")
     text = said(pd.concat([made_rows([near]), dead]))
     assert "mixes vary across 2 images by less than 0.02 (at most 0.01, layer 1): every image gets" in text
-    assert "Attention is dead in 1 of 2 layers; in the others 1 of 2 units are live on no image." in text
+    assert "Attention is dead in 1 of 2 layers (1 get nothing but zeros" in text
+    assert "in the others 1 of 2 units are live on no image." in text
 
 
 def test_the_sentence_on_mixes_that_depend_on_the_image() -> None:
@@ -121,9 +139,12 @@ def test_training_images_share_the_mean_of_their_mixes_and_their_live_units(
 ) -> None:
     shares = iter([[[1.0, 0, 0, 0]], [[0, 0.5, 0.5, 0]]])
     live = iter([[[True, False, False]], [[False, False, True]]])
-    monkeypatch.setattr(mix_entropy, "kernel_mix", lambda *_: (np.array(next(shares)), np.array(next(live))))
+    inputs = iter([[[True, False]], [[True, False]]])
+    monkeypatch.setattr(
+        mix_entropy, "kernel_mix", lambda *_: tuple(np.array(next(part)) for part in (shares, live, inputs))
+    )
     subject = SimpleNamespace(network=None)
-    assert list(mix_entropy.mean_lines(subject, ["a", "b"])) == [(1, 0.5, 0.25, 0.25, 0, "101")]
+    assert list(mix_entropy.mean_lines(subject, ["a", "b"])) == [(1, 0.5, 0.25, 0.25, 0, "101", 1)]
 
 
 def test_training_sets_that_are_missing_have_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
