@@ -225,17 +225,25 @@ def table(numbers: pd.DataFrame) -> Table:
     """`changes` to read: a line per treatment and source of weights, a column per scale and set."""
     change_db, low, high = (numbers[name].map(signed) for name in ("change_db", "low_db", "high_db"))
     cell = change_db + (" (" + low + " to " + high + ")").where(numbers["low_db"].notna(), "")
-    shown = numbers.assign(
-        cell=cell.where(numbers["change_db"].notna(), ABSENT),
-        weights=numbers["weights"].map(source_label),
-        scale="×" + numbers["scale"].astype(str),
-        mix=numbers["treatment"].replace(FROZEN),
+    moved = numbers.assign(cell=cell, mix=numbers["treatment"].replace(FROZEN))
+    own_db = (numbers["psnr_db"] - numbers["change_db"]).map("{:.2f} dB".format)
+    own = numbers.assign(cell=own_db, mix="its own: PSNR").drop_duplicates(PLACE)
+    shown = pd.concat([own, moved]).sort_values("weights", key=order_of, kind="stable")
+    shown = shown.assign(
+        cell=shown["cell"].where(shown["change_db"].notna(), ABSENT),
+        weights=shown["weights"].map(source_label),
+        scale="×" + shown["scale"].astype(str),
     )
     printed = shown.pivot(index=["weights", "mix"], columns=["scale", "dataset"], values="cell")
     lines = list(shown[["weights", "mix"]].drop_duplicates().itertuples(index=False, name=None))
     heads = list(shown[["scale", "dataset"]].drop_duplicates().itertuples(index=False, name=None))
     printed = printed.loc[lines, heads].fillna(ABSENT).rename_axis(columns=[None, None]).reset_index()
     return Table("dynamics", "Change of PSNR (dB), with its 95 % interval", numbers, printed, notes(numbers))
+
+
+def order_of(values: pd.Series) -> pd.Series:
+    """The place of each value among the different ones."""
+    return pd.Series(pd.factorize(values)[0], index=values.index)
 
 
 def signed(change_db: float) -> str:

@@ -219,17 +219,21 @@ def table(numbers: pd.DataFrame) -> Table:
         {
             "weights": numbers["weights"].map(source_label),
             "scale": "×" + numbers["scale"].astype(str),
-            "dynamic convolution": numbers["layer"].astype(str),
-            "largest mean share": numbers["largest"].map("{:.4f}".format),
-            "largest difference between images": numbers["differs"].map("{:.1e}".format),
-            "entropy below 2 bits by": (2 - numbers["entropy_bits"]).map("{:.1e}".format),
+            "layer": numbers["layer"].astype(str),
+            "largest share": numbers["largest"].map("{:.4f}".format),
+            "differs by": numbers["differs"].map("{:.1e}".format),
+            "below 2 bits by": (2 - numbers["entropy_bits"]).map("{:.1e}".format),
             "of the image (bits)": numbers["image_bits"].map("{:.1e}".format),
             "dead units": numbers["dead"].astype(str) + " of " + numbers["units"].astype(str),
-            "live input channels": numbers["inputs"].astype(str),
+            "live inputs": numbers["inputs"].astype(str),
         }
     )
-    caption = f"Kernel mixes over {numbers['n'].max()} images; uniform is 0.25, of 2 bits"
-    return Table("dynamics_mixes", caption, numbers, printed)
+    notes = (
+        "Of one kernel: its largest mean share, the most that its share differs between two images. Entropy: by "
+        "how much its mean is below that of a uniform mix, and how much of that depends on the image.",
+    )
+    caption = f"Kernel mixes of the dynamic convolutions over {numbers['n'].max()} images"
+    return Table("dynamics_mixes", caption, numbers, printed, notes)
 
 
 def sentence(numbers: pd.DataFrame) -> str:

@@ -115,6 +115,7 @@ def test_the_table_says_what_is_put_in_and_what_is_not_whole() -> None:
     numbers.loc[partial, ["n", "expected", "change_db"]] = (3, 100, np.nan)
     table = ablation.table(numbers)
     assert table.printed.to_numpy().tolist() == [
+        ["trained here", "its own: PSNR", "30.00 dB", "–"],
         ["trained here", "the mean mix", "0.000 (-0.001 to +0.001)", "–"],
         ["trained here", "the uniform mix", "-0.025 (-0.026 to -0.024)", "–"],
     ]

@@ -162,5 +162,5 @@ def test_the_drawing_has_a_dot_for_each_image_and_kernel() -> None:
 
 def test_the_table_prints_a_line_for_each_layer() -> None:
     table = mix_entropy.table(mix_entropy.by_layer(made_rows([[UNIFORM] * 2, [[1, 0, 0, 0]] * 2])))
-    assert table.printed["entropy below 2 bits by"].tolist() == ["0.0e+00", "2.0e+00"]
+    assert table.printed["below 2 bits by"].tolist() == ["0.0e+00", "2.0e+00"]
     assert table.printed["dead units"].tolist() == ["1 of 2"] * 2
