@@ -229,8 +229,8 @@ def table(numbers: pd.DataFrame) -> Table:
         }
     )
     notes = (
-        "Of one kernel: its largest mean share, the most that its share differs between two images. Entropy: by "
-        "how much its mean is below that of a uniform mix, and how much of that depends on the image.",
+        "Of one kernel: its largest mean share, the most that its share differs between two images. Entropy: "
+        "by how much its mean is below that of a uniform mix, and how much of that depends on the image.",
     )
     caption = f"Kernel mixes of the dynamic convolutions over {numbers['n'].max()} images"
     return Table("dynamics_mixes", caption, numbers, printed, notes)
