@@ -312,15 +312,14 @@ def plot_images(axes: Axes, images: pd.DataFrame) -> None:
 
 
 def plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
-    """A line per scale over the tenths, with the number of blocks in the first of them."""
-    counts = []
+    """A line per scale over the tenths; the title says how many blocks a tenth has."""
     for scale, part in bins.groupby("scale"):
         axes.plot(part["bin"], part[column], marker="o", ms=3, lw=1, color=f"C{scale - 2}", label=f"×{scale}")
-        fewest, most = part["blocks"].min(), part["blocks"].max()
-        counts.append(f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}")
+    fewest, most = bins["blocks"].min(), bins["blocks"].max()
+    count = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
     axes.axhline(0, color="black", lw=0.7, zorder=0)
     axes.set_xticks(range(1, BINS + 1))
-    axes.set_title(f"tenths of blocks, n = {', '.join(dict.fromkeys(counts))} each", fontsize=9)
+    axes.set_title(f"tenths of blocks, n = {count} each", fontsize=9)
     axes.set_xlabel("least to most gradient energy", fontsize=8)
     axes.set_ylabel(label, fontsize=8)
     axes.tick_params(labelsize=8)
