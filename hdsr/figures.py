@@ -60,7 +60,7 @@ class Drawing:
         self.figure.savefig(path, dpi=PRINT_DPI)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Photographs(Drawing):
     """A figure that is all photographs, stored in a fifth of the space that their exact pixels would take.
 

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ class Mixes:
     Attributes:
         rows: weights, scale, dataset, image, image_sha256 (of LR), layer (1 to 5, from the entry on), kernel
             (1 to 4), share (0 to 1; the kernels of one layer and image add up to 1), live_units (of the
-            attention's hidden layer; see `kernel_mix`).
+            attention's hidden layer; see `Mix`).
         gaps: why there are no rows of some weights or sets, a sentence each.
     """
 
@@ -46,30 +47,45 @@ class Mixes:
     gaps: tuple[str, ...]
 
 
-@torch.inference_mode()
-def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], list[int]]:
-    """Shares of an image, (layers, kernels), each row summing to 1, and the live units behind each row.
+class Mix(NamedTuple):
+    """How an image mixes the kernels of each dynamic convolution, a row each."""
 
-    Units are the outputs of the attention's hidden layer; where none is above zero, the mix is uniform
-    whatever the image. Only the upper network is run.
+    shares: NDArray[np.float32]
+    """(layers, kernels); each row sums to 1."""
+    live: NDArray[np.bool_]
+    """(layers, units): which outputs of the attention's hidden layer are above zero. Where there is none, the
+    mix is uniform whatever the image."""
+    inputs: NDArray[np.bool_]
+    """(layers, channels): which channels of what is convolved are above zero anywhere in the image."""
+
+
+@torch.inference_mode()
+def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> Mix:
+    """The mixes of an image. Only the upper network is run.
 
     Args:
         network: in float32, on the CPU.
         lr: uint8 RGB, (height, width, 3).
     """
     shares: list[Tensor] = []
-    live: list[int] = []
+    live: list[Tensor] = []
+    inputs: list[Tensor] = []
+
+    def note(_: KernelAttention, given: tuple[Tensor], output: Tensor) -> None:
+        shares.append(output[0])
+        inputs.append(given[0][0].amax(dim=(1, 2)) > 0)
+
     hooks = []
     for attention in (module for module in network.modules() if isinstance(module, KernelAttention)):
-        hooks.append(attention.register_forward_hook(lambda _, __, output: shares.append(output[0])))
+        hooks.append(attention.register_forward_hook(note))
         units = attention.squeeze
-        hooks.append(units.register_forward_hook(lambda _, __, output: live.append(int((output > 0).sum()))))
+        hooks.append(units.register_forward_hook(lambda _, __, output: live.append(output.flatten() > 0)))
     try:
         network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.stack(shares).numpy(), live
+    return Mix(*(torch.stack(found).numpy() for found in (shares, live, inputs)))
 
 
 def measure(settings: NetworkSettings) -> Mixes:
@@ -101,10 +117,10 @@ def mixes_of(network: HDSRNet, source: str, settings: NetworkSettings) -> Iterat
         for image, lr, _ in benchmark:
             about = {"weights": source, "scale": network.scale, "dataset": benchmark.name, "image": image}
             about["image_sha256"] = pixels_sha256(lr)
-            shares, live = kernel_mix(network, lr)
-            for (layer, kernel), share in np.ndenumerate(shares):
+            mix = kernel_mix(network, lr)
+            for (layer, kernel), share in np.ndenumerate(mix.shares):
                 place = {"layer": layer + 1, "kernel": kernel + 1}
-                yield about | place | {"share": float(share), "live_units": live[layer]}
+                yield about | place | {"share": float(share), "live_units": int(mix.live[layer].sum())}
 
 
 def keep(rows: pd.DataFrame, path: Path) -> None:

@@ -183,6 +183,31 @@ class ScorecardSettings(Settings):
     weights: Names = ("ours",)
 
 
+class DynamicsSettings(NetworkSettings):
+    """Parameters of the dynamics notebook.
+
+    Attributes:
+        training_sets: sets of training images whose mean mix the attention is frozen to.
+        temperatures: what the attention's temperature of 40 is replaced by.
+        patches: images whose central patch shows the effective receptive field.
+    """
+
+    training_sets: Names = ("samples",)
+    temperatures: Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(distinct)] = (
+        20.0,
+        10.0,
+        5.0,
+        1.0,
+    )
+    patches: Annotated[StrictInt, Field(ge=1)] = 4
+
+    @property
+    def measurement(self) -> MeasurementSettings:
+        """Settings that score bicubic and HDSRNet on the same sets."""
+        shared = self.model_dump(exclude={"training_sets", "temperatures", "patches"})
+        return MeasurementSettings(**shared, methods=("bicubic", "hdsrnet"))
+
+
 class DataSettings(BenchmarkSettings):
     """Parameters of the data notebook.
 
@@ -215,6 +240,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "runtime": RuntimeSettings,
     "complexity": ComplexitySettings,
     "scorecard": ScorecardSettings,
+    "dynamics": DynamicsSettings,
 }
 
 

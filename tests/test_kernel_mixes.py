@@ -42,9 +42,9 @@ def test_mixes_meet_those_of_the_authors_network(golden_root: Path, scale: int) 
     for index, image in enumerate(golden["input"]):
         lr = image.transpose(1, 2, 0)
         assert np.array_equal(lr, lr.astype(np.uint8))
-        shares, live = kernel_mixes.kernel_mix(network, lr.astype(np.uint8))
+        shares, live, inputs = kernel_mixes.kernel_mix(network, lr.astype(np.uint8))
         assert shares == pytest.approx(golden["attention"][:, index], abs=1e-6)
-        assert len(live) == 5
+        assert (live.shape, inputs.shape) == ((5, 16), (5, 64))
 
 
 def test_a_dead_hidden_layer_mixes_uniformly_and_is_counted() -> None:
@@ -54,8 +54,10 @@ def test_a_dead_hidden_layer_mixes_uniformly_and_is_counted() -> None:
     attention = network.upper.blocks[2].dynamic.attention
     attention.squeeze.weight.data = -attention.squeeze.weight.data.abs()
     network.upper.blocks[3].dynamic.attention.squeeze.weight.data.abs_()
-    shares, live = kernel_mixes.kernel_mix(network, lr)
-    assert live[2:4] == [0, 16]
+    network.upper.blocks[4].dilated.weight.data.zero_()
+    shares, live, inputs = kernel_mixes.kernel_mix(network, lr)
+    assert live.sum(axis=1)[2:4].tolist() == [0, 16]
+    assert (inputs.sum(axis=1) > 0).tolist() == [True] * 4 + [False]
     assert shares[2].tolist() == [0.25] * 4
     assert (shares[3] != 0.25).any()
     assert not any(module._forward_hooks for module in network.modules())

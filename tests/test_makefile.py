@@ -31,6 +31,7 @@ training:
 network: {scales: [4]}
 runtime: {hr_sizes: [16], warmup: 0, runs: 2}
 complexity: {networks: [SRCNN, HDSRNet], scales: [4], lr_px: 8}
+dynamics: {scales: [4], temperatures: [1], patches: 1}
 """
 TARGETS = {
     "help",
