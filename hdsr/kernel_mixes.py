@@ -2,7 +2,8 @@
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from hdsr import checkpoint
 from hdsr.datasets import load_benchmark
@@ -38,7 +39,7 @@ class Mixes:
     Attributes:
         rows: weights, scale, dataset, image, image_sha256 (of LR), layer (1 to 5, from the entry on), kernel
             (1 to 4), share (0 to 1; the kernels of one layer and image add up to 1), live_units (of the
-            attention's hidden layer; see `kernel_mix`).
+            attention's hidden layer; see `Recording`).
         gaps: why there are no rows of some weights or sets, a sentence each.
     """
 
@@ -46,30 +47,62 @@ class Mixes:
     gaps: tuple[str, ...]
 
 
+@dataclass
+class Recording:
+    """What the attentions of a network have given since it began to be recorded.
+
+    Attributes:
+        shares: (kernels,) of one image for each attention that has run, summing to 1.
+        live: live units behind each of them: outputs of the attention's hidden layer that are above zero.
+            Where there is none, the mix is uniform whatever the image.
+    """
+
+    shares: list[Tensor] = field(default_factory=list)
+    live: list[int] = field(default_factory=list)
+
+    def numpy(self) -> tuple[NDArray[np.float32], list[int]]:
+        """Shares (layers, kernels), and the live units of each layer."""
+        return torch.stack(self.shares).numpy(), self.live
+
+
+@contextmanager
+def recorded(network: nn.Module) -> Iterator[Recording]:
+    """Record the mixes of the one image that goes through a network meanwhile."""
+    recording, hooks = Recording(), []
+    for attention in attentions(network):
+        hooks.append(
+            attention.register_forward_hook(lambda _, __, output: recording.shares.append(output[0].cpu()))
+        )
+        hooks.append(
+            attention.squeeze.register_forward_hook(
+                lambda _, __, output: recording.live.append(int((output > 0).sum()))
+            )
+        )
+    try:
+        yield recording
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def attentions(network: nn.Module) -> list[KernelAttention]:
+    """The attentions of a network's dynamic convolutions, from the entry on."""
+    return [module for module in network.modules() if isinstance(module, KernelAttention)]
+
+
 @torch.inference_mode()
 def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], list[int]]:
     """Shares of an image, (layers, kernels), each row summing to 1, and the live units behind each row.
 
-    Units are the outputs of the attention's hidden layer; where none is above zero, the mix is uniform
-    whatever the image. Only the upper network is run.
+    Only the upper network is run.
 
     Args:
         network: in float32, on the CPU.
         lr: uint8 RGB, (height, width, 3).
     """
-    shares: list[Tensor] = []
-    live: list[int] = []
-    hooks = []
-    for attention in (module for module in network.modules() if isinstance(module, KernelAttention)):
-        hooks.append(attention.register_forward_hook(lambda _, __, output: shares.append(output[0])))
-        units = attention.squeeze
-        hooks.append(units.register_forward_hook(lambda _, __, output: live.append(int((output > 0).sum()))))
-    try:
+    with recorded(network) as recording:
         network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return torch.stack(shares).numpy(), live
+    return recording.numpy()
 
 
 def measure(settings: NetworkSettings) -> Mixes:
