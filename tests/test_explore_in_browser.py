@@ -51,7 +51,9 @@ def lab(tmp_path: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(server_command(tmp_path, port), env=environment(tmp_path), stdout=log, stderr=log)
+        server = subprocess.Popen(
+            server_command(tmp_path, port), env=environment(tmp_path), stdout=log, stderr=log
+        )
         try:
             wait_for(f"http://127.0.0.1:{port}/api?token={TOKEN}", server)
             yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb?token={TOKEN}"
@@ -76,7 +78,10 @@ def server_command(folder: Path, port: int) -> list[str]:
 def environment(folder: Path) -> dict[str, str]:
     names = {"CONFIG_DIR": "config", "DATA_DIR": "data", "RUNTIME_DIR": "runtime"}
     own = {f"JUPYTER_{name}": str(folder / place) for name, place in names.items()}
-    own |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "user"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "user")}
+    own |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "user"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "user"),
+    }
     search = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     return {**os.environ, **own, "HDSR_REPORTS": str(folder / "reports"), "PYTHONPATH": search}
 
@@ -98,7 +103,7 @@ def page() -> Iterator[Page]:
     complaints: list[str] = []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1480, "height": 1100})
+        page = browser.new_page(viewport={"width": 1480, "height": 1100}, has_touch=True)
         page.set_default_timeout(SLOW_MS)
         expect.set_options(timeout=SLOW_MS)
         page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
@@ -188,6 +193,15 @@ def move_the_divider(page: Page) -> None:
     here = panes.first.evaluate("pane => pane.style.backgroundPosition")
     page.mouse.move(stage["x"] + 0.7 * stage["width"], height)
     assert panes.first.evaluate("pane => pane.style.backgroundPosition") != here
+    page.mouse.move(0, 0)
+    expect(page.locator(".hdsr-lens")).to_be_hidden()
+    page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator(".hdsr-lens")).to_be_visible()
+    expect(divider).to_have_attribute("aria-valuenow", "31")
+    page.keyboard.press("Escape")
+    expect(page.locator(".hdsr-lens")).to_be_hidden()
+    page.touchscreen.tap(stage["x"] + 0.75 * stage["width"], stage["y"] + 0.5 * stage["height"])
+    expect(page.locator(".hdsr-lens")).to_be_visible()
 
 
 def change_the_temperature(page: Page) -> None:
@@ -228,7 +242,7 @@ def upload(page: Page, files: dict[str, Path]) -> None:
     status(page, "small.png: 120 x 120 → 480 x 480")
     expect(after).not_to_have_attribute("src", before)
     expect(page.get_by_text("nothing can be scored")).to_be_visible()
-    page.get_by_role("button", name="shrink it first").click()
+    page.get_by_role("button", name="true: shrink it first").click()
     status(page, "small.png: 30 x 30 → 120 x 120")
     expect(page.locator(".hdsr-scores tbody tr")).to_have_count(2)
     expect(page.get_by_alt_text("Error map")).to_be_visible()

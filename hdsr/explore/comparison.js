@@ -3,6 +3,8 @@ const PANE = 132;
 const STEP = 0.02;
 const LENS_STEP_PX = 4;
 const GRAB_PX = 24;
+const HIGHEST_PX = 660;
+const NARROWEST_PX = 280;
 
 function element(kind, name, parent) {
   const made = document.createElement(kind);
@@ -170,7 +172,11 @@ function render({ model, el }) {
     model.on(change, show);
     show();
   }
-  after.addEventListener("load", showLens);
+  after.addEventListener("load", () => {
+    const widest = (HIGHEST_PX * after.naturalWidth) / after.naturalHeight;
+    stage.style.maxWidth = `${Math.max(widest, NARROWEST_PX)}px`;
+    showLens();
+  });
   return () => {
     for (const [change, show] of shown) model.off(change, show);
     for (const address of addresses) URL.revokeObjectURL(address);

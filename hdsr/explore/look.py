@@ -35,6 +35,8 @@ NETWORKS_KEPT = 3
 class Networks:
     """HDSRNet with some weights, as the paper draws it and as it is fastest. Equal up to rounding."""
 
+    source: str
+    """ "ours", "authors" or a file."""
     plain: HDSRNet
     folded: FoldedHDSRNet
 
@@ -69,21 +71,21 @@ class Look:
     """At the temperature that was chosen; `trained` itself if that is the same."""
 
 
-def networks(scale: int, weights: str | Path, root: str | Path | None = None) -> Networks:
+def networks(scale: int, source: str, root: str | Path | None = None) -> Networks:
     """The networks of a source of weights: "ours", "authors" or a file; a few stay loaded.
 
     Raises:
         HdsrError: if the weights are not there, damaged, or for another scale.
     """
-    path = find_weights(scale, weights, root)
-    return loaded(path, scale, path.stat().st_mtime_ns)
+    path = find_weights(scale, source, root)
+    return loaded(source, path, scale, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=NETWORKS_KEPT)
-def loaded(path: Path, scale: int, changed_ns: int) -> Networks:
+def loaded(source: str, path: Path, scale: int, changed_ns: int) -> Networks:
     """The networks in a file as it is since `changed_ns`."""
     plain = load_for_scale(path, scale).to(memory_format=torch.channels_last)
-    return Networks(plain, fold(plain))
+    return Networks(source, plain, fold(plain))
 
 
 def look(subject: Subject, made_by: Networks, temperature: float | None = None) -> Look:

@@ -2,7 +2,6 @@
 
 import base64
 import html
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import imagecodecs
@@ -10,6 +9,7 @@ import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from hdsr import metrics
@@ -24,8 +24,11 @@ SHEET_PX = 928
 """Width of a sheet of feature maps."""
 COLUMNS = 8
 GAP_PX = 4
+TALLEST = 1.5
+"""Height of a map on a sheet over the width that there is for one, at most."""
 BRIGHTEST = 99.8
 """Percentile of the values that has the brightest color: single outliers must not darken all others."""
+ROOM_FOR_TEXT = 0.07
 KERNEL_COLORS = ("#2b6cb0", "#68a0d8", "#e0a458", "#b5651d")
 
 
@@ -70,7 +73,8 @@ def sheet(maps: FeatureMaps, each: bool = False) -> Sheet:
     count, height, width = maps.shape
     columns = min(COLUMNS, count)
     tile_px = (SHEET_PX + GAP_PX) // columns - GAP_PX
-    tile = (max(1, round(tile_px * height / width)), tile_px)
+    share = min(tile_px / width, TALLEST * tile_px / height)
+    tile = (max(1, round(share * height)), max(1, round(share * width)))
     small = F.adaptive_avg_pool2d(torch.from_numpy(maps), tile).numpy()
     low, high = limits(small, each)
     tiles = colored((small - low) / np.maximum(high - low, np.finfo(np.float32).tiny), FEATURE_COLORS)
@@ -89,7 +93,9 @@ def tiled(tiles: NDArray[np.uint8], columns: int) -> Image:
     """Pictures of one size (count, height, width, 3) row by row, with white gaps between them."""
     count, height, width, _ = tiles.shape
     lines = -(-count // columns)
-    whole = np.full((lines * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3), 255, np.uint8)
+    whole = np.full(
+        (lines * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3), 255, np.uint8
+    )
     for index, picture in enumerate(tiles):
         top, left = (index // columns) * (height + GAP_PX), (index % columns) * (width + GAP_PX)
         whole[top : top + height, left : left + width] = picture
@@ -130,7 +136,7 @@ def scores_html(seen: Look) -> str:
 
 def row_name(panel: str, temperature: float) -> str:
     """A line of the scores."""
-    return panel if np.isnan(temperature) else f"HDSRNet<small> at {temperature:.3g}</small>"
+    return panel if np.isnan(temperature) else f"HDSRNet <small>at {temperature:.3g}</small>"
 
 
 def gain(difference: float, digits: str, index: int) -> str:
@@ -141,22 +147,51 @@ def gain(difference: float, digits: str, index: int) -> str:
     return f"<span class='hdsr-{side}'>{difference:+{digits}}</span>"
 
 
+def error_html(seen: Look) -> str:
+    """The error map with its legend, where the true image is known."""
+    hr = seen.subject.hr
+    if hr is None:
+        return ""
+    described = "Error map of HDSRNet: the brighter, the farther its luma is from the true one"
+    image = image_html(error_map(seen.chosen.sr, hr), described)
+    colors = ",".join(to_hex(matplotlib.colormaps[ERROR_COLORS](stop / 8)) for stop in range(9))
+    ramp = f"<span style='background:linear-gradient(to right,{colors})'></span>"
+    legend = f"<div class='hdsr-ramp'>0{ramp}{ERROR_LIMIT:.0f} gray levels or more</div>"
+    return f"<div class='hdsr-error-map'><h3>Error of HDSRNet</h3>{image}{legend}</div>"
+
+
 def mixes_html(enlargement: Enlargement) -> str:
     """A bar for each dynamic convolution: the shares of its kernels for this image."""
+    keys = "".join(
+        f"<span><i style='background:{color}'></i>kernel {kernel}</span>"
+        for kernel, color in enumerate(KERNEL_COLORS, 1)
+    )
     lines = zip(enlargement.shares, enlargement.live, strict=True)
     bars = "".join(bar(index, shares, live) for index, (shares, live) in enumerate(lines, 1))
-    return f"<div class='hdsr-mixes' role='list'>{bars}</div>"
+    return f"<div class='hdsr-keys'>{keys}</div><div class='hdsr-mixes' role='list'>{bars}</div>"
 
 
-def bar(index: int, shares: Sequence[float], live: int) -> str:
+def bar(index: int, shares: NDArray[np.floating], live: int) -> str:
     """One dynamic convolution's bar."""
     spoken = ", ".join(f"kernel {kernel} {share:.1%}" for kernel, share in enumerate(shares, 1))
     parts = "".join(
-        f"<span style='width:{100 * share:.3f}%;background:{color}'>{f'{share:.1%}' if share >= 0.08 else ''}</span>"
+        f"<span style='width:{100 * share:.3f}%;background:{color}'>{share_text(share)}</span>"
         for share, color in zip(shares, KERNEL_COLORS, strict=True)
     )
-    state = f"{live} live units" if live else "attention dead: always uniform"
     return (
-        f"<div role='listitem' aria-label='Dynamic convolution {index}: {spoken}; {state}'>"
-        f"<b>block {index}</b><div class='hdsr-bar'>{parts}</div><small>{state}</small></div>"
+        f"<div role='listitem' aria-label='Dynamic convolution {index}: {spoken}; {state(shares, live)}'>"
+        f"<b>block {index}</b><div class='hdsr-bar'>{parts}</div><small>{state(shares, live)}</small></div>"
     )
+
+
+def share_text(share: float) -> str:
+    """A share, where its part of the bar has room for it."""
+    return f"{share:.1%}" if share >= ROOM_FOR_TEXT else ""
+
+
+def state(shares: NDArray[np.floating], live: int) -> str:
+    """How far a mix is from uniform, or that it cannot be anything else."""
+    if live == 0:
+        return "attention dead, so always uniform"
+    off = np.abs(shares - 1 / len(shares)).max()
+    return f"off uniform by {off:.2%} at most, {live} live units"

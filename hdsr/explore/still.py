@@ -30,9 +30,13 @@ def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
     height, width = seen.bicubic.shape[:2]
     upper_in = WIDTH_IN / len(pictures) * height / width + PICTURE_HEAD_IN
     figure = Figure(figsize=(WIDTH_IN, HEAD_IN + upper_in + LOWER_IN), layout="constrained")
-    figure.suptitle(f"{seen.subject.name} at ×{seen.scale}, temperature {seen.chosen.temperature:.3g}", size=11)
+    figure.suptitle(
+        f"{seen.subject.name} at ×{seen.scale}, temperature {seen.chosen.temperature:.3g}", size=11
+    )
     upper, lower = figure.subfigures(2, 1, height_ratios=(upper_in, LOWER_IN))
-    for axes, (caption, picture) in zip(upper.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True):
+    for axes, (caption, picture) in zip(
+        upper.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True
+    ):
         show(axes, picture, caption)
     left, right = lower.subplots(1, 2, width_ratios=(1.25, 1))
     show(left, shown.picture, f"{layer}\n{sheet_words(shown)}")
@@ -69,11 +73,15 @@ def draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     for kernel, color in enumerate(KERNEL_COLORS):
         shares = enlargement.shares[:, kernel]
         bars = axes.barh(names, shares, left=start, color=color, edgecolor="white", height=0.6)
-        axes.bar_label(bars, [f"{share:.1%}" for share in shares], label_type="center", color="white", fontsize=7)
+        axes.bar_label(
+            bars, [f"{share:.1%}" for share in shares], label_type="center", color="white", fontsize=7
+        )
         start = start + shares
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xticks=[])
-    axes.set_title("How this image mixes the four kernels\nof each dynamic convolution", fontsize=CAPTION_SIZE)
+    axes.set_title(
+        "How this image mixes the four kernels\nof each dynamic convolution", fontsize=CAPTION_SIZE
+    )
     axes.tick_params(labelsize=CAPTION_SIZE, length=0)
     axes.spines[:].set_visible(False)
 

@@ -1,6 +1,7 @@
 """What is looked at: a built-in image, or one that was uploaded."""
 
 import math
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdsr import memory
-from hdsr.datasets import Benchmark, cropped, load_benchmark
+from hdsr.datasets import cropped, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.images import decode_image, image_size
 from hdsr.metrics import size
@@ -56,11 +57,6 @@ def built_in(dataset: str, image: str, scale: int, root: str | Path | None = Non
     raise HdsrError(f"{dataset} holds no image {image!r}")
 
 
-def image_names(benchmark: Benchmark) -> list[str]:
-    """Names of a set's images."""
-    return [path.stem for path in benchmark.hr_paths]
-
-
 def read_upload(name: str, data: bytes) -> Upload:
     """The bytes of an uploaded file as an image.
 
@@ -104,5 +100,5 @@ def middle_note(upload: Upload, part: Image, scale: int) -> str:
     """Why only the middle of an image is looked at, and what enlarges all of it."""
     return (
         f"{upload.name} has {size(upload.pixels)} pixels; only the middle {size(part)} are looked at here, so that "
-        f"every change shows soon. All of it: hdsr upscale {upload.name} --scale {scale} --out enlarged"
+        f"every change shows soon. All of it: hdsr upscale {shlex.quote(upload.name)} --scale {scale} --out enlarged"
     )
