@@ -49,7 +49,8 @@ lock: ## resolve the requirements anew and renew constraints.txt (downloads seve
 	rm -rf build/lock
 
 # ---- the reports: each notebook is executed, then rendered ----------------------------------------------
-NOTEBOOKS := 00_index 01_data 02_benchmarks 03_training 04_figures 05_network 06_runtime 07_complexity 08_scorecard
+NOTEBOOKS := 00_index 01_data 02_benchmarks 03_training 04_figures 05_network 06_runtime 07_complexity 08_scorecard \
+	09_explore
 
 EXECUTED := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
 RENDERED := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
@@ -65,8 +66,9 @@ COUNTED  := $(addprefix hdsr/,complexity.py hand_count.py complexity_tables.py)
 JUDGED   := $(addprefix hdsr/,claims.py printed_claims.py quality_claims.py figure_claims.py cost_claims.py \
 	scorecard.py recipes.py)
 DRAWN    := $(addprefix hdsr/,architecture.py diagram.py kernel_mixes.py)
+EXPLORED := $(wildcard hdsr/explore/*.*)
 APART := $(addprefix hdsr/,figures.py comparisons.py cli.py __main__.py reports.py pages.py chapters.py fetch.py download.py) \
-	$(TRAINING) $(DRAWN) $(RUNTIME) $(COUNTED) $(JUDGED)
+	$(TRAINING) $(DRAWN) $(EXPLORED) $(RUNTIME) $(COUNTED) $(JUDGED)
 USED  := $(filter-out $(APART),$(wildcard hdsr/*.py hdsr/*/*.py)) constraints.txt notebooks/compared.csv \
 	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors)
 ifneq ($(PROFILE),quick)
@@ -89,6 +91,7 @@ $(REPORT)/notebooks/07_complexity.ipynb: $(COUNTED)
 $(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/figures.py hdsr/kernel_mixes.py hdsr/config.py \
 	$(wildcard hdsr/configs/paper_*.yaml) \
 	$(filter %/02_benchmarks.ipynb %/04_figures.ipynb %/05_network.ipynb %/06_runtime.ipynb %/07_complexity.ipynb,$(EXECUTED))
+$(REPORT)/notebooks/09_explore.ipynb: hdsr/figures.py hdsr/complexity.py $(DRAWN) $(EXPLORED)
 # The index says what the others have left behind.
 $(REPORT)/notebooks/00_index.ipynb: $(filter-out %/00_index.ipynb,$(EXECUTED))
 

@@ -93,7 +93,7 @@ def parts(network: HDSRNet) -> dict[str, Part]:
 
 
 def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
-    """The network up to a part, whose output it returns, activation and pixel shuffle included.
+    """The network up to a part, whose output it returns: with activation, pixel shuffle and mean shift.
 
     It shares the network's layers. What the part does not depend on is not run.
 

@@ -24,6 +24,8 @@ from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 
 START_TIMEOUT_S = 120
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 STORED_METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -142,7 +144,21 @@ def refresh(name: str, reports: Path) -> Path:
                 client.execute_cell(cell, index)
     except (CellExecutionError, DeadKernelError) as error:
         raise HdsrError(f"notebook {name}: {first_line(error)}") from None
+    leave_pictures_of_widgets(document)
     document.metadata = nbformat.from_dict(STORED_METADATA)
     with atomic_path(source) as temporary:
         nbformat.write(document, temporary)
     return source
+
+
+def has_picture(output: nbformat.NotebookNode) -> bool:
+    """Whether an output can be shown as a picture."""
+    return any(kind in output.get("data", {}) for kind in PICTURES)
+
+
+def leave_pictures_of_widgets(document: nbformat.NotebookNode) -> None:
+    """Of a widget that has a picture of itself store only that: without a kernel nothing else shows."""
+    for cell in document.cells:
+        for output in cell.get("outputs", []):
+            if has_picture(output):
+                output["data"].pop(WIDGET, None)

@@ -1,4 +1,4 @@
-"""The explore notebook as a person uses it: JupyterLab in a browser without a screen, by pointer and keyboard."""
+"""The explore notebook as a person uses it: JupyterLab in a browser, by pointer, finger and keyboard."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from skimage import data
@@ -31,6 +32,8 @@ CHROMIUM_FLAGS = [
 ]
 TOKEN = "only-here"
 START_TIMEOUT_S = 60
+LARGEST_MESSAGE_BYTES = 10 * 2**20
+"""Of what a page may send to a server of Jupyter in one message."""
 SLOW_MS = 120_000
 """The longest that a kernel may take to start, or to enlarge a small image on a busy machine."""
 NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
@@ -99,7 +102,7 @@ def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """An empty page. Whatever goes wrong in its scripts, and whatever it asks of other machines, fails the test."""
+    """An empty page; what goes wrong in its scripts, or is asked of other machines, fails the test."""
     complaints: list[str] = []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
@@ -119,20 +122,15 @@ def elsewhere(address: str) -> list[str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    """Files to upload: a photograph, one that is cut short, one that is larger than a message may be, a text."""
+    """Files to upload: a photograph, one cut short, one larger than a message may be, a text."""
     found = {name: tmp_path / f"{name}.png" for name in ("small", "broken", "large", "text")}
     write_png(found["small"], data.astronaut()[60:180, 160:280])
     found["broken"].write_bytes(found["small"].read_bytes()[:4000])
     found["text"].write_text("not an image")
-    noise = os.urandom(2100 * 2000 * 3)
-    write_png(found["large"], array_of(noise, 2000, 2100))
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 2100, 3), np.uint8)
+    write_png(found["large"], np.maximum(noise, 64))
+    assert found["large"].stat().st_size > LARGEST_MESSAGE_BYTES
     return found
-
-
-def array_of(content: bytes, height: int, width: int):
-    import numpy as np
-
-    return np.frombuffer(content, np.uint8).reshape(height, width, 3)
 
 
 def status(page: Page, words: str) -> None:
@@ -152,6 +150,7 @@ def test_a_person_explores(lab: str, page: Page, files: dict[str, Path], tmp_pat
     page.screenshot(path=tmp_path / "2_lens.png")
     change_the_temperature(page)
     page.screenshot(path=tmp_path / "3_temperature.png")
+    reset_the_temperature(page)
     pick_a_layer(page)
     page.screenshot(path=tmp_path / "4_layer.png")
     upload(page, files)
@@ -214,8 +213,13 @@ def change_the_temperature(page: Page) -> None:
     expect(rows).to_have_count(3)
     expect(page.locator(".hdsr-name.hdsr-right")).to_contain_text("HDSRNet at ")
     expect(page.locator(".hdsr-after")).not_to_have_attribute("src", before)
+    expect(page.locator(".hdsr-mixes > div")).to_have_count(5)
+
+
+def reset_the_temperature(page: Page) -> None:
     page.get_by_role("button", name="as trained").click()
-    expect(rows).to_have_count(2)
+    status(page, r"astronaut.*\d s\.")
+    expect(page.locator(".hdsr-scores tbody tr")).to_have_count(2)
 
 
 def pick_a_layer(page: Page) -> None:

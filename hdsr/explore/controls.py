@@ -117,7 +117,7 @@ class Controls:
         return subjects.built_in(dataset, image, self.scale.value, self.settings.root)
 
     def softmax_temperature(self, trained: float) -> float:
-        """The temperature that is chosen: exactly the trained one where the slider is as near as it can be."""
+        """The temperature that is chosen: the trained one where the slider is as near as it can be."""
         value = self.temperature.value
         return trained if trained / SAME_TEMPERATURE < value < trained * SAME_TEMPERATURE else value
 

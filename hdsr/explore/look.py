@@ -155,7 +155,7 @@ def scores(seen: Look) -> pd.DataFrame:
 
 @torch.inference_mode()
 def feature_maps(lr: Image, made_by: Networks, part: str, temperature: float | None = None) -> FeatureMaps:
-    """What a part of the network puts out for an image, activation and pixel shuffle included.
+    """What a part of the network puts out for an image: with activation, pixel shuffle and mean shift.
 
     Args:
         lr: uint8 RGB, (height, width, 3).

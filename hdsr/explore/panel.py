@@ -227,7 +227,7 @@ class Explorer(ipw.VBox):
 
     @contextmanager
     def telling(self, words: str) -> Iterator[None]:
-        """Say what is being done, then what is shown; if it cannot be done, why, and that all is as before."""
+        """Say what is done, then what is shown; if it cannot be done, why, and that all is as before."""
         self.tell(words)
         began = time.perf_counter()
         try:

@@ -83,7 +83,7 @@ def uploaded(upload: Upload, role: Role, scale: int) -> Subject:
 
 
 def middle(image: Image, most_px: int) -> Image:
-    """The middle of an image, of its own shape and at most `most_px` pixels; the image itself if it is small.
+    """The middle of an image, of its own shape and at most `most_px` pixels; all of it if it is small.
 
     A side is never cut to less than one pixel.
     """
@@ -98,7 +98,8 @@ def middle(image: Image, most_px: int) -> Image:
 
 def middle_note(upload: Upload, part: Image, scale: int) -> str:
     """Why only the middle of an image is looked at, and what enlarges all of it."""
+    command = f"hdsr upscale {shlex.quote(upload.name)} --scale {scale} --out enlarged"
     return (
-        f"{upload.name} has {size(upload.pixels)} pixels; only the middle {size(part)} are looked at here, so that "
-        f"every change shows soon. All of it: hdsr upscale {shlex.quote(upload.name)} --scale {scale} --out enlarged"
+        f"{upload.name} has {size(upload.pixels)} pixels; only the middle {size(part)} are looked at here, "
+        f"so that every change shows soon. All of it: {command}"
     )

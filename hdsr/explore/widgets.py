@@ -1,4 +1,4 @@
-"""The parts of the page that know the pointer: JavaScript that is sent along and loads nothing from elsewhere.
+"""The parts of the page that know the pointer: JavaScript that is sent along and loads nothing else.
 
 Each class names its traits and messages; the file of JavaScript beside it has the same name.
 """
