@@ -86,9 +86,18 @@ def as_html(document: NotebookNode) -> str:
         exclude_anchor_links=True,
         config=Config(NbConvertBase={"display_data_priority": SHOWN_TYPES}),
     )
-    readable = nbformat.from_dict({**document, "cells": joined(without_progress(document.cells))})
+    lasting = {
+        "metadata": without_widgets(document.metadata),
+        "cells": joined(without_progress(document.cells)),
+    }
+    readable = nbformat.from_dict({**document, **lasting})
     body, _ = exporter.from_notebook_node(without_local_paths(readable))
     return re.sub(r'(href="[\w-]+)\.ipynb', r"\1.html", body)
+
+
+def without_widgets(metadata: NotebookNode) -> NotebookNode:
+    """Metadata of a notebook without the state of its widgets, which would become a script."""
+    return nbformat.from_dict({key: value for key, value in metadata.items() if key != "widgets"})
 
 
 def without_progress(cells: list[NotebookNode]) -> list[NotebookNode]:

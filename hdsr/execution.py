@@ -79,7 +79,7 @@ def run(name: str, profile: str) -> Path:
     parameters = notebook.load_parameters(name, profile)
     failed = target.with_suffix(".failed.ipynb")
     with atomic_path(target) as temporary, errors_in_one_line(name, temporary, failed):
-        papermill.execute_notebook(
+        document = papermill.execute_notebook(
             source,
             temporary,
             parameters,
@@ -88,9 +88,12 @@ def run(name: str, profile: str) -> Path:
             kernel_manager_class=EnvironmentKernel,
             start_timeout=START_TIMEOUT_S,
             coalesce_streams=True,
+            store_widget_state=False,
             progress_bar={"desc": name},
             stderr_file=sys.stderr if sys.stderr.isatty() else None,
         )
+        leave_pictures_of_widgets(document)
+        nbformat.write(document, temporary)
     failed.unlink(missing_ok=True)
     return target
 

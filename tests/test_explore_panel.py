@@ -12,7 +12,7 @@ from PIL import Image
 
 from hdsr import notebook
 from hdsr.errors import HdsrError
-from hdsr.explore import controls, pictures
+from hdsr.explore import controls, pictures, still
 from hdsr.explore.panel import FIRST_LAYER, Explorer
 from hdsr.notebook import ExploreSettings
 
@@ -66,7 +66,7 @@ def test_the_temperature_is_moved_and_put_back(explorer: Explorer) -> None:
     explorer.controls.temperature.value = 0.1
     assert list(shown(explorer)) == ["Bicubic", "HDSRNet at 0.1", "True image"]
     assert shown(explorer)["HDSRNet at 0.1"] != before[2]["HDSRNet"]
-    assert "at 0.1" in explorer.scores.value
+    assert "temperature 0.1" in explorer.scores.value
     assert explorer.maps.value != before[-1]
     explorer.before.value = "HDSRNet as trained"
     assert shown(explorer)["HDSRNet as trained"] == before[2]["HDSRNet"]
@@ -170,6 +170,10 @@ def test_where_nothing_is_alive_there_is_a_picture(explorer: Explorer) -> None:
 def test_the_still_picture_carries_its_numbers(explorer: Explorer, tmp_path: Path) -> None:
     numbers = explorer.still().write(tmp_path).numbers
     assert numbers["panel"].tolist() == ["Bicubic", "HDSRNet", *(f"block {index}" for index in range(1, 6))]
+    lines = still.table(numbers).printed
+    assert lines["PSNR (dB)"].tolist()[2:] == ["–"] * 5
+    assert lines["kernel 1"].tolist()[:2] == ["–"] * 2
+    assert lines["kernel 1"][2] == f"{numbers['share_1'][2]:.2%}"
     assert numbers["share_1"][2:].to_numpy() == pytest.approx(explorer.seen.chosen.shares[:, 0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["explore.csv", "explore.pdf", "explore.png"]
     explorer.receive("mine.png", pictures.png(photograph(32)))

@@ -78,8 +78,8 @@ def test_scores_show_the_gain_over_bicubic() -> None:
     hr[20, 20] ^= 7
     table = pictures.scores_html(seen(hr))
     assert table.count("<tr>") == 4
-    assert "HDSRNet <small>at 40</small>" in table
-    assert "HDSRNet <small>at 2</small>" in table
+    assert "HDSRNet<small>temperature 40</small>" in table
+    assert "HDSRNet<small>temperature 2</small>" in table
     assert "+0.00" in table
     assert "nothing can be scored" in pictures.scores_html(seen(None))
 

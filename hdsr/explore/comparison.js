@@ -1,5 +1,6 @@
 // Before and after under one divider, and a lens. See Comparison in widgets.py.
-const PANE = 132;
+const PANE_PX = 132;
+const MARGIN_PX = 20;
 const STEP = 0.02;
 const LENS_STEP_PX = 4;
 const GRAB_PX = 24;
@@ -83,11 +84,13 @@ function render({ model, el }) {
     const box = stage.getBoundingClientRect();
     const screen = box.width / after.naturalWidth;
     const [x, y] = [place.x * screen, place.y * screen];
-    const side = (PANE / zoom) * screen;
+    const pane = Math.min(PANE_PX, (box.width - MARGIN_PX) / lens.children.length);
+    const side = (pane / zoom) * screen;
     Object.assign(frame.style, { left: `${x - side / 2}px`, top: `${y - side / 2}px`, width: `${side}px`, height: `${side}px` });
-    for (const pane of lens.children) {
-      pane.style.backgroundSize = `${after.naturalWidth * zoom}px ${after.naturalHeight * zoom}px`;
-      pane.style.backgroundPosition = `${PANE / 2 - place.x * zoom}px ${PANE / 2 - place.y * zoom}px`;
+    for (const { style } of lens.children) {
+      style.width = style.height = `${pane}px`;
+      style.backgroundSize = `${after.naturalWidth * zoom}px ${after.naturalHeight * zoom}px`;
+      style.backgroundPosition = `${pane / 2 - place.x * zoom}px ${pane / 2 - place.y * zoom}px`;
     }
     const [width, height] = [lens.offsetWidth, lens.offsetHeight];
     const gap = side / 2 + 12;

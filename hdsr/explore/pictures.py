@@ -136,7 +136,7 @@ def scores_html(seen: Look) -> str:
 
 def row_name(panel: str, temperature: float) -> str:
     """A line of the scores."""
-    return panel if np.isnan(temperature) else f"HDSRNet <small>at {temperature:.3g}</small>"
+    return panel if np.isnan(temperature) else f"HDSRNet<small>temperature {temperature:.3g}</small>"
 
 
 def gain(difference: float, digits: str, index: int) -> str:

@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from hdsr.explore.look import Enlargement, Look, scores
 from hdsr.explore.pictures import ERROR_LIMIT, KERNEL_COLORS, Sheet, error_map, sheet_words
 from hdsr.figures import WIDTH_IN, Drawing, Photographs
+from hdsr.tables import ABSENT, Table
 
 CAPTION_SIZE = 8
-HEAD_IN, PICTURE_HEAD_IN, LOWER_IN = 0.5, 0.5, 5.6
+HEAD_IN, PICTURE_HEAD_IN, LOWER_IN = 0.3, 0.4, 5.2
 
 
 def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
@@ -72,7 +73,7 @@ def draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     start = np.zeros(len(names))
     for kernel, color in enumerate(KERNEL_COLORS):
         shares = enlargement.shares[:, kernel]
-        bars = axes.barh(names, shares, left=start, color=color, edgecolor="white", height=0.6)
+        bars = axes.barh(names, shares, left=start, color=color, edgecolor="white", height=0.5)
         axes.bar_label(
             bars, [f"{share:.1%}" for share in shares], label_type="center", color="white", fontsize=7
         )
@@ -91,3 +92,29 @@ def mix_numbers(enlargement: Enlargement) -> pd.DataFrame:
     columns = [f"share_{kernel}" for kernel in range(1, enlargement.shares.shape[1] + 1)]
     names = [f"block {index}" for index in range(1, len(enlargement.live) + 1)]
     return pd.DataFrame(enlargement.shares, columns=columns).assign(panel=names, live_units=enlargement.live)
+
+
+def table(numbers: pd.DataFrame) -> Table:
+    """The numbers of a drawing, to read.
+
+    Args:
+        numbers: see `drawing`.
+    """
+    formats = {"temperature": "{:.3g}", "psnr_db": "{:.2f}", "ssim": "{:.4f}", "live_units": "{:.0f}"}
+    formats |= {column: "{:.2%}" for column in numbers if column.startswith("share_")}
+    printed = numbers[["panel"]].assign(
+        **{
+            column: numbers[column].map(text.format).where(numbers[column].notna(), ABSENT)
+            for column, text in formats.items()
+        }
+    )
+    names = {
+        "temperature": "softmax temperature",
+        "psnr_db": "PSNR (dB)",
+        "ssim": "SSIM",
+        "live_units": "live units",
+    }
+    names |= {
+        column: column.replace("share_", "kernel ") for column in printed if column.startswith("share_")
+    }
+    return Table("explore", "What the picture shows, in numbers", numbers, printed.rename(columns=names))
