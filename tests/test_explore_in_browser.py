@@ -122,11 +122,13 @@ def elsewhere(address: str) -> list[str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    """Files to upload: a photograph, one cut short, one larger than a message may be, a text."""
-    found = {name: tmp_path / f"{name}.png" for name in ("small", "broken", "large", "text")}
+    """Files to upload: a photograph, one cut short, one larger than a message, one too large, a text."""
+    found = {name: tmp_path / f"{name}.png" for name in ("small", "broken", "large", "huge", "text")}
     write_png(found["small"], data.astronaut()[60:180, 160:280])
     found["broken"].write_bytes(found["small"].read_bytes()[:4000])
     found["text"].write_text("not an image")
+    with found["huge"].open("wb") as stream:
+        stream.truncate(201_000_000)
     noise = np.random.default_rng(0).integers(0, 256, (2000, 2100, 3), np.uint8)
     write_png(found["large"], np.maximum(noise, 64))
     assert found["large"].stat().st_size > LARGEST_MESSAGE_BYTES
@@ -241,6 +243,8 @@ def upload(page: Page, files: dict[str, Path]) -> None:
     status(page, "broken.png is a damaged image.* as it was before")
     choose.set_input_files(files["text"])
     status(page, "text.png is not an image of a known format.* as it was before")
+    choose.set_input_files(files["huge"])
+    status(page, "huge.png has 201 MB, more than the 200 MB that are read here")
     assert source(after) == before
     choose.set_input_files(files["small"])
     status(page, "small.png: 120 x 120 → 480 x 480")

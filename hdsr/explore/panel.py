@@ -178,8 +178,10 @@ class Explorer(ipw.VBox):
         self.show_comparison()
         if figure_differs:
             self.picker.png, self.picker.parts = figure_1.picture(made_by.plain, seen)
+        options = tuple((label, name) for name, label in layers.items())
         with self.held():
-            self.layer.options = [(label, name) for name, label in layers.items()]
+            if self.layer.options != options:
+                self.layer.options = options
             self.layer.value = layer
         self.show_sheet(sheet)
 

@@ -1,5 +1,7 @@
 """What the page shows, as one picture that needs no JupyterLab."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +13,8 @@ from hdsr.figures import WIDTH_IN, Drawing, Photographs
 from hdsr.tables import ABSENT, Table
 
 CAPTION_SIZE = 8
+WRAPPED = 64
+"""Letters in a line of a caption."""
 HEAD_IN, PICTURE_HEAD_IN, LOWER_IN = 0.3, 0.4, 5.2
 
 
@@ -40,7 +44,7 @@ def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
     ):
         show(axes, picture, caption)
     left, right = lower.subplots(1, 2, width_ratios=(1.25, 1))
-    show(left, shown.picture, f"{layer}\n{sheet_words(shown)}")
+    show(left, shown.picture, f"{layer}\n{textwrap.fill(sheet_words(shown), WRAPPED)}")
     draw_mixes(right, seen.chosen)
     return Photographs("explore", figure, pd.concat([judged, mix_numbers(seen.chosen)], ignore_index=True))
 
@@ -69,7 +73,8 @@ def show(axes: Axes, picture: np.ndarray, caption: str) -> None:
 
 def draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     """A bar for each dynamic convolution, the first one on top."""
-    names = [f"block {index}\n{live} live units" for index, live in enumerate(enlargement.live, 1)]
+    states = [f"{live} live units" if live else "attention dead" for live in enlargement.live]
+    names = [f"block {index}\n{state}" for index, state in enumerate(states, 1)]
     start = np.zeros(len(names))
     for kernel, color in enumerate(KERNEL_COLORS):
         shares = enlargement.shares[:, kernel]
@@ -81,7 +86,8 @@ def draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xticks=[])
     axes.set_title(
-        "How this image mixes the four kernels\nof each dynamic convolution", fontsize=CAPTION_SIZE
+        "How this image mixes the kernels of each\ndynamic convolution, 1 to 4 from left to right",
+        fontsize=CAPTION_SIZE,
     )
     axes.tick_params(labelsize=CAPTION_SIZE, length=0)
     axes.spines[:].set_visible(False)
