@@ -91,7 +91,7 @@ $(REPORT)/notebooks/07_complexity.ipynb: $(COUNTED)
 $(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/figures.py hdsr/kernel_mixes.py hdsr/config.py \
 	$(wildcard hdsr/configs/paper_*.yaml) \
 	$(filter %/02_benchmarks.ipynb %/04_figures.ipynb %/05_network.ipynb %/06_runtime.ipynb %/07_complexity.ipynb,$(EXECUTED))
-$(REPORT)/notebooks/09_explore.ipynb: hdsr/figures.py hdsr/complexity.py $(DRAWN) $(EXPLORED)
+$(REPORT)/notebooks/09_explore.ipynb: hdsr/figures.py hdsr/complexity.py hdsr/hand_count.py $(DRAWN) $(EXPLORED)
 # The index says what the others have left behind.
 $(REPORT)/notebooks/00_index.ipynb: $(filter-out %/00_index.ipynb,$(EXECUTED))
 

@@ -31,7 +31,7 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 TOKEN = "only-here"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S, STOP_TIMEOUT_S = 60, 30
 LARGEST_MESSAGE_BYTES = 10 * 2**20
 """Of what a page may send to a server of Jupyter in one message."""
 SLOW_MS = 120_000
@@ -61,8 +61,17 @@ def lab(tmp_path: Path) -> Iterator[str]:
             wait_for(f"http://127.0.0.1:{port}/api?token={TOKEN}", server)
             yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb?token={TOKEN}"
         finally:
-            server.terminate()
-            server.wait(timeout=20)
+            stop(server)
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End a server, which ends its kernels first; at once if that takes too long."""
+    server.terminate()
+    try:
+        server.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def server_command(folder: Path, port: int) -> list[str]:

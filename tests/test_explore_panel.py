@@ -173,7 +173,7 @@ def test_the_still_picture_carries_its_numbers(explorer: Explorer, tmp_path: Pat
     lines = still.table(numbers).printed
     assert lines["PSNR (dB)"].tolist()[2:] == ["–"] * 5
     assert lines["kernel 1"].tolist()[:2] == ["–"] * 2
-    assert lines["kernel 1"][2] == f"{numbers['share_1'][2]:.2%}"
+    assert lines["kernel 1"][2] == f"{numbers['share_1'][2]:.4f}"
     assert numbers["share_1"][2:].to_numpy() == pytest.approx(explorer.seen.chosen.shares[:, 0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["explore.csv", "explore.pdf", "explore.png"]
     explorer.receive("mine.png", pictures.png(photograph(32)))

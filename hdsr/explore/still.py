@@ -107,7 +107,7 @@ def table(numbers: pd.DataFrame) -> Table:
         numbers: see `drawing`.
     """
     formats = {"temperature": "{:.3g}", "psnr_db": "{:.2f}", "ssim": "{:.4f}", "live_units": "{:.0f}"}
-    formats |= {column: "{:.2%}" for column in numbers if column.startswith("share_")}
+    formats |= {column: "{:.4f}" for column in numbers if column.startswith("share_")}
     printed = numbers[["panel"]].assign(
         **{
             column: numbers[column].map(text.format).where(numbers[column].notna(), ABSENT)
