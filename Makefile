@@ -50,7 +50,7 @@ lock: ## resolve the requirements anew and renew constraints.txt (downloads seve
 
 # ---- the reports: each notebook is executed, then rendered ----------------------------------------------
 NOTEBOOKS := 00_index 01_data 02_benchmarks 03_training 04_figures 05_network 06_runtime 07_complexity 08_scorecard \
-	10_dynamics
+	09_explore 10_dynamics
 
 EXECUTED := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
 RENDERED := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
@@ -67,8 +67,9 @@ JUDGED   := $(addprefix hdsr/,claims.py printed_claims.py quality_claims.py figu
 	scorecard.py recipes.py)
 DRAWN    := $(addprefix hdsr/,architecture.py diagram.py kernel_mixes.py)
 DYNAMICS := $(addprefix hdsr/,subjects.py interventions.py mix_entropy.py ablation.py gains.py receptive_field.py)
+EXPLORED := $(wildcard hdsr/explore/*.*)
 APART := $(addprefix hdsr/,figures.py comparisons.py cli.py __main__.py reports.py pages.py chapters.py fetch.py download.py) \
-	$(TRAINING) $(DRAWN) $(RUNTIME) $(COUNTED) $(JUDGED) $(DYNAMICS)
+	$(TRAINING) $(DRAWN) $(EXPLORED) $(RUNTIME) $(COUNTED) $(JUDGED) $(DYNAMICS)
 USED  := $(filter-out $(APART),$(wildcard hdsr/*.py hdsr/*/*.py)) constraints.txt notebooks/compared.csv \
 	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors)
 ifneq ($(PROFILE),quick)
@@ -91,6 +92,7 @@ $(REPORT)/notebooks/07_complexity.ipynb: $(COUNTED)
 $(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/figures.py hdsr/kernel_mixes.py hdsr/config.py \
 	$(wildcard hdsr/configs/paper_*.yaml) \
 	$(filter %/02_benchmarks.ipynb %/04_figures.ipynb %/05_network.ipynb %/06_runtime.ipynb %/07_complexity.ipynb,$(EXECUTED))
+$(REPORT)/notebooks/09_explore.ipynb: hdsr/figures.py hdsr/complexity.py hdsr/hand_count.py $(DRAWN) $(EXPLORED)
 $(REPORT)/notebooks/10_dynamics.ipynb: $(DYNAMICS) hdsr/figures.py hdsr/architecture.py hdsr/kernel_mixes.py \
 	hdsr/complexity.py hdsr/hand_count.py $(REPORT)/notebooks/02_benchmarks.ipynb
 # The index says what the others have left behind.

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from hdsr import complexity
+from hdsr.errors import HdsrError
 from hdsr.layers import DynamicConv2d
 from hdsr.network import HDSRNet
 from hdsr.tables import Table
@@ -88,16 +89,43 @@ class LayerTracer(fx.Tracer):
 
 def parts(network: HDSRNet) -> dict[str, Part]:
     """All parts of the network by name, in the order in which they are computed; the image is the first."""
+    return named(LayerTracer().trace(network), network)[0]
+
+
+def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
+    """The network up to a part, whose output it returns: with activation, pixel shuffle and mean shift.
+
+    It shares the network's layers. What the part does not depend on is not run.
+
+    Args:
+        network: any scale.
+        name: of a part, as `parts` has it.
+    """
+    graph = LayerTracer().trace(network)
+    found, names = named(graph, network)
+    if name not in found:
+        raise HdsrError(f"HDSRNet ×{network.scale} has no part {name!r}: expected one of {', '.join(found)}")
+    last = [node for node, part in names.items() if part == name][-1]
+    graph.erase_node(graph.output_node())
+    graph.output(last)
+    cut = fx.GraphModule(network, graph)
+    cut.graph.eliminate_dead_code()
+    cut.recompile()
+    return cut
+
+
+def named(graph: fx.Graph, network: HDSRNet) -> tuple[dict[str, Part], dict[fx.Node, str]]:
+    """The parts that a trace shows by name, and the part that each step of it belongs to."""
     found: dict[str, Part] = {}
     names: dict[fx.Node, str] = {}
-    for node in LayerTracer().trace(network).nodes:
+    for node in graph.nodes:
         sources = tuple(names[item] for item in node.all_input_nodes if item in names)
         module = network.get_submodule(node.target) if node.op == "call_module" else None
         part = part_of(node, module, sources, found)
         if part:
             found[part.name] = part
             names[node] = part.name
-    return found
+    return found, names
 
 
 def part_of(

@@ -14,9 +14,9 @@ from traitlets.config import Config
 
 from hdsr import execution, paths
 from hdsr.errors import HdsrError
+from hdsr.execution import WIDGET
 
 TEMPLATES = Path(__file__).parent / "templates"
-WIDGET = "application/vnd.jupyter.widget-view+json"
 SHOWN_TYPES = ["image/svg+xml", "text/html", "text/markdown", "image/png", "image/jpeg", "text/plain"]
 """The first of these that an output has is shown; scripts never are."""
 
@@ -86,13 +86,22 @@ def as_html(document: NotebookNode) -> str:
         exclude_anchor_links=True,
         config=Config(NbConvertBase={"display_data_priority": SHOWN_TYPES}),
     )
-    readable = nbformat.from_dict({**document, "cells": joined(without_progress(document.cells))})
+    lasting = {
+        "metadata": without_widgets(document.metadata),
+        "cells": joined(without_progress(document.cells)),
+    }
+    readable = nbformat.from_dict({**document, **lasting})
     body, _ = exporter.from_notebook_node(without_local_paths(readable))
     return re.sub(r'(href="[\w-]+)\.ipynb', r"\1.html", body)
 
 
+def without_widgets(metadata: NotebookNode) -> NotebookNode:
+    """Metadata of a notebook without the state of its widgets, which would become a script."""
+    return nbformat.from_dict({key: value for key, value in metadata.items() if key != "widgets"})
+
+
 def without_progress(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Cells without what they wrote to stderr and without live widgets, which are progress bars."""
+    """Cells without what they wrote to stderr and without progress bars."""
     return [
         nbformat.from_dict({**cell, "outputs": [output for output in cell.outputs if is_lasting(output)]})
         if cell.cell_type == "code"
@@ -103,7 +112,8 @@ def without_progress(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 def is_lasting(output: NotebookNode) -> bool:
     """Whether an output is of interest once its cell has run."""
-    return output.get("name") != "stderr" and WIDGET not in output.get("data", {})
+    live_only = WIDGET in output.get("data", {}) and not execution.has_picture(output)
+    return output.get("name") != "stderr" and not live_only
 
 
 def joined(cells: list[NotebookNode]) -> list[NotebookNode]:

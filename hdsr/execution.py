@@ -24,6 +24,8 @@ from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 
 START_TIMEOUT_S = 120
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 STORED_METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -77,7 +79,7 @@ def run(name: str, profile: str) -> Path:
     parameters = notebook.load_parameters(name, profile)
     failed = target.with_suffix(".failed.ipynb")
     with atomic_path(target) as temporary, errors_in_one_line(name, temporary, failed):
-        papermill.execute_notebook(
+        document = papermill.execute_notebook(
             source,
             temporary,
             parameters,
@@ -86,9 +88,12 @@ def run(name: str, profile: str) -> Path:
             kernel_manager_class=EnvironmentKernel,
             start_timeout=START_TIMEOUT_S,
             coalesce_streams=True,
+            store_widget_state=False,
             progress_bar={"desc": name},
             stderr_file=sys.stderr if sys.stderr.isatty() else None,
         )
+        leave_pictures_of_widgets(document)
+        nbformat.write(document, temporary)
     failed.unlink(missing_ok=True)
     return target
 
@@ -142,7 +147,21 @@ def refresh(name: str, reports: Path) -> Path:
                 client.execute_cell(cell, index)
     except (CellExecutionError, DeadKernelError) as error:
         raise HdsrError(f"notebook {name}: {first_line(error)}") from None
+    leave_pictures_of_widgets(document)
     document.metadata = nbformat.from_dict(STORED_METADATA)
     with atomic_path(source) as temporary:
         nbformat.write(document, temporary)
     return source
+
+
+def has_picture(output: nbformat.NotebookNode) -> bool:
+    """Whether an output can be shown as a picture."""
+    return any(kind in output.get("data", {}) for kind in PICTURES)
+
+
+def leave_pictures_of_widgets(document: nbformat.NotebookNode) -> None:
+    """Of a widget that has a picture of itself store only that: without a kernel nothing else shows."""
+    for cell in document.cells:
+        for output in cell.get("outputs", []):
+            if has_picture(output):
+                output["data"].pop(WIDGET, None)

@@ -7,6 +7,8 @@ tifffile (TIFF) read the pixels, and imagecodecs writes them.
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -81,12 +83,25 @@ def read_picture(path: str | Path) -> Picture:
 
 def decode_picture(data: bytes, name: str) -> Picture:
     """The bytes of an image file as `read_picture` gives them; errors call the file `name`."""
+    with errors_naming(name):
+        Image.open(BytesIO(data)).verify()
+        with Image.open(BytesIO(data)) as image:
+            return decode(image, data)
+
+
+def image_size(data: bytes, name: str) -> tuple[int, int]:
+    """Height and width of an image file before it is turned, from its bytes; nothing is decoded."""
+    with errors_naming(name), Image.open(BytesIO(data)) as image:
+        return image.height, image.width
+
+
+@contextmanager
+def errors_naming(name: str) -> Iterator[None]:
+    """Whatever is wrong with an image file, as an HdsrError that calls the file `name`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            Image.open(BytesIO(data)).verify()
-            with Image.open(BytesIO(data)) as image:
-                return decode(image, data)
+            yield
         except HdsrError as error:
             raise HdsrError(f"{name}: {error}") from None
         except UnidentifiedImageError:

@@ -2,7 +2,8 @@
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from hdsr import checkpoint
 from hdsr.datasets import load_benchmark
@@ -59,6 +60,47 @@ class Mix(NamedTuple):
     """(layers, channels): which channels of what is convolved are above zero anywhere in the image."""
 
 
+@dataclass
+class Recording:
+    """What the attentions of a network have been given and have made since it began to be recorded."""
+
+    shares: list[Tensor] = field(default_factory=list)
+    live: list[Tensor] = field(default_factory=list)
+    inputs: list[Tensor] = field(default_factory=list)
+
+    def mix(self) -> Mix:
+        """The same as arrays, for the one image that has gone through the network."""
+        return Mix(*(torch.stack(found).cpu().numpy() for found in (self.shares, self.live, self.inputs)))
+
+    def note_shares(self, attention: KernelAttention, given: tuple[Tensor], output: Tensor) -> None:
+        """The forward hook of an attention."""
+        self.shares.append(output[0])
+        self.inputs.append(given[0][0].amax(dim=(1, 2)) > 0)
+
+    def note_units(self, squeeze: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
+        """The forward hook of an attention's first layer."""
+        self.live.append(output[0].flatten() > 0)
+
+
+@contextmanager
+def recorded(network: nn.Module) -> Iterator[Recording]:
+    """Record the mixes of the one image that goes through a network meanwhile."""
+    recording, hooks = Recording(), []
+    for attention in attentions(network):
+        hooks.append(attention.register_forward_hook(recording.note_shares))
+        hooks.append(attention.squeeze.register_forward_hook(recording.note_units))
+    try:
+        yield recording
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def attentions(network: nn.Module) -> list[KernelAttention]:
+    """The attentions of a network's dynamic convolutions, from the entry on."""
+    return [module for module in network.modules() if isinstance(module, KernelAttention)]
+
+
 @torch.inference_mode()
 def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> Mix:
     """The mixes of an image. Only the upper network is run.
@@ -67,25 +109,9 @@ def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> Mix:
         network: in float32, on the CPU.
         lr: uint8 RGB, (height, width, 3).
     """
-    shares: list[Tensor] = []
-    live: list[Tensor] = []
-    inputs: list[Tensor] = []
-
-    def note(_: KernelAttention, given: tuple[Tensor], output: Tensor) -> None:
-        shares.append(output[0])
-        inputs.append(given[0][0].amax(dim=(1, 2)) > 0)
-
-    hooks = []
-    for attention in (module for module in network.modules() if isinstance(module, KernelAttention)):
-        hooks.append(attention.register_forward_hook(note))
-        units = attention.squeeze
-        hooks.append(units.register_forward_hook(lambda _, __, output: live.append(output.flatten() > 0)))
-    try:
+    with recorded(network) as recording:
         network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return Mix(*(torch.stack(found).numpy() for found in (shares, live, inputs)))
+    return recording.mix()
 
 
 def measure(settings: NetworkSettings) -> Mixes:

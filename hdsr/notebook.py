@@ -159,6 +159,10 @@ class NetworkSettings(BenchmarkSettings):
     weights: Names = ("ours",)
 
 
+class ExploreSettings(NetworkSettings):
+    """Parameters of the notebook to explore with: what it offers; the first of each is shown at first."""
+
+
 class ComplexitySettings(Settings):
     """Parameters of the complexity notebook.
 
@@ -240,6 +244,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "runtime": RuntimeSettings,
     "complexity": ComplexitySettings,
     "scorecard": ScorecardSettings,
+    "explore": ExploreSettings,
     "dynamics": DynamicsSettings,
 }
 

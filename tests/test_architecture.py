@@ -55,6 +55,18 @@ def test_the_branches_are_multiplied_and_then_enlarged(network: HDSRNet) -> None
     assert found["reconstruction.upsampler.0"].inputs == (product.name,)
 
 
+@torch.inference_mode()
+def test_a_network_cut_behind_a_part_ends_there_and_runs_nothing_else(network: HDSRNet) -> None:
+    image = 255 * torch.rand(1, 3, 6, 5)
+    product = architecture.cut_behind(network, "mul")
+    torch.testing.assert_close(product(image), network.features(image))
+    assert "reconstruction" not in product.code
+    lower = architecture.cut_behind(network, "lower.layers.2")
+    assert lower.get_submodule("lower.layers.2") is network.lower.layers[2]
+    assert "upper" not in lower.code
+    torch.testing.assert_close(architecture.cut_behind(network, "reconstruction.exit")(image), network(image))
+
+
 def test_reach_by_hand() -> None:
     dilated = Reach().convolved(2, 2)
     assert (dilated.low, dilated.high, dilated.px) == ((-2,), (2,), 5)

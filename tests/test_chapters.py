@@ -57,6 +57,15 @@ def test_progress_bars_are_left_out() -> None:
     assert "done" in page
 
 
+def test_of_a_widget_with_a_picture_the_picture_is_shown() -> None:
+    output = new_output("display_data", data={**WIDGET_OUTPUT, "image/jpeg": "/9j/4AAQ"})
+    state = {"application/vnd.jupyter.widget-state+json": {"state": {"x": {"model_name": "Explorer"}}}}
+    page = chapters.as_html(new_notebook(cells=[code("explorer", output)], metadata={"widgets": state}))
+    assert "data:image/jpeg;base64,/9j/4AAQ" in page
+    assert "model_id" not in page
+    assert "<script" not in page
+
+
 def test_scripts_are_not_shown() -> None:
     output = new_output("display_data", data={"application/javascript": "load()", "text/plain": "a plot"})
     page = chapters.as_html(new_notebook(cells=[code("plot()", output)]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from hdsr import execution, notebook, paths
 from hdsr.errors import HdsrError
@@ -109,6 +109,14 @@ def test_refreshing_renews_stored_outputs_alike_each_time(project: Path) -> None
     execution.refresh("01_data", project / "elsewhere")
     assert source.read_bytes() == first
     assert not (project / "reports").exists()
+
+
+def test_of_a_widget_with_a_picture_only_the_picture_is_stored() -> None:
+    widget, picture = {execution.WIDGET: {"model_id": "x"}}, {"image/jpeg": "/9j/4AAQ"}
+    outputs = [new_output("display_data", data=data) for data in (widget, widget | picture)]
+    document = new_notebook(cells=[new_markdown_cell("# Title"), new_code_cell("show()", outputs=outputs)])
+    execution.leave_pictures_of_widgets(document)
+    assert [output.data for output in document.cells[1].outputs] == [widget, picture]
 
 
 def test_a_failed_refresh_leaves_the_notebook_as_it_was(project: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 from skimage import data as photographs
 
 from hdsr.errors import HdsrError
-from hdsr.images import read_image, read_picture, write_png
+from hdsr.images import image_size, read_image, read_picture, write_png
 
 ORIENTATIONS = range(1, 9)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -184,6 +184,14 @@ def test_of_several_frames_the_first_is_read(tmp_path: Path) -> None:
     picture = read_picture(tmp_path / "a.tif")
     np.testing.assert_array_equal(picture.pixels, np.asarray(frames[0]))
     assert picture.notes == ("only the first of 3 frames is used",)
+
+
+def test_the_size_of_a_file_is_known_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_png(path, np.zeros((30, 20, 3), np.uint8))
+    assert image_size(path.read_bytes()[:60], "a.png") == (30, 20)
+    with pytest.raises(HdsrError, match=r"a\.png is not an image of a known format"):
+        image_size(b"text", "a.png")
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:

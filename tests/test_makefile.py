@@ -30,6 +30,7 @@ training:
     ["sets=[{name: samples}]", minutes=null, steps=2, patch_px=32, batch_size=1, "validation={images: 0}"]
 network: {scales: [4]}
 runtime: {hr_sizes: [16], warmup: 0, runs: 2}
+explore: {scales: [4]}
 complexity: {networks: [SRCNN, HDSRNet], scales: [4], lr_px: 8}
 dynamics: {scales: [4], temperatures: [1], patches: 1}
 """

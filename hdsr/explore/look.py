@@ -1,0 +1,206 @@
+"""What a network makes of a subject: the enlarged image, its scores, its kernel mixes, its feature maps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hdsr import architecture, metrics
+from hdsr.architecture import IMAGE, PRODUCT, SUM, Part
+from hdsr.checkpoint import find_weights, load_for_scale
+from hdsr.diagram import words
+from hdsr.errors import HdsrError
+from hdsr.explore.subjects import Image, Subject
+from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.kernel_mixes import attentions, recorded
+from hdsr.memory import strip_rows
+from hdsr.network import HDSRNet
+from hdsr.resize import imresize
+from hdsr.runners import as_batch
+from hdsr.upscaling import upscale
+
+FeatureMaps = NDArray[np.float32]
+"""(channels, height, width)."""
+NETWORKS_KEPT = 3
+
+
+@dataclass(frozen=True)
+class Networks:
+    """HDSRNet with some weights, as the paper draws it and as it is fastest. Equal up to rounding."""
+
+    source: str
+    """ "ours", "authors" or a file."""
+    plain: HDSRNet
+    folded: FoldedHDSRNet
+
+    @property
+    def temperature(self) -> float:
+        """The softmax temperature that the weights were trained at."""
+        return attentions(self.plain)[0].temperature
+
+
+@dataclass(frozen=True)
+class Enlargement:
+    """An enlarged image, and how its kernels were mixed."""
+
+    temperature: float
+    sr: Image
+    shares: NDArray[np.float32]
+    """(dynamic convolutions, kernels), each row summing to 1."""
+    live: list[int]
+    """Live units of each dynamic convolution's attention; see `hdsr.kernel_mixes.Mix`."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A subject beside what bicubic and the network make of it."""
+
+    subject: Subject
+    scale: int
+    bicubic: Image
+    trained: Enlargement
+    """At the temperature that the weights were trained at."""
+    chosen: Enlargement
+    """At the temperature that was chosen; `trained` itself if that is the same."""
+
+
+def networks(scale: int, source: str, root: str | Path | None = None) -> Networks:
+    """The networks of a source of weights: "ours", "authors" or a file; a few stay loaded.
+
+    Raises:
+        HdsrError: if the weights are not there, damaged, or for another scale.
+    """
+    path = find_weights(scale, source, root)
+    return loaded(source, path, scale, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=NETWORKS_KEPT)
+def loaded(source: str, path: Path, scale: int, changed_ns: int) -> Networks:
+    """The networks in a file as it is since `changed_ns`."""
+    plain = load_for_scale(path, scale).to(memory_format=torch.channels_last)
+    return Networks(source, plain, fold(plain))
+
+
+def look(subject: Subject, made_by: Networks, temperature: float | None = None) -> Look:
+    """Enlarge a subject; see `Look`.
+
+    Args:
+        subject: at the scale of the networks.
+        made_by: the networks.
+        temperature: of the softmax that mixes the kernels; None for the one that they were trained at.
+
+    Raises:
+        HdsrError: if the memory does not suffice.
+    """
+    scale = made_by.plain.scale
+    trained = enlarge(subject.lr, made_by)
+    first = Look(subject, scale, imresize(subject.lr, scale), trained, trained)
+    return first if temperature is None else at(first, made_by, temperature)
+
+
+def at(seen: Look, made_by: Networks, temperature: float) -> Look:
+    """The same subject enlarged at another temperature."""
+    same = temperature == seen.trained.temperature
+    chosen = seen.trained if same else enlarge(seen.subject.lr, made_by, temperature)
+    return Look(seen.subject, seen.scale, seen.bicubic, seen.trained, chosen)
+
+
+def enlarge(lr: Image, made_by: Networks, temperature: float | None = None) -> Enlargement:
+    """Enlarge an image with the kernels mixed at a temperature, by default the trained one."""
+    temperature = made_by.temperature if temperature is None else temperature
+    folded = made_by.folded
+    with set_to(folded, temperature), recorded(folded) as recording:
+        sr = upscale(lr, folded.scale, folded)
+    mix = recording.mix()
+    return Enlargement(temperature, sr, mix.shares, mix.live.sum(axis=1).tolist())
+
+
+@contextmanager
+def set_to(network: nn.Module, temperature: float) -> Iterator[None]:
+    """A network whose attentions have another temperature for a while."""
+    if not temperature > 0:
+        raise HdsrError(f"a softmax temperature is a number above 0, not {temperature!r}")
+    before = [(attention, attention.temperature) for attention in attentions(network)]
+    try:
+        for attention, _ in before:
+            attention.temperature = temperature
+        yield
+    finally:
+        for attention, value in before:
+            attention.temperature = value
+
+
+def scores(seen: Look) -> pd.DataFrame:
+    """Y-PSNR (dB) and SSIM as the tables take them: panel, temperature, psnr_db, ssim. Empty without HR.
+
+    Raises:
+        HdsrError: for an image that is too small for SSIM.
+    """
+    judged = [("Bicubic", np.nan, seen.bicubic), ("HDSRNet", seen.trained.temperature, seen.trained.sr)]
+    if seen.chosen is not seen.trained:
+        judged.append(("HDSRNet, other temperature", seen.chosen.temperature, seen.chosen.sr))
+    lines = []
+    for panel, temperature, sr in judged if seen.subject.hr is not None else []:
+        psnr_db = metrics.psnr_y(sr, seen.subject.hr, seen.scale)
+        ssim = metrics.ssim_y(sr, seen.subject.hr, seen.scale)
+        lines.append((panel, temperature, psnr_db, ssim))
+    return pd.DataFrame(lines, columns=["panel", "temperature", "psnr_db", "ssim"])
+
+
+@torch.inference_mode()
+def feature_maps(lr: Image, made_by: Networks, part: str, temperature: float | None = None) -> FeatureMaps:
+    """What a part of the network puts out for an image: with activation, pixel shuffle and mean shift.
+
+    Args:
+        lr: uint8 RGB, (height, width, 3).
+        made_by: the networks, of which the plain one is run.
+        part: as `hdsr.architecture.parts` names it.
+        temperature: see `look`.
+
+    Raises:
+        HdsrError: for an unknown part, or an image too large for the memory.
+    """
+    network = made_by.plain
+    check_fits(lr, network.scale)
+    with set_to(network, made_by.temperature if temperature is None else temperature):
+        maps = architecture.cut_behind(network, part)(as_batch(lr.astype(np.float32), torch.device("cpu")))
+    return maps[0].contiguous().numpy()
+
+
+def check_fits(lr: Image, scale: int) -> None:
+    """Raise HdsrError unless the memory suffices for feature maps of the whole image."""
+    height, width = lr.shape[:2]
+    if strip_rows(height, width, scale, "fp32") < height:
+        raise HdsrError(f"an image of {metrics.size(lr)} pixels is too large for its feature maps to be kept")
+
+
+def layer_labels(network: HDSRNet) -> dict[str, str]:
+    """What can be looked at, by the name of its part: every layer of Figure 1, every sum, and the product."""
+    found = architecture.parts(network)
+    return {name: label(part) for name, part in found.items() if part.kind != IMAGE}
+
+
+def label(part: Part) -> str:
+    """A part as a person would point at it in Figure 1."""
+    if part.kind == PRODUCT:
+        return "product of both branches"
+    if part.kind == SUM:
+        return f"{place(part.inputs[0])}: sum"
+    return f"{place(part.name)}: {words(part)}"
+
+
+def place(name: str) -> str:
+    """Where in Figure 1 a layer stands, in words."""
+    branch, *inside = name.split(".")
+    if branch == "reconstruction":
+        return "CB"
+    if inside[0] == "entry":
+        return "upper, entry"
+    return f"{branch}, {'block' if inside[0] == 'blocks' else 'layer'} {int(inside[1]) + 1}"

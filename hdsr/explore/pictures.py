@@ -1,0 +1,197 @@
+"""What is seen of a look: pixels, and small pieces of HTML."""
+
+import base64
+import html
+from dataclasses import dataclass
+
+import imagecodecs
+import matplotlib
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+
+from hdsr import metrics
+from hdsr.explore.look import Enlargement, FeatureMaps, Look, scores
+from hdsr.explore.subjects import Image
+
+ERROR_COLORS = "inferno"
+ERROR_LIMIT = 32.0
+"""Gray levels of luma at which the error map is brightest."""
+FEATURE_COLORS = "viridis"
+SHEET_PX = 928
+"""Width of a sheet of feature maps."""
+COLUMNS = 8
+GAP_PX = 4
+TALLEST = 1.5
+"""Height of a map on a sheet over the width that there is for one, at most."""
+BRIGHTEST = 99.8
+"""Percentile of the values that has the brightest color: single outliers must not darken all others."""
+ROOM_FOR_TEXT = 0.07
+KERNEL_COLORS = ("#2b6cb0", "#68a0d8", "#e0a458", "#b5651d")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Feature maps side by side, in the order of their channels, row by row."""
+
+    picture: Image
+    low: float
+    """Value of the darkest color; NaN where every map has a scale of its own."""
+    high: float
+    silent: int
+    """Maps that are zero everywhere."""
+    count: int
+    shape: tuple[int, int]
+    """Height and width of a map."""
+
+
+def png(image: Image) -> bytes:
+    """An image as the bytes of a PNG file."""
+    return imagecodecs.png_encode(np.ascontiguousarray(image), level=3)
+
+
+def error_map(sr: Image, hr: Image) -> Image:
+    """Where an image is wrong: the difference of luma, from black (none) to yellow (ERROR_LIMIT or more)."""
+    error = np.abs(metrics.luma(sr) - metrics.luma(hr))
+    return colored(error / ERROR_LIMIT, ERROR_COLORS)
+
+
+def colored(values: NDArray[np.floating], colors: str) -> Image:
+    """Values as colors, 0 to 1 from one end of a matplotlib color map to the other; others are clipped."""
+    return matplotlib.colormaps[colors](np.clip(values, 0, 1), bytes=True)[..., :3]
+
+
+def sheet(maps: FeatureMaps, each: bool = False) -> Sheet:
+    """Feature maps as one picture.
+
+    Args:
+        maps: (channels, height, width).
+        each: whether every map is drawn from its own lowest to its own highest value, rather than all alike.
+    """
+    count, height, width = maps.shape
+    columns = min(COLUMNS, count)
+    tile_px = (SHEET_PX + GAP_PX) // columns - GAP_PX
+    share = min(tile_px / width, TALLEST * tile_px / height)
+    tile = (max(1, round(share * height)), max(1, round(share * width)))
+    small = F.adaptive_avg_pool2d(torch.from_numpy(maps), tile).numpy()
+    low, high = limits(small, each)
+    tiles = colored((small - low) / np.maximum(high - low, np.finfo(np.float32).tiny), FEATURE_COLORS)
+    silent = int((np.abs(maps).max(axis=(1, 2)) == 0).sum())
+    ends = (float("nan"),) * 2 if each else (float(low), float(high))
+    return Sheet(tiled(tiles, columns), *ends, silent, count, (height, width))
+
+
+def limits(maps: FeatureMaps, each: bool) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Values of the darkest and the brightest color, of all maps or of each."""
+    axes = (1, 2) if each else None
+    return maps.min(axis=axes, keepdims=each), np.percentile(maps, BRIGHTEST, axis=axes, keepdims=each)
+
+
+def tiled(tiles: NDArray[np.uint8], columns: int) -> Image:
+    """Pictures of one size (count, height, width, 3) row by row, with white gaps between them."""
+    count, height, width, _ = tiles.shape
+    lines = -(-count // columns)
+    whole = np.full(
+        (lines * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3), 255, np.uint8
+    )
+    for index, picture in enumerate(tiles):
+        top, left = (index // columns) * (height + GAP_PX), (index % columns) * (width + GAP_PX)
+        whole[top : top + height, left : left + width] = picture
+    return whole
+
+
+def sheet_words(shown: Sheet) -> str:
+    """What a sheet shows, in a sentence."""
+    height, width = shown.shape
+    colors = "each from its own lowest to its own highest value"
+    if not np.isnan(shown.low):
+        colors = f"all from {shown.low:.3g} (dark) to {shown.high:.3g} (bright)"
+    silent = f"; {shown.silent} of them are zero everywhere" if shown.silent else ""
+    return f"{shown.count} maps of {width} × {height}, {colors}{silent}."
+
+
+def image_html(image: Image, description: str) -> str:
+    """An image as an element of HTML that loads nothing."""
+    data = base64.b64encode(png(image)).decode()
+    return f'<img class="hdsr-picture" src="data:image/png;base64,{data}" alt="{html.escape(description)}">'
+
+
+def scores_html(seen: Look) -> str:
+    """The scores as a table, the gain over bicubic beside them."""
+    lines = scores(seen)
+    if lines.empty:
+        return '<p class="hdsr-note">Nobody knows the true image, so nothing can be scored.</p>'
+    first = lines.iloc[0]
+    rows = "".join(
+        f"<tr><th scope='row'>{row_name(line.panel, line.temperature)}</th><td>{line.psnr_db:.2f}</td>"
+        f"<td>{gain(line.psnr_db - first.psnr_db, '.2f', index)}</td><td>{line.ssim:.4f}</td>"
+        f"<td>{gain(line.ssim - first.ssim, '.4f', index)}</td></tr>"
+        for index, line in enumerate(lines.itertuples())
+    )
+    heads = "<th></th><th scope='col' colspan='2'>PSNR (dB)</th><th scope='col' colspan='2'>SSIM</th>"
+    return f"<table class='hdsr-scores'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def row_name(panel: str, temperature: float) -> str:
+    """A line of the scores."""
+    return panel if np.isnan(temperature) else f"HDSRNet<small>temperature {temperature:.3g}</small>"
+
+
+def gain(difference: float, digits: str, index: int) -> str:
+    """A difference with its sign; nothing in the first line, which all others are compared with."""
+    if index == 0:
+        return ""
+    side = "better" if difference > 0 else "worse"
+    return f"<span class='hdsr-{side}'>{difference:+{digits}}</span>"
+
+
+def error_html(seen: Look) -> str:
+    """The error map with its legend, where the true image is known."""
+    hr = seen.subject.hr
+    if hr is None:
+        return ""
+    described = "Error map of HDSRNet: the brighter, the farther its luma is from the true one"
+    image = image_html(error_map(seen.chosen.sr, hr), described)
+    colors = ",".join(to_hex(matplotlib.colormaps[ERROR_COLORS](stop / 8)) for stop in range(9))
+    ramp = f"<span style='background:linear-gradient(to right,{colors})'></span>"
+    legend = f"<div class='hdsr-ramp'>0{ramp}{ERROR_LIMIT:.0f} gray levels or more</div>"
+    return f"<div class='hdsr-error-map'><h3>Error of HDSRNet</h3>{image}{legend}</div>"
+
+
+def mixes_html(enlargement: Enlargement) -> str:
+    """A bar for each dynamic convolution: the shares of its kernels for this image."""
+    keys = "".join(
+        f"<span><i style='background:{color}'></i>kernel {kernel}</span>"
+        for kernel, color in enumerate(KERNEL_COLORS, 1)
+    )
+    lines = zip(enlargement.shares, enlargement.live, strict=True)
+    bars = "".join(bar(index, shares, live) for index, (shares, live) in enumerate(lines, 1))
+    return f"<div class='hdsr-keys'>{keys}</div><div class='hdsr-mixes' role='list'>{bars}</div>"
+
+
+def bar(index: int, shares: NDArray[np.floating], live: int) -> str:
+    """One dynamic convolution's bar."""
+    spoken = ", ".join(f"kernel {kernel} {share:.1%}" for kernel, share in enumerate(shares, 1))
+    parts = "".join(
+        f"<span style='width:{100 * share:.3f}%;background:{color}'>{share_text(share)}</span>"
+        for share, color in zip(shares, KERNEL_COLORS, strict=True)
+    )
+    return (
+        f"<div role='listitem' aria-label='Dynamic convolution {index}: {spoken}; {state(shares, live)}'>"
+        f"<b>block {index}</b><div class='hdsr-bar'>{parts}</div><small>{state(shares, live)}</small></div>"
+    )
+
+
+def share_text(share: float) -> str:
+    """A share, where its part of the bar has room for it."""
+    return f"{share:.1%}" if share >= ROOM_FOR_TEXT else ""
+
+
+def state(shares: NDArray[np.floating], live: int) -> str:
+    """How far a mix is from uniform, or that it cannot be anything else."""
+    if live == 0:
+        return "attention dead, so always uniform"
+    off = np.abs(shares - 1 / len(shares)).max()
+    return f"off uniform by {off:.2%} at most, {live} live units"

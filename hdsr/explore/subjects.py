@@ -1,0 +1,105 @@
+"""What is looked at: a built-in image, or one that was uploaded."""
+
+import math
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdsr import memory
+from hdsr.datasets import cropped, load_benchmark
+from hdsr.errors import HdsrError
+from hdsr.images import decode_image, image_size
+from hdsr.metrics import size
+from hdsr.resize import imresize
+
+Image = NDArray[np.uint8]
+"""RGB, (height, width, 3)."""
+Role = Literal["lr", "hr"]
+"""Whether an uploaded image is to be enlarged ("lr"), or is the true one and shrunk first ("hr")."""
+SHOWN_PX = 2**20
+"""The most pixels of an enlarged image: more take longer than a person likes to wait for a slider."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image at one scale."""
+
+    name: str
+    lr: Image
+    hr: Image | None
+    """The true image, exactly `scale` times as high and wide as `lr`; None where nobody knows it."""
+    note: str = ""
+    """A sentence on what was done to it."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image that a person has brought."""
+
+    name: str
+    pixels: Image
+
+
+def built_in(dataset: str, image: str, scale: int, root: str | Path | None = None) -> Subject:
+    """An image of a benchmark set; LR as the set has it, or made by MATLAB's bicubic.
+
+    Raises:
+        HdsrError: if the set lacks it.
+    """
+    benchmark = load_benchmark(dataset, scale, root)
+    paths = tuple(path for path in benchmark.hr_paths if path.stem == image)
+    for name, lr, hr in replace(benchmark, hr_paths=paths):
+        return Subject(name, lr, hr)
+    raise HdsrError(f"{dataset} holds no image {image!r}")
+
+
+def read_upload(name: str, data: bytes) -> Upload:
+    """The bytes of an uploaded file as an image.
+
+    Raises:
+        HdsrError: naming the file, if it is damaged, no image, or too large for the memory that is free.
+    """
+    memory.check_readable(*image_size(data, name), name)
+    return Upload(name, decode_image(data, name))
+
+
+def uploaded(upload: Upload, role: Role, scale: int) -> Subject:
+    """An uploaded image at one scale; of a large one, the middle.
+
+    Raises:
+        HdsrError: if it is too small to be shrunk.
+    """
+    enlarged_by = scale if role == "lr" else 1
+    part = middle(upload.pixels, SHOWN_PX // enlarged_by**2)
+    note = "" if part.shape == upload.pixels.shape else middle_note(upload, part, scale)
+    if role == "lr":
+        return Subject(upload.name, part, None, note)
+    hr = cropped(part, scale, upload.name)
+    return Subject(upload.name, imresize(hr, 1 / scale), hr, note)
+
+
+def middle(image: Image, most_px: int) -> Image:
+    """The middle of an image, of its own shape and at most `most_px` pixels; all of it if it is small.
+
+    A side is never cut to less than one pixel.
+    """
+    height, width = image.shape[:2]
+    share = min(1.0, math.sqrt(most_px / (height * width)))
+    rows, columns = max(1, int(height * share)), max(1, int(width * share))
+    if rows * columns > most_px:
+        rows, columns = min(rows, most_px), min(columns, most_px)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return image[top : top + rows, left : left + columns]
+
+
+def middle_note(upload: Upload, part: Image, scale: int) -> str:
+    """Why only the middle of an image is looked at, and what enlarges all of it."""
+    command = f"hdsr upscale {shlex.quote(upload.name)} --scale {scale} --out enlarged"
+    return (
+        f"{upload.name} has {size(upload.pixels)} pixels; only the middle {size(part)} are looked at here, "
+        f"so that every change shows soon. All of it: {command}"
+    )
