@@ -162,8 +162,8 @@ class TrainingConfig(Settings):
     """Train through the folded reconstruction, the loss taken on all but the outermost ring of LR pixels."""
     border_share: float = Field(default=0.0, ge=0, le=1)
     """Share of the patches whose outermost ring the folded form takes into the loss, to stand for all."""
-    leak: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the gradient that passes the upper sub-network's ReLUs where they give zero."""
+    revive: bool = False
+    """After a warm start, begin blocks of the upper sub-network that are dead anew: see `hdsr.revival`."""
     seed: int = Field(default=0, ge=0)
     log_every: PositiveInt = 100
     save_every: PositiveInt = 500
@@ -179,13 +179,14 @@ class TrainingConfig(Settings):
         for form in (self, self.late):
             if form and form.patch_px % self.scale:
                 raise ValueError(f"patch_px {form.patch_px} is not a multiple of scale {self.scale}")
-        if self.head_steps and not self.warm_start:
-            raise ValueError("head_steps goes with warm_start")
+        for key in ("head_steps", "revive"):
+            if getattr(self, key) and not self.warm_start:
+                raise ValueError(f"{key} goes with warm_start")
         if self.border_share and not self.folded:
             raise ValueError(
                 "border_share goes with folded: true; whole patches have their border in the loss"
             )
-        only_hdsrnet = ("folded", "unit_range", "head_steps", "leak")
+        only_hdsrnet = ("folded", "unit_range", "head_steps", "revive")
         given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
         if self.network != "hdsrnet" and given:
             raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")

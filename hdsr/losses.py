@@ -1,44 +1,13 @@
 """What training minimizes: the error of a network on aligned patches, RGB in 0..255."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from hdsr.baselines.luma import luma
 from hdsr.baselines.srcnn import SRCNN
 from hdsr.inference import REACH, folded_kernel, reconstruct_interior
 from hdsr.network import HDSRNet
-
-
-class LeakyRelu(torch.autograd.Function):
-    """ReLU whose gradient is not zero but `leak` where its result is."""
-
-    @staticmethod
-    def forward(ctx: Any, features: Tensor, leak: float) -> Tensor:
-        ctx.save_for_backward(features)
-        ctx.leak = leak
-        return features.clamp(min=0)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (features,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(gradient, features, ctx.leak, False), None
-
-
-class LeakyGradients(TorchFunctionMode):
-    """Within it every ReLU is a `LeakyRelu`: the same results, but a unit that is dead can come back."""
-
-    def __init__(self, leak: float) -> None:
-        super().__init__()
-        self.leak = leak
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in (F.relu, torch.relu):
-            return LeakyRelu.apply(args[0], self.leak)
-        return function(*args, **(kwargs or {}))
 
 
 class PatchLoss(nn.Module):
@@ -52,32 +21,21 @@ class PatchLoss(nn.Module):
         folded: reconstruct by the folded kernel.
         border_share: of the patches, from the first one on, whose ring the folded form takes into account,
             weighted so that it stands for all of them; 0 leaves the ring out.
-        leak: share of the gradient that passes the upper sub-network's ReLUs where they give zero.
     """
 
-    def __init__(self, network: HDSRNet, folded: bool, border_share: float = 0.0, leak: float = 0.0) -> None:
+    def __init__(self, network: HDSRNet, folded: bool, border_share: float = 0.0) -> None:
         super().__init__()
         self.network = network
         self.folded = folded
         self.border_share = border_share
-        self.leak = leak
 
     def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
-        features = self.features(lr)
+        network = self.network
         if not self.folded:
-            sr = self.network.reconstruction(features) + self.network.mean
-            return F.l1_loss(sr.float(), hr)
+            return F.l1_loss(network(lr).float(), hr)
+        features = network.features(lr)
         with torch.autocast(lr.device.type, enabled=False):
             return self.folded_error(features.to(hr.dtype), hr)
-
-    def features(self, lr: Tensor) -> Tensor:
-        """`HDSRNet.features`; with a leak, the upper sub-network's dead units get some gradient."""
-        if not self.leak:
-            return self.network.features(lr)
-        centered = lr - self.network.mean
-        with LeakyGradients(self.leak):
-            upper = self.network.upper(centered)
-        return upper * self.network.lower(centered)
 
     def folded_error(self, features: Tensor, hr: Tensor) -> Tensor:
         """The loss, given the features (batch, channels, height, width) of the LR patches.

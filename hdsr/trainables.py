@@ -28,7 +28,7 @@ class Trainable:
 TRAINABLES = {
     "hdsrnet": Trainable(
         HDSRNet,
-        lambda network, config: PatchLoss(network, config.folded, config.border_share, config.leak),
+        lambda network, config: PatchLoss(network, config.folded, config.border_share),
         fold,
     ),
     "srcnn": Trainable(SRCNN, lambda network, config: LumaLoss(network), LumaToRgb),

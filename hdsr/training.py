@@ -33,9 +33,10 @@ from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.metrics import psnr_y
 from hdsr.optimizers import build_optimizers, scale_to_unit_range
-from hdsr.patches import batches
+from hdsr.patches import batches, draw_batch
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
+from hdsr.revival import revive
 from hdsr.states import load_state, save_state
 from hdsr.trainables import TRAINABLES
 from hdsr.training_data import Pair, TrainingData, load_training_data
@@ -122,6 +123,8 @@ class Run:
         self.started_from = None
         if config.warm_start:
             self.started_from = warm_start(self.network, config.warm_start)
+            if config.revive:
+                revive(self.network, draw_batch(data, config, step=0)[0], config.unit_range)
         elif config.unit_range:
             scale_to_unit_range(self.network)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format

@@ -6,7 +6,7 @@ import torch
 
 from hdsr import metrics
 from hdsr.baselines.srcnn import SRCNN
-from hdsr.losses import LeakyRelu, LumaLoss, PatchLoss
+from hdsr.losses import LumaLoss, PatchLoss
 from hdsr.network import HDSRNet
 
 
@@ -58,23 +58,3 @@ def test_some_borders_stand_for_all() -> None:
     assert PatchLoss(network, True, border_share=0.5)(lr, hr).item() == pytest.approx(
         expected.item(), rel=1e-4
     )
-
-
-def test_a_leak_changes_no_result_and_brings_gradient_to_dead_units() -> None:
-    torch.manual_seed(0)
-    network = HDSRNet(2)
-    dead = network.upper.blocks[2].dilated.weight
-    with torch.no_grad():
-        dead.copy_(-dead.abs())  # its input is never negative, so its result always is
-    lr, hr = 255 * torch.rand(2, 3, 8, 8), 255 * torch.rand(2, 3, 16, 16)
-    plain, leaky = (PatchLoss(network, True, leak=leak)(lr, hr) for leak in (0.0, 0.1))
-    assert leaky.item() == plain.item()
-    without, with_leak = (torch.autograd.grad(loss, dead)[0] for loss in (plain, leaky))
-    assert not without.any()
-    assert with_leak.any()
-
-
-def test_the_gradient_of_a_leaky_relu() -> None:
-    features = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
-    LeakyRelu.apply(features, 0.25).backward(torch.tensor([4.0, 4.0, 4.0]))
-    assert features.grad.tolist() == [1.0, 1.0, 4.0]
