@@ -164,6 +164,8 @@ class TrainingConfig(Settings):
     """Share of the patches whose outermost ring the folded form takes into the loss, to stand for all."""
     revive: bool = False
     """After a warm start, begin blocks of the upper sub-network that are dead anew: see `hdsr.revival`."""
+    keep_dilated_means: bool = False
+    """Leave the means of the dilated kernels as they are, so that their blocks stay alive."""
     seed: int = Field(default=0, ge=0)
     log_every: PositiveInt = 100
     save_every: PositiveInt = 500
@@ -186,7 +188,7 @@ class TrainingConfig(Settings):
             raise ValueError(
                 "border_share goes with folded: true; whole patches have their border in the loss"
             )
-        only_hdsrnet = ("folded", "unit_range", "head_steps", "revive")
+        only_hdsrnet = ("folded", "unit_range", "head_steps", "revive", "keep_dilated_means")
         given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
         if self.network != "hdsrnet" and given:
             raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")

@@ -1,10 +1,13 @@
 """Blocks of the upper sub-network that died in training, begun anew without changing what the network does.
 
-The features of the upper sub-network are sums of ReLUs, so they are never negative, and the convolutions have
-no bias: a step that moves a dilated convolution's kernels a little against the mean of its input can leave
-every one of its outputs negative, for every image. The ReLU behind it then gives zeros only, no gradient
-comes back, and the block is a constant from then on. Early in training that even lowers the loss, as the two
-sub-networks are multiplied and the upper one's first guesses are noise.
+The features of the upper sub-network are sums of ReLUs with a large constant in them, and the dilated
+convolutions that read them have no bias: what a kernel makes of the constant, its mean times that, moves by
+more in one training step than all that the image adds. So it wanders, and once it has wandered far enough
+below zero, the ReLU behind it gives zeros for every image, no gradient comes back, and it stays there: after
+some hundred steps four of the five blocks are constants, and their dynamic convolutions see nothing.
+
+`revive` begins such blocks anew with kernels of zero mean, and `keep_means` lets training change a dilated
+kernel in every way but its mean, so that it stays alive.
 """
 
 import torch
@@ -43,6 +46,14 @@ def revive(network: HDSRNet, lr: Tensor, unit_range: bool = False) -> list[int]:
             dead.append(index)
         features = block(features)
     return dead
+
+
+def keep_means(network: HDSRNet) -> None:
+    """From now on, take from the gradient of every dilated kernel what would change its mean."""
+    for block in network.upper.blocks:
+        block.dilated.weight.register_hook(
+            lambda gradient: gradient - gradient.mean(dim=(2, 3), keepdim=True)
+        )
 
 
 @torch.no_grad()

@@ -36,7 +36,7 @@ from hdsr.optimizers import build_optimizers, scale_to_unit_range
 from hdsr.patches import batches, draw_batch
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
-from hdsr.revival import revive
+from hdsr.revival import keep_means, revive
 from hdsr.states import load_state, save_state
 from hdsr.trainables import TRAINABLES
 from hdsr.training_data import Pair, TrainingData, load_training_data
@@ -129,6 +129,8 @@ class Run:
             scale_to_unit_range(self.network)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network.to(device=accelerator.device, memory_format=layout)
+        if config.keep_dilated_means:
+            keep_means(self.network)
         self.loss = accelerator.prepare(self.trainable.loss(self.network, config))
         self.optimizers = [accelerator.prepare(item) for item in build_optimizers(self.network, config)]
         self.average = [parameter.detach().clone() for parameter in self.network.parameters()]
