@@ -6,6 +6,7 @@ In the outermost ring of LR pixels the zero padding between its stages is seen, 
 has a kernel of its own. ReLUs are one operation with their convolutions; sums overwrite their input.
 """
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -234,9 +235,7 @@ def fold(network: HDSRNet) -> FoldedHDSRNet:
         (batch, 3, scale * height, scale * width), equal to `network` to rounding, borders included. Later
         changes of the network's weights are not seen.
     """
-    copy = HDSRNet(network.scale).to(network.mean.device, network.mean.dtype)
-    copy.load_state_dict(network.state_dict())
-    copy.requires_grad_(False)
+    copied = copy.deepcopy(network).requires_grad_(False)
     with torch.enable_grad():
-        folded = FoldedHDSRNet(copy)
+        folded = FoldedHDSRNet(copied)
     return folded.to(memory_format=torch.channels_last).eval()
