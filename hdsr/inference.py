@@ -3,9 +3,10 @@
 The reconstruction (upsampler, then convolution to RGB) has no activation, so it is one linear map from LR
 features to HR pixels: away from the border, a 5x5 convolution to 3 * scale**2 channels and a pixel shuffle.
 In the outermost ring of LR pixels the zero padding between its stages is seen, so each side and each corner
-has a kernel of its own. ReLUs and sums overwrite their input.
+has a kernel of its own. ReLUs are one operation with their convolutions; sums overwrite their input.
 """
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdsr.fused import rectified_conv2d
 from hdsr.layers import convolve_each
 from hdsr.network import HDSRNet, HeterogeneousBlock, LowerNetwork, Reconstruction, UpperNetwork
 from hdsr.strips import Strip, split
@@ -131,18 +133,18 @@ class FoldedReconstruction(nn.Module):
         return F.pixel_shuffle(result, self.scale)
 
 
-def activated(layer: nn.Module, features: Tensor) -> Tensor:
-    """A convolution with ReLU, which overwrites what the convolution made."""
-    return layer(features).relu_()
+def activated(layer: nn.Conv2d, features: Tensor) -> Tensor:
+    """A 3x3 convolution with ReLU."""
+    return rectified_conv2d(features, layer.weight, layer.bias, layer.dilation[0])
 
 
 def refined(block: HeterogeneousBlock, dilated: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """A block's dynamic and plain convolution with ReLU, given the kernels that are mixed for each image."""
     if len(dilated) == 1:
-        mixed = F.conv2d(dilated, weight[0], bias[0], padding=1)
+        mixed = rectified_conv2d(dilated, weight[0], bias[0])
     else:
-        mixed = convolve_each(dilated, weight, bias)
-    return activated(block.plain, mixed.relu_())
+        mixed = convolve_each(dilated, weight, bias).relu_()
+    return activated(block.plain, mixed)
 
 
 def add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: Advance) -> None:
@@ -233,9 +235,7 @@ def fold(network: HDSRNet) -> FoldedHDSRNet:
         (batch, 3, scale * height, scale * width), equal to `network` to rounding, borders included. Later
         changes of the network's weights are not seen.
     """
-    copy = HDSRNet(network.scale).to(network.mean.device, network.mean.dtype)
-    copy.load_state_dict(network.state_dict())
-    copy.requires_grad_(False)
+    copied = copy.deepcopy(network).requires_grad_(False)
     with torch.enable_grad():
-        folded = FoldedHDSRNet(copy)
+        folded = FoldedHDSRNet(copied)
     return folded.to(memory_format=torch.channels_last).eval()

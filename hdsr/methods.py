@@ -11,7 +11,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from hdsr import checkpoint, inference, layers, network, paper, resize, runners, strips
+from hdsr import checkpoint, fused, inference, layers, network, paper, resize, runners, strips
 from hdsr.baselines import acnet, carn_m, dcls, lesrcnn, luma, parts, srcnn, vdsr
 from hdsr.baselines.luma import luma_upscaler
 from hdsr.errors import HdsrError
@@ -140,7 +140,9 @@ LOADERS: dict[str, Entry] = {
     "lesrcnn": Entry(network_loader(lesrcnn.load, lesrcnn, parts), ("authors",)),
     "acnet": Entry(network_loader(acnet.load, acnet, parts), ("authors",)),
     "dcls": Entry(network_loader(dcls.load, dcls, parts), ("authors",)),
-    "hdsrnet": Entry(network_loader(read_hdsrnet, layers, network, inference, strips), ("ours", "authors")),
+    "hdsrnet": Entry(
+        network_loader(read_hdsrnet, layers, network, inference, fused, strips), ("ours", "authors")
+    ),
 }
 """Every method by name, in the paper's order."""
 

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hdsr import inference, latency, layers, network, paper
+from hdsr import fused, inference, latency, layers, network, paper
 from hdsr.baselines import acnet, carn_m, vdsr
 from hdsr.baselines.acnet import ACNet
 from hdsr.baselines.carn_m import CARNM
@@ -118,7 +118,7 @@ def identities(settings: RuntimeSettings) -> pd.DataFrame:
         "n": settings.runs,
         "machine": machine(),
         "torch": torch.__version__,
-        "code_version": code_version(acnet, carn_m, inference, latency, layers, network, vdsr),
+        "code_version": code_version(acnet, carn_m, fused, inference, latency, layers, network, vdsr),
     }
     places = [
         (contender.method, contender.form, SCALE, hr_px, hr_px // SCALE)

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from hdsr import datasets, metrics, paths
 from hdsr.bench import end_to_end, forms, growth, inference, memory, parts, report, rows, training
 from hdsr.checkpoint import load_pretrained
 from hdsr.cli import main
 from hdsr.errors import HdsrError
+from hdsr.fused import is_fusable
 
 REQUEST = rows.Request(Path("nowhere"), progress=False)
 ROW = rows.Row("time", "folded", 4, "8x8", "float32", "ms", 3, 2.0, 1.5, 2.5, 4.0, "published form")
@@ -57,14 +59,29 @@ def test_inference_is_timed_and_compared_in_one_run() -> None:
         assert (time.scale, time.size, time.n, time.unit) == (2, "8x8", 3, "ms")
         assert rates[key].median * 1e6 * time.median > operations
         assert 0 < rates[key].ratio < 3
-    assert rates["matrix product", "float32"].ratio == 1
-    assert rates["matrix product", "float32"].median > 1
+    products = [rates[form, "float32"] for form in inference.PRODUCTS if (form, "float32") in rates]
+    fastest = max(products, key=lambda row: row.median)
+    assert fastest.ratio == 1
+    assert all(row.median > 1 and row.baseline.startswith(f"{fastest.form} of") for row in products)
+
+
+@pytest.mark.parametrize("precision", forms.DTYPES)
+def test_both_products_are_products(precision: str) -> None:
+    torch.manual_seed(0)
+    left, right = torch.rand(2, 24, 24, dtype=getattr(torch, forms.DTYPES[precision]))
+    torch.manual_seed(0)
+    calls = inference.products(precision, side=24)
+    assert calls.keys() == set(inference.PRODUCTS[: 1 + is_fusable(forms.CPU, left.dtype)])
+    for form, call in calls.items():
+        expected = left @ (right if form == inference.PRODUCT else right.T)
+        found = call()
+        torch.testing.assert_close(found.to_dense() if found.is_mkldnn else found, expected)
 
 
 def test_rates_count_the_operations_that_a_form_executes() -> None:
     network = load_pretrained(4)
     times = {variant: [1.0, 1.0] for variant in inference.VARIANTS}
-    times |= {(inference.PRODUCT, precision): [1.0, 1.0] for precision in forms.DTYPES}
+    times |= {(form, precision): [1.0, 1.0] for precision in forms.DTYPES for form in inference.PRODUCTS}
     rates = {(row.form, row.dtype): row.median for row in inference.rate_rows(network, 256, times)}
     assert rates["published form", "float32"] == pytest.approx(2 * 122_780, rel=1e-3)
     assert rates["folded", "float32"] < 0.66 * rates["published form", "float32"]
