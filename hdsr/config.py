@@ -165,7 +165,7 @@ class TrainingConfig(Settings):
     revive: bool = False
     """After a warm start, begin blocks of the upper sub-network that are dead anew: see `hdsr.revival`."""
     keep_dilated_means: bool = False
-    """Leave the means of the dilated kernels as they are, so that their blocks stay alive."""
+    """Leave the means of dilated kernels as they are, zero in fresh ones, so that their blocks stay alive."""
     seed: int = Field(default=0, ge=0)
     log_every: PositiveInt = 100
     save_every: PositiveInt = 500

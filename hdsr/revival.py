@@ -66,5 +66,17 @@ def begin_anew(block: HeterogeneousBlock, means_in: float = 1.0) -> None:
     for weight in (block.dilated.weight, block.dynamic.weight, squeeze.weight, excite.weight):
         nn.init.kaiming_uniform_(weight, a=5**0.5)
     squeeze.weight *= means_in
-    block.dilated.weight -= block.dilated.weight.mean(dim=(2, 3), keepdim=True)
+    center(block.dilated.weight)
     block.dynamic.weight *= GAIN
+
+
+@torch.no_grad()
+def center_kernels(network: HDSRNet) -> None:
+    """Take their means from the dilated kernels of fresh weights, in place."""
+    for block in network.upper.blocks:
+        center(block.dilated.weight)
+
+
+def center(weight: Tensor) -> None:
+    """Take from each kernel (outputs, inputs, height, width) its mean, in place."""
+    weight -= weight.mean(dim=(2, 3), keepdim=True)

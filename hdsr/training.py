@@ -36,7 +36,7 @@ from hdsr.optimizers import build_optimizers, scale_to_unit_range
 from hdsr.patches import batches, draw_batch
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
-from hdsr.revival import keep_means, revive
+from hdsr.revival import center_kernels, keep_means, revive
 from hdsr.states import load_state, save_state
 from hdsr.trainables import TRAINABLES
 from hdsr.training_data import Pair, TrainingData, load_training_data
@@ -120,13 +120,7 @@ class Run:
         torch.manual_seed(config.seed)
         self.trainable = TRAINABLES[config.network]
         self.network = self.trainable.kind(config.scale)
-        self.started_from = None
-        if config.warm_start:
-            self.started_from = warm_start(self.network, config.warm_start)
-            if config.revive:
-                revive(self.network, draw_batch(data, config, step=0)[0], config.unit_range)
-        elif config.unit_range:
-            scale_to_unit_range(self.network)
+        self.started_from = self.start_weights()
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network.to(device=accelerator.device, memory_format=layout)
         if config.keep_dilated_means:
@@ -135,6 +129,20 @@ class Run:
         self.optimizers = [accelerator.prepare(item) for item in build_optimizers(self.network, config)]
         self.average = [parameter.detach().clone() for parameter in self.network.parameters()]
         self.progress = Progress()
+
+    def start_weights(self) -> dict[str, Any] | None:
+        """Give the fresh network what it starts with; what a file of it says of itself, if there is one."""
+        config = self.config
+        if config.warm_start:
+            about = warm_start(self.network, config.warm_start)
+            if config.revive:
+                revive(self.network, draw_batch(self.data, config, step=0)[0], config.unit_range)
+            return about
+        if config.unit_range:
+            scale_to_unit_range(self.network)
+        if config.keep_dilated_means:
+            center_kernels(self.network)
+        return None
 
     @property
     def fraction(self) -> float:
