@@ -32,9 +32,12 @@ def read_log(path: str | Path) -> pd.DataFrame:
 
 
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Logs of the runs that made the weights that ship: of the trunk, then by scale as `×2`."""
-    runs = {"trunk": "cpu_trunk"} | {f"×{scale}": f"cpu_x{scale}" for scale in scales}
-    return {label: read_log(OWN_WEIGHTS / "logs" / f"{run}.csv") for label, run in runs.items()}
+    """Logs of the runs that made the weights that ship: by scale as `×2`, after the trunk's if there is one."""
+    logs = {f"×{scale}": OWN_WEIGHTS / "logs" / f"cpu_x{scale}.csv" for scale in scales}
+    trunk = OWN_WEIGHTS / "logs" / "cpu_trunk.csv"
+    if trunk.is_file():
+        logs = {"trunk": trunk} | logs
+    return {label: read_log(path) for label, path in logs.items()}
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
