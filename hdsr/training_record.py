@@ -101,7 +101,7 @@ def comparable(config: TrainingConfig) -> dict[str, Any]:
 
 
 def trials() -> Table:
-    """The short trials that chose the recipe; each annealed to zero, judged on held-out training images."""
+    """The short trials that chose the recipe; each annealed to zero unless it says so."""
     numbers = pd.read_csv(TRIALS)
     printed = numbers.astype({"minutes": "Int64"}).astype("string").fillna("")
     printed["psnr_db"] = numbers["psnr_db"].map("{:g}".format)
@@ -109,10 +109,10 @@ def trials() -> Table:
     titles = {"psnr_db": "held-out PSNR (dB)", "batch_size": "batch", "lr_patch_px": "LR patch"}
     titles |= {"held_out_images": "held-out images"}
     notes = (
-        "Compare within a session only: the two differ in held-out images and in budget. One run each.",
+        "Compare within a session only: they differ in held-out images and in budget. One run each.",
         "Muon's rate is for the 64-to-64 convolutions, Adam's for the rest. Empty cells were not recorded.",
     )
-    caption = "Trials of the recipe, linear anneal"
+    caption = "Trials of the recipe"
     return Table("training_trials", caption, numbers, printed.rename(columns=titles).astype(str), notes)
 
 
