@@ -32,7 +32,7 @@ def read_log(path: str | Path) -> pd.DataFrame:
 
 
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Logs of the runs that made the weights that ship, by scale as `×2`; the trunk's first, if there is one."""
+    """Logs of runs that made the weights that ship, by scale as `×2`, after the trunk's if there is one."""
     logs = {f"×{scale}": OWN_WEIGHTS / "logs" / f"cpu_x{scale}.csv" for scale in scales}
     trunk = OWN_WEIGHTS / "logs" / "cpu_trunk.csv"
     if trunk.is_file():
