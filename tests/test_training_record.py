@@ -37,10 +37,10 @@ def test_the_present_configuration_needs_no_changes(scale: int) -> None:
 
 def test_the_run_that_it_started_from_is_made_first_and_counted() -> None:
     trunk = load_config(paths.CONFIGS / "cpu_trunk.yaml").model_dump(mode="json", exclude_none=True)
-    ancestor = {"config": trunk | {"minutes": 7}, "warm_start": None, "step": 500, "minutes": 7.0}
+    ancestor = {"config": trunk | {"steps": 700}, "warm_start": None, "step": 500, "minutes": 7.0}
     about = described(3) | {"warm_start": "cpu_trunk/weights.safetensors", "started_from": ancestor}
     first, second, _ = training_record.command(3, about).split(" && ")
-    assert first == "hdsr train hdsr/configs/cpu_trunk.yaml --out runs/cpu_trunk --set minutes=7.0"
+    assert first == "hdsr train hdsr/configs/cpu_trunk.yaml --out runs/cpu_trunk --set steps=700"
     assert second == "hdsr train hdsr/configs/cpu_x3.yaml --out runs/cpu_x3"
     assert training_record.spent(about | {"step": 200}, "step") == 700
 
