@@ -16,6 +16,8 @@ from hdsr.cli import error_line
 from hdsr.errors import HdsrError
 
 PUBLISHED = ("rows", "tables", "figures", "html", "index.html")
+LEFT_OUT = (".*", "*.pdf")
+"""Not published: marks, locks, and figures for print, which a run makes again from the rows."""
 PUBLISHED_LIMIT_MB = 12
 """What is published is committed, so every clone carries it."""
 
@@ -118,7 +120,7 @@ def copy_report(report: Path, published: Path) -> None:
         copy.mkdir()
         for part in PUBLISHED:
             if (report / part).is_dir():
-                shutil.copytree(report / part, copy / part, ignore=shutil.ignore_patterns(".*"))
+                shutil.copytree(report / part, copy / part, ignore=shutil.ignore_patterns(*LEFT_OUT))
             else:
                 shutil.copy2(report / part, copy / part)
         check_size(copy)

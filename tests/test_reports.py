@@ -26,7 +26,13 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         executed = execution.executed_path(name, "quick")
         executed.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(new_notebook(cells=CELLS, metadata={"papermill": RECORD}), executed)
-    for part in ("rows/benchmarks.csv", "rows/.lock", "tables/table_2.csv", "figures/figure_2.pdf"):
+    for part in (
+        "rows/benchmarks.csv",
+        "rows/.lock",
+        "tables/table_2.csv",
+        "figures/figure_2.csv",
+        "figures/figure_2.pdf",
+    ):
         (folder / part).parent.mkdir(exist_ok=True)
         (folder / part).write_text("content", encoding="utf-8")
     reports.report("quick")
@@ -54,7 +60,7 @@ def test_a_complete_run_is_published_in_place_of_the_last(report: Path) -> None:
     assert contents(published) == {
         "rows/benchmarks.csv",
         "tables/table_2.csv",
-        "figures/figure_2.pdf",
+        "figures/figure_2.csv",
         "html/01_data.html",
         "html/02_benchmarks.html",
         "index.html",
