@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from hdsr.baselines.luma import luma
 from hdsr.baselines.srcnn import SRCNN
-from hdsr.inference import REACH, folded_kernel, reconstruct_interior
+from hdsr.inference import FIRST, LAST, folded_kernel, reconstruct_interior
 from hdsr.network import HDSRNet
 
 
@@ -57,9 +57,8 @@ class PatchLoss(nn.Module):
         """Sum of absolute errors in the outermost ring of LR pixels, from strips as wide as it depends on."""
         ring, whole = self.network.scale, slice(None)
         first, last, between = slice(ring), slice(-ring, None), slice(ring, -ring)
-        seen_first, seen_last = slice(REACH + 1), slice(-REACH - 1, None)
-        sides = [(seen_first, whole, first, whole), (seen_last, whole, last, whole)]
-        sides += [(whole, seen_first, between, first), (whole, seen_last, between, last)]
+        sides = [(FIRST.window, whole, first, whole), (LAST.window, whole, last, whole)]
+        sides += [(whole, FIRST.window, between, first), (whole, LAST.window, between, last)]
         error = hr.new_zeros(())
         for seen_rows, seen_columns, rows, columns in sides:
             strip = self.network.reconstruction(features[:, :, seen_rows, seen_columns]) + self.network.mean

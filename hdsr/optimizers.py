@@ -11,8 +11,7 @@ a branch can pass the other one through, which takes Adam thousands of steps. Di
 the image by 255 and multiplying those that write it, and their learning rates likewise, is the training of
 the same network on images in 0..1; its biases learn ten times faster still. After 250 steps at x2 the
 held-out images were at 31.8 dB instead of 25.6. The attention, whose temperature is made for means in 0..255,
-has its first weights multiplied by 255 so that it goes on seeing such; it learns ten times more slowly, as
-Adam otherwise drives all its hidden units below zero, for every image, within some hundred steps.
+has its first weights multiplied by 255 so that it goes on seeing such, and learns ten times more slowly.
 """
 
 from collections import defaultdict
