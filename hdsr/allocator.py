@@ -1,4 +1,4 @@
-"""Memory that one training step frees and the next one asks for again."""
+"""Memory that one call of a network frees and the next one asks for again."""
 
 import ctypes
 
@@ -6,20 +6,44 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What glibc's malloc.h calls these parameters of mallopt."""
 LARGEST_BLOCK = 32 * 2**20
 """Bytes; the highest threshold that glibc takes."""
+BOOKKEEPING = 2**16
+"""Bytes; more than glibc adds to a block for its header, its alignment and whole pages."""
 
 
 def keep_freed_memory() -> bool:
     """Let this process keep tensors' memory instead of giving it back to the system after each use.
 
     Fresh pages are filled with zeros when they are first touched, which takes a tenth of a training step on a
-    CPU. Of use to steps that are all alike; peak memory may grow.
+    CPU. Of use to calls that are all alike; peak memory may grow.
 
     Returns:
         Whether the C library is glibc, which can be told so.
     """
+    return set_thresholds(LARGEST_BLOCK, 2**31 - 1)
+
+
+def return_freed_memory(block: int = LARGEST_BLOCK) -> bool:
+    """Let this process give freed memory back, as glibc does when it has freed blocks of that size.
+
+    Left alone, glibc maps blocks larger than any mapped one freed so far, and gives back the free end of its
+    heap when that is more than twice as large (mallopt(3), "M_MMAP_THRESHOLD"). Once told anything it no
+    longer adapts, so this is how a process gets from `keep_freed_memory` to where it was.
+
+    Args:
+        block: bytes of the largest blocks that the process uses often, LARGEST_BLOCK at most.
+
+    Returns:
+        Whether the C library is glibc, which can be told so.
+    """
+    threshold = min(block + BOOKKEEPING, LARGEST_BLOCK)
+    return set_thresholds(threshold, 2 * threshold)
+
+
+def set_thresholds(mapped: int, trimmed: int) -> bool:
+    """Tell glibc from how many bytes on it maps a block, and gives back the free end of its heap."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    settings = ((M_MMAP_THRESHOLD, LARGEST_BLOCK), (M_TRIM_THRESHOLD, 2**31 - 1))
+    settings = ((M_MMAP_THRESHOLD, mapped), (M_TRIM_THRESHOLD, trimmed))
     return all([mallopt(*setting) == 1 for setting in settings])

@@ -82,8 +82,10 @@ def evaluate(
     May be stopped at any time; the same command goes on where it was.
     """
     from hdsr import evaluation, results
+    from hdsr.allocator import keep_freed_memory
     from hdsr.datasets import load_benchmark
 
+    keep_freed_memory()
     rows = evaluation.evaluate(
         model,
         scale,
@@ -135,9 +137,11 @@ def upscale(
 
     Large images go through the network in strips, with the pixels that the whole would give.
     """
+    from hdsr.allocator import keep_freed_memory
     from hdsr.memory import parse_bytes
     from hdsr.upscaling import upscale_files
 
+    keep_freed_memory()
     failures = upscale_files(
         images,
         scale,

@@ -73,15 +73,23 @@ def time_networks(
 
 
 def time_calls(
-    calls: Mapping[str, Call], device: torch.device, warmup: int, runs: int, progress: bool | None = False
+    calls: Mapping[str, Call],
+    device: torch.device,
+    warmup: int,
+    runs: int,
+    progress: bool | None = False,
+    before: Mapping[str, Call] | None = None,
 ) -> dict[str, list[float]]:
-    """Milliseconds of each call in each of `runs` turns, after `warmup` turns that are not timed."""
+    """Milliseconds of each call in each of `runs` turns, after `warmup` turns that are not timed.
+
+    `before` has what is done, untimed, each time before the call of that name.
+    """
     if runs < 2 or warmup < 0:
         raise HdsrError(f"{runs} runs after {warmup} to warm up: expected 2 or more after 0 or more")
     turns = tqdm(
         range(-warmup, runs), "timing", unit="turn", disable=None if progress is None else not progress
     )
-    return take_turns(calls, device, turns)
+    return take_turns(calls, device, turns, before)
 
 
 def check_size(lr_height_px: int, lr_width_px: int) -> None:
@@ -104,12 +112,17 @@ def on_image(network: nn.Module, image: torch.Tensor, precision: Precision) -> C
 
 
 def take_turns(
-    calls: Mapping[str, Call], device: torch.device, turns: Iterable[int]
+    calls: Mapping[str, Call],
+    device: torch.device,
+    turns: Iterable[int],
+    before: Mapping[str, Call] | None = None,
 ) -> dict[str, list[float]]:
     """Milliseconds of each call in each turn; those of negative number only warm up."""
+    prepare = before or {}
     times_ms: dict[str, list[float]] = {name: [] for name in calls}
     for turn in turns:
         for name, call in calls.items():
+            prepare.get(name, do_nothing)()
             synchronize(device)
             start = time.perf_counter()
             call()
@@ -117,6 +130,10 @@ def take_turns(
             if turn >= 0:
                 times_ms[name].append(1000 * (time.perf_counter() - start))
     return times_ms
+
+
+def do_nothing() -> None:
+    """What is done before a call that needs nothing."""
 
 
 def synchronize(device: torch.device) -> None:

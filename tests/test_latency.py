@@ -1,4 +1,5 @@
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -32,6 +33,15 @@ def test_networks_take_turns_in_inference_mode():
     calls = []
     latency.time_networks({"a": Sleep("a", calls), "b": Sleep("b", calls)}, 4, 6, warmup=1, runs=2)
     assert calls == [(name, (1, 3, 4, 6), True) for name in "ababab"]
+
+
+def test_what_is_done_before_a_call_is_not_timed():
+    order = []
+    calls = {name: partial(order.append, name) for name in "ab"}
+    before = {"b": lambda: (order.append("before b"), time.sleep(0.2))}
+    times_ms = latency.time_calls(calls, torch.device("cpu"), 0, 2, before=before)
+    assert order == ["a", "before b", "b"] * 2
+    assert max(times_ms["b"]) < 100
 
 
 def test_bfloat16_reaches_the_network():

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hdsr.allocator import keep_freed_memory, return_freed_memory
 from hdsr.inference import fold
 from hdsr.latency import Call, on_image
 from hdsr.network import HDSRNet
@@ -11,6 +12,11 @@ from hdsr.runners import Precision, network_runner
 
 CPU = torch.device("cpu")
 PUBLISHED, FOLDED = "published form", "folded"
+PUBLISHED_KEPT = f"{PUBLISHED}, freed memory kept"
+"""What the published form would gain from the allocator's settings alone."""
+KEPT, RETURNED = "freed memory kept", "freed memory returned, as by default"
+MEMORY = {PUBLISHED: RETURNED, PUBLISHED_KEPT: KEPT, FOLDED: KEPT}
+"""The allocator's settings that a form runs under: of any Python process, or of `hdsr upscale`."""
 DTYPES: dict[Precision, str] = {"fp32": "float32", "bf16": "bfloat16"}
 
 
@@ -22,14 +28,22 @@ def call_on(network: HDSRNet, form: str, precision: Precision, lr: NDArray[np.fl
 
     Args:
         network: HDSRNet; it is not changed.
-        form: PUBLISHED or FOLDED.
+        form: one of MEMORY.
         precision: "fp32" or "bf16".
         lr: RGB in 0..255, (height, width, 3).
     """
-    if form == PUBLISHED:
+    if form != FOLDED:
         return on_image(network, torch.from_numpy(batch_of_one(lr)), precision)
     enlarge = network_runner(fold(network), CPU, precision)
     return lambda: enlarge(lr)
+
+
+def settle(form: str, block: int) -> None:
+    """Give the process the allocator's settings of a form whose usual largest tensor is `block` bytes."""
+    if MEMORY[form] == KEPT:
+        keep_freed_memory()
+    else:
+        return_freed_memory(block)
 
 
 def batch_of_one(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,8 @@ import torch
 from tqdm.auto import tqdm
 
 from hdsr import fresh_process
-from hdsr.bench.forms import CPU, DTYPES, FOLDED, PUBLISHED, call_on, random_image
+from hdsr.allocator import keep_freed_memory
+from hdsr.bench.forms import CPU, DTYPES, FOLDED, KEPT, MEMORY, PUBLISHED, call_on, random_image
 from hdsr.bench.rows import GIB, Request, Row, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.latency import time_calls
@@ -44,6 +45,8 @@ def time_and_idle_memory(
 ) -> tuple[list[float], int]:
     """Milliseconds of each turn, after one to warm up, and the memory in bytes before the first."""
     torch.set_num_threads(threads)
+    if MEMORY[form] == KEPT:
+        keep_freed_memory()
     call = call_on(load_pretrained(SCALE), form, precision, random_image(side, side))
     fresh_process.forget_peak()
     idle = fresh_process.peak_rss_bytes()
