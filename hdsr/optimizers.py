@@ -71,8 +71,14 @@ class StackedMuon(torch.optim.Optimizer):
         momentum: decay of the averaged gradient, looked ahead by Nesterov's rule.
     """
 
-    def __init__(self, params: Iterable[Tensor] | Iterable[dict], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -85,6 +91,7 @@ class StackedMuon(torch.optim.Optimizer):
             torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
             ahead = torch._foreach_lerp(gradients, averages, group["momentum"])
             updates = orthogonalize(torch.stack(ahead)).to(matrices[0].dtype)
+            torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_add_(matrices, list(updates.unbind()), alpha=-group["lr"])
 
 
@@ -123,18 +130,23 @@ def scale_to_unit_range(network: HDSRNet) -> None:
             parameter *= 255
 
 
+def is_for_muon(name: str, parameter: Tensor, upsampler: bool) -> bool:
+    """Whether a parameter is a convolution between features; those of the upsampler only if asked for."""
+    excepted = "reconstruction.exit" if upsampler else "reconstruction"
+    return parameter.shape[1:] == (64, 3, 3) and not name.startswith(excepted)
+
+
 def build_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Adam for all, or Muon for the 64-to-64 convolutions and Adam for the rest.
+    """Adam for all, or Muon for the convolutions between features and Adam for the rest.
 
     Each group carries its peak learning rate as "peak" and whether it belongs to the upsampler as "head".
     """
     adam_groups: dict[tuple[bool, float], list[Tensor]] = defaultdict(list)
-    muon_matrices: list[Tensor] = []
+    muon_matrices: dict[bool, list[Tensor]] = defaultdict(list)
     for name, parameter in network.named_parameters():
         head = name.startswith("reconstruction.upsampler")
-        between_features = parameter.shape[1:] == (64, 3, 3) and not name.startswith("reconstruction")
-        if config.optimizer == "muon" and between_features:
-            muon_matrices += present_as_matrices(parameter)
+        if config.optimizer == "muon" and is_for_muon(name, parameter, config.muon_upsampler):
+            muon_matrices[head] += present_as_matrices(parameter)
         else:
             adam_groups[head, config.learning_rate * rate_multiplier(name, config)].append(parameter)
     groups = [
@@ -143,6 +155,6 @@ def build_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.o
     optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups)]
     if muon_matrices:
         rate = config.muon_learning_rate
-        group = {"params": muon_matrices, "peak": rate, "head": False}
-        optimizers.append(StackedMuon([group], lr=rate))
+        groups = [{"params": found, "peak": rate, "head": head} for head, found in muon_matrices.items()]
+        optimizers.append(StackedMuon(groups, lr=rate, weight_decay=config.muon_weight_decay))
     return optimizers

@@ -24,11 +24,12 @@ def test_matrices_are_views_of_each_kernel(layout: torch.memory_format) -> None:
     assert torch.equal(views[2].sort(dim=1).values, weight[128:192].flatten(1).sort(dim=1).values)
 
 
+@pytest.mark.parametrize("upsampler", [False, True])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_every_weight_is_moved_once(layout: torch.memory_format) -> None:
+def test_every_weight_is_moved_once(layout: torch.memory_format, upsampler: bool) -> None:
     torch.manual_seed(0)
     network = HDSRNet(2).to(memory_format=layout)
-    adam, muon = build_optimizers(network, config("muon"))
+    adam, muon = build_optimizers(network, config("muon", muon_upsampler=upsampler))
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     network(255 * torch.rand(2, 3, 8, 8)).sum().backward()
     for optimizer in (adam, muon):
@@ -52,6 +53,19 @@ def test_muon_moves_a_kernel_by_an_orthogonal_matrix() -> None:
     singular = torch.linalg.svdvals(moved)
     assert singular.max() < 1.4
     assert singular.median() > 0.6
+
+
+def test_muon_has_the_upsampler_as_its_head_if_told_so() -> None:
+    network = HDSRNet(3)
+    _, without = build_optimizers(network, config("muon"))
+    assert [group["head"] for group in without.param_groups] == [False]
+    _, muon = build_optimizers(network, config("muon", muon_upsampler=True))
+    body, head = sorted(muon.param_groups, key=lambda group: group["head"])
+    assert (len(body["params"]), body["head"]) == (len(without.param_groups[0]["params"]), False)
+    assert (len(head["params"]), head["head"]) == (9, True)
+    upsampler = network.reconstruction.upsampler[0].weight
+    storage = {matrix.untyped_storage().data_ptr() for matrix in head["params"]}
+    assert storage == {upsampler.untyped_storage().data_ptr()}
 
 
 def test_adam_alone_has_all_and_the_head_is_told_apart() -> None:

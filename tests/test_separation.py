@@ -6,10 +6,9 @@ import pytest
 from near_duplicates import near_duplicates
 from PIL import Image
 
-from hdsr import checkpoint, manifests
+from hdsr import manifests
 from hdsr.config import load_config
 from hdsr.datasets import BENCHMARK_SETS, TRAINING_SETS
-from hdsr.paths import OWN_WEIGHTS
 from hdsr.training_data import evenly_spread
 
 CONFIGS = sorted((Path(__file__).parent.parent / "hdsr" / "configs").glob("*.yaml"))
@@ -52,14 +51,3 @@ def test_every_shipped_configuration_leaves_them_out(path: Path) -> None:
     assert all(known <= set(item.exclude) for item in config.sets if item.name == "BSD200")
     names = [entry.image for entry in manifests.images_of(config.validation.set)]
     assert not known & set(evenly_spread(names, config.validation.images))
-
-
-@pytest.mark.parametrize("path", sorted(OWN_WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
-def test_so_did_every_run_behind_the_weights_that_ship(path: Path) -> None:
-    about = checkpoint.describe(path)
-    known = {name.split("/")[1] for name, _ in ALSO_IN_A_BENCHMARK}
-    while about:
-        seen = [item for item in about["config"]["sets"] if item["name"] == "BSD200"]
-        assert seen
-        assert all(known <= set(item.get("exclude", [])) for item in seen)
-        about = about.get("started_from")

@@ -1,6 +1,7 @@
 """A whole benchmark with metrics, against a plain loop over the published form."""
 
 import tempfile
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,17 +11,18 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
+from tqdm.auto import tqdm
 
-from hdsr.allocator import LARGEST_BLOCK
-from hdsr.bench.forms import CPU, DTYPES, FOLDED, PUBLISHED, settle
+from hdsr import fresh_process
+from hdsr.allocator import keep_freed_memory
+from hdsr.bench.forms import DTYPES, FOLDED, PUBLISHED
 from hdsr.bench.rows import Request, Row, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
-from hdsr.latency import Call, time_calls, time_ratios
+from hdsr.latency import time_ratios
 from hdsr.metrics import GAUSSIAN_SIGMA_PX, PEAK, luma
-from hdsr.network import HDSRNet
 from hdsr.runners import Precision
 
 SCALE = 4
@@ -36,29 +38,40 @@ SAME = 0.001
 def measure(request: Request, sets: Sequence[str] = SETS, turns: int = 2) -> list[Row]:
     """Seconds to score the sets at x4, both ways in turns, and how far bfloat16 moves the mean PSNR.
 
+    Each time in a process of its own, so that memory is as the one way or the other would have it.
+
     Raises:
         HdsrError: if a set is not whole, or the two ways disagree.
     """
     for name in sets:
         if not load_benchmark(name, SCALE, request.root).complete:
             raise HdsrError(f"{name} is not whole in the data folder")
-    network = load_pretrained(SCALE)
+    ways = (PLAIN, *DTYPES)
+    hidden = None if request.progress is None else not request.progress
     scored: dict[str, pd.DataFrame] = {}
-    calls: dict[str, Call] = {PLAIN: lambda: scored.update({PLAIN: plain_scores(network, sets, request)})}
-    for precision in DTYPES:
-        calls[precision] = partial(score, scored, precision, sets, request)
-    forms = {key: PUBLISHED if key == PLAIN else FOLDED for key in calls}
-    before = {key: partial(settle, form, LARGEST_BLOCK) for key, form in forms.items()}
-    times_ms = time_calls(calls, CPU, 0, turns, request.progress, before)
+    times_ms: dict[str, list[float]] = {way: [] for way in ways}
+    for way in tqdm(ways * turns, "end to end", unit="process", disable=hidden):
+        work = (way, tuple(sets), request.root, torch.get_num_threads())
+        (scored[way], time_ms), _ = fresh_process.run(timed_scores, *work)
+        times_ms[way].append(time_ms)
     check_equal(scored[PLAIN], scored["fp32"])
     return time_rows(sets, times_ms) + [shift_row(name, scored) for name in sets]
 
 
-def plain_scores(network: HDSRNet, sets: Sequence[str], request: Request) -> pd.DataFrame:
+def timed_scores(way: str, sets: Sequence[str], root: Path, threads: int) -> tuple[pd.DataFrame, float]:
+    """The scores by PLAIN or in one precision by `hdsr evaluate`, and how many milliseconds they took."""
+    torch.set_num_threads(threads)
+    score = plain_scores if way == PLAIN else partial(our_scores, way)
+    start = time.perf_counter()
+    frame = score(sets, root)
+    return frame, 1000 * (time.perf_counter() - start)
+
+
+def plain_scores(sets: Sequence[str], root: Path) -> pd.DataFrame:
     """The scores of each image as a straightforward script computes them: one image after another."""
-    lines = []
+    network, lines = load_pretrained(SCALE), []
     for name in sets:
-        for image, lr, hr in load_benchmark(name, SCALE, request.root):
+        for image, lr, hr in load_benchmark(name, SCALE, root):
             with torch.inference_mode():
                 result = network(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float().contiguous())
             sr = result[0].clamp(0, 255).round().permute(1, 2, 0).numpy().astype(np.uint8)
@@ -81,15 +94,14 @@ def plain_metrics(sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> tuple[float, 
     return float(psnr_db), float(ssim)
 
 
-def score(
-    scored: dict[str, pd.DataFrame], precision: Precision, sets: Sequence[str], request: Request
-) -> None:
-    """Score each image as `hdsr evaluate` does, with no row reused; the rows become `scored[precision]`."""
+def our_scores(precision: Precision, sets: Sequence[str], root: Path) -> pd.DataFrame:
+    """The scores of each image as `hdsr evaluate` computes them, no row being reused."""
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
-        scored[precision] = evaluate(
+        return evaluate(
             *("hdsrnet", SCALE, sets),
             out=Path(folder) / "rows.csv",
-            root=request.root,
+            root=root,
             weights="ours",
             precision=precision,
             progress=False,

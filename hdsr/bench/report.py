@@ -19,7 +19,7 @@ QUANTITIES = {"time": "time (ms)", "working memory": "memory beyond the loaded n
 """What is drawn against the number of pixels, and the labels of the axes."""
 TITLES = {
     "inference": "One image, in turns",
-    "end_to_end": "Whole benchmark sets with metrics, in turns",
+    "end_to_end": "Whole benchmark sets with metrics, in turns, each time in a process of its own",
     "memory": "A large photograph by the command, in a process of its own",
     "training": "One training step, in turns, and the wait for patches",
 }
