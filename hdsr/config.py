@@ -141,8 +141,6 @@ class TrainingConfig(Settings):
     """Peak, for Adam."""
     muon_learning_rate: PositiveFloat = 0.01
     """Peak, for Muon."""
-    muon_weight_decay: float = Field(default=0.0, ge=0)
-    """Share of a weight that a step of Muon takes off, relative to its learning rate."""
     muon_upsampler: bool = False
     """Muon for the upsampler's convolutions too: 0.07 dB held out after 500 steps at x4 from x2 weights."""
     unit_range: bool = False

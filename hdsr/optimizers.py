@@ -71,14 +71,8 @@ class StackedMuon(torch.optim.Optimizer):
         momentum: decay of the averaged gradient, looked ahead by Nesterov's rule.
     """
 
-    def __init__(
-        self,
-        params: Iterable[Tensor] | Iterable[dict],
-        lr: float,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    def __init__(self, params: Iterable[Tensor] | Iterable[dict], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -91,7 +85,6 @@ class StackedMuon(torch.optim.Optimizer):
             torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
             ahead = torch._foreach_lerp(gradients, averages, group["momentum"])
             updates = orthogonalize(torch.stack(ahead)).to(matrices[0].dtype)
-            torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_add_(matrices, list(updates.unbind()), alpha=-group["lr"])
 
 
@@ -156,5 +149,5 @@ def build_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.o
     if muon_matrices:
         rate = config.muon_learning_rate
         groups = [{"params": found, "peak": rate, "head": head} for head, found in muon_matrices.items()]
-        optimizers.append(StackedMuon(groups, lr=rate, weight_decay=config.muon_weight_decay))
+        optimizers.append(StackedMuon(groups, lr=rate))
     return optimizers
