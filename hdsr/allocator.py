@@ -22,7 +22,7 @@ def keep_freed_memory() -> bool:
     return set_thresholds(LARGEST_BLOCK, 2**31 - 1)
 
 
-def return_freed_memory(block: int = LARGEST_BLOCK) -> bool:
+def return_freed_memory(block: int) -> bool:
     """Let this process give freed memory back, as glibc does when it has freed blocks of that size.
 
     Left alone, glibc maps blocks larger than any mapped one freed so far, and gives back the free end of its
@@ -30,7 +30,7 @@ def return_freed_memory(block: int = LARGEST_BLOCK) -> bool:
     longer adapts, so this is how a process gets from `keep_freed_memory` to where it was.
 
     Args:
-        block: bytes of the largest blocks that the process uses often, LARGEST_BLOCK at most.
+        block: bytes of the largest blocks that the process uses often; counted as LARGEST_BLOCK at most.
 
     Returns:
         Whether the C library is glibc, which can be told so.

@@ -122,7 +122,8 @@ def take_turns(
     times_ms: dict[str, list[float]] = {name: [] for name in calls}
     for turn in turns:
         for name, call in calls.items():
-            prepare.get(name, do_nothing)()
+            if name in prepare:
+                prepare[name]()
             synchronize(device)
             start = time.perf_counter()
             call()
@@ -130,10 +131,6 @@ def take_turns(
             if turn >= 0:
                 times_ms[name].append(1000 * (time.perf_counter() - start))
     return times_ms
-
-
-def do_nothing() -> None:
-    """What is done before a call that needs nothing."""
 
 
 def synchronize(device: torch.device) -> None:

@@ -66,6 +66,15 @@ def test_inference_is_timed_and_compared_in_one_run() -> None:
     assert all(row.median > 1 and row.baseline.startswith(f"{fastest.form} of") for row in products)
 
 
+def test_each_form_is_called_once_under_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(inference, "keep_freed_memory", lambda: done.append("keep"))
+    monkeypatch.setattr(inference, "return_freed_memory", done.append)
+    for form in forms.MEMORY:
+        inference.rehearse(form, lambda form=form: done.append(form), block=7)
+    assert done == [7, forms.PUBLISHED, "keep", forms.PUBLISHED_KEPT, "keep", forms.FOLDED]
+
+
 @pytest.mark.parametrize("precision", forms.DTYPES)
 def test_both_products_are_products(precision: str) -> None:
     torch.manual_seed(0)

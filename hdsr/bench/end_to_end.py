@@ -47,10 +47,9 @@ def measure(request: Request, sets: Sequence[str] = SETS, turns: int = 2) -> lis
         if not load_benchmark(name, SCALE, request.root).complete:
             raise HdsrError(f"{name} is not whole in the data folder")
     ways = (PLAIN, *DTYPES)
-    hidden = None if request.progress is None else not request.progress
     scored: dict[str, pd.DataFrame] = {}
     times_ms: dict[str, list[float]] = {way: [] for way in ways}
-    for way in tqdm(ways * turns, "end to end", unit="process", disable=hidden):
+    for way in tqdm(ways * turns, "end to end", unit="process", disable=request.hidden):
         work = (way, tuple(sets), request.root, torch.get_num_threads())
         (scored[way], time_ms), _ = fresh_process.run(timed_scores, *work)
         times_ms[way].append(time_ms)

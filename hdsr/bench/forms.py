@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hdsr.allocator import keep_freed_memory, return_freed_memory
 from hdsr.inference import fold
 from hdsr.latency import Call, on_image
 from hdsr.network import HDSRNet
@@ -36,14 +35,6 @@ def call_on(network: HDSRNet, form: str, precision: Precision, lr: NDArray[np.fl
         return on_image(network, torch.from_numpy(batch_of_one(lr)), precision)
     enlarge = network_runner(fold(network), CPU, precision)
     return lambda: enlarge(lr)
-
-
-def settle(form: str, block: int) -> None:
-    """Give the process the allocator's settings of a form whose usual largest tensor is `block` bytes."""
-    if MEMORY[form] == KEPT:
-        keep_freed_memory()
-    else:
-        return_freed_memory(block)
 
 
 def batch_of_one(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -26,9 +26,8 @@ def measure(request: Request, sides: Iterable[int] = SIDES, turns: int = 3) -> l
     """Time, peak memory, and memory beyond that of the loaded network, of each form at each size at x4."""
     places = [(side, *variant) for side in sides for variant in VARIANTS]
     places = [place for place in places if place[1] != PUBLISHED or place[0] <= LARGEST_PUBLISHED]
-    hidden = None if request.progress is None else not request.progress
     rows = []
-    for side, form, precision in tqdm(places, "growth", unit="process", disable=hidden):
+    for side, form, precision in tqdm(places, "growth", unit="process", disable=request.hidden):
         work = (form, precision, side, turns, torch.get_num_threads())
         (times_ms, idle), peak = fresh_process.run(time_and_idle_memory, *work)
         quantities = [("time", "ms", times_ms), ("peak memory", "GiB", [peak / GIB])]

@@ -10,17 +10,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from hdsr import complexity, export
+from hdsr.allocator import keep_freed_memory, return_freed_memory
 from hdsr.bench.forms import (
     CPU,
     DTYPES,
     FOLDED,
+    KEPT,
     MEMORY,
     PUBLISHED,
     PUBLISHED_KEPT,
     batch_of_one,
     call_on,
     random_image,
-    settle,
 )
 from hdsr.bench.rows import Request, Row, spread
 from hdsr.checkpoint import load_pretrained
@@ -68,7 +69,10 @@ def measure(
 
 def rehearse(form: str, call: Call, block: int) -> None:
     """Call a form once under its settings of the allocator: memory is as its next call will find it."""
-    settle(form, block)
+    if MEMORY[form] == KEPT:
+        keep_freed_memory()
+    else:
+        return_freed_memory(block)
     call()
 
 
