@@ -61,6 +61,8 @@ class TrainingSet(Settings):
     """Which ones of DIV2K, such as 1-900; without it 1-800, its training images."""
     exclude: tuple[str, ...] = ()
     """Names of images to leave out: those of a benchmark, above all."""
+    shrunk: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Factors to which bicubic shrinks further copies of the images, sharper than these are."""
     weight: PositiveFloat = 1.0
     """Relative share of the patches; within a set every pixel is as likely as any other."""
 
@@ -135,6 +137,9 @@ class TrainingConfig(Settings):
     """The budget: either a number of steps or minutes of training time."""
     late: LatePatches | None = None
 
+    loss: Literal["l1", "mse", "rmse"] = "l1"
+    """Mean absolute or squared error, or the root of the mean squared error of the patches that a process has
+    in a step. SRCNN has its own, mean squared."""
     optimizer: Literal["adam", "muon"] = "adam"
     """muon: Muon for the 64-to-64 convolutions, Adam for everything else (but see muon_upsampler)."""
     learning_rate: PositiveFloat = 1e-4

@@ -28,7 +28,7 @@ class Trainable:
 TRAINABLES = {
     "hdsrnet": Trainable(
         HDSRNet,
-        lambda network, config: PatchLoss(network, config.folded, config.border_share),
+        lambda network, config: PatchLoss(network, config.folded, config.border_share, config.loss),
         fold,
     ),
     "srcnn": Trainable(SRCNN, lambda network, config: LumaLoss(network), LumaToRgb),

@@ -60,6 +60,9 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
     loaded = {item.name: load_set(item, root, config, progress) for item in config.sets}
     held_out = held_out_pairs(config, loaded, root, progress)
     kept_back = {pair.name for pair in held_out}
+    for item in config.sets:
+        for factor in item.shrunk:
+            loaded[item.name] = loaded[item.name] + load_set(item, root, config, progress, factor)
     candidates = [
         (pair, item)
         for item in config.sets
@@ -77,8 +80,13 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
     return TrainingData(pairs, shares, held_out, fingerprint(pairs), left_out=len(candidates) - len(large))
 
 
-def load_set(item: TrainingSet, root: Path, config: TrainingConfig, progress: bool) -> list[Pair]:
-    """All images of a set with their LR, read-only: decoded once, mapped from the cache from then on."""
+def load_set(
+    item: TrainingSet, root: Path, config: TrainingConfig, progress: bool, factor: float = 1.0
+) -> list[Pair]:
+    """All images of a set with their LR, read-only: decoded once, mapped from the cache from then on.
+
+    With a `factor` below 1, copies that bicubic has shrunk to it stand for the HR images.
+    """
     scale = config.scale
     hr_sources, lr_sources = set_sources(item, root, scale)
     unknown = set(item.exclude) - {source.name for source in hr_sources}
@@ -89,6 +97,11 @@ def load_set(item: TrainingSet, root: Path, config: TrainingConfig, progress: bo
     origin = [code_version(images), [source.stamp for source in hr_sources]]
     decoded = (source.read() for source in hr_sources)
     whole = cached_images(f"{title}_HR", origin, decoded, count, progress)
+    if factor < 1:
+        title, origin = f"{title}-{factor:g}", [origin, factor, code_version(resize)]
+        made = (imresize(image, factor) for image in whole)
+        whole = cached_images(f"{title}_HR", origin, made, count, progress)
+        lr_sources = [None] * count
     hr = [cropped(image, scale, source) for image, source in zip(whole, hr_sources, strict=True)]
     lr_origin = [origin, scale, code_version(resize), [source and source.stamp for source in lr_sources]]
     made = map(lr_image, hr, hr_sources, lr_sources, [scale] * count)

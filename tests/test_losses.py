@@ -1,5 +1,7 @@
 """Losses by hand, through the metrics' luma."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -24,21 +26,26 @@ def test_the_loss_of_a_network_that_changes_nothing_is_bicubic_s() -> None:
 
 
 @pytest.mark.parametrize("folded", [True, False])
-def test_the_patch_loss_is_the_mean_absolute_error(folded: bool) -> None:
+def test_the_patch_loss_is_the_mean_error_of_its_kind(folded: bool) -> None:
     torch.manual_seed(0)
     network = HDSRNet(2)
     lr, hr = 255 * torch.rand(2, 3, 7, 7), 255 * torch.rand(2, 3, 14, 14)
-    error = (network(lr) - hr).abs()
-    expected = error[..., 2:-2, 2:-2].mean() if folded else error.mean()
-    assert PatchLoss(network, folded)(lr, hr).item() == pytest.approx(expected.item(), rel=1e-4)
+    error = network(lr) - hr
+    error = error[..., 2:-2, 2:-2] if folded else error
+    mse = error.square().mean().item()
+    expected = {"l1": error.abs().mean().item(), "mse": mse, "rmse": math.sqrt(mse)}
+    for kind, value in expected.items():
+        loss = PatchLoss(network, folded, kind=kind)(lr, hr)
+        assert loss.item() == pytest.approx(value, rel=1e-4), kind
 
 
+@pytest.mark.parametrize("kind", ["l1", "rmse"])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_with_all_borders_the_folded_loss_is_that_of_whole_patches(scale: int) -> None:
+def test_with_all_borders_the_folded_loss_is_that_of_whole_patches(scale: int, kind: str) -> None:
     torch.manual_seed(0)
     network = HDSRNet(scale)
     lr, hr = 255 * torch.rand(2, 3, 7, 6), 255 * torch.rand(2, 3, 7 * scale, 6 * scale)
-    losses = PatchLoss(network, folded=False), PatchLoss(network, folded=True, border_share=1.0)
+    losses = PatchLoss(network, False, kind=kind), PatchLoss(network, True, border_share=1.0, kind=kind)
     whole, with_border = (loss(lr, hr) for loss in losses)
     assert with_border.item() == pytest.approx(whole.item(), rel=1e-5)
     parameters = list(network.parameters())

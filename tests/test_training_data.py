@@ -63,6 +63,26 @@ def test_excluded_images_are_neither_drawn_nor_held_out(root: Path, config: Trai
         load_training_data(misspelt, root, progress=False)
 
 
+def test_shrunk_copies_are_drawn_beside_the_images_but_not_of_those_kept_back(
+    root: Path, config: TrainingConfig
+) -> None:
+    config = config.model_copy(update={"patch_px": 8})
+    plain = load_training_data(config, root, progress=False)
+    big, small = config.sets
+    sets = (big.model_copy(update={"shrunk": (0.75, 0.5), "exclude": ("Big01",)}), small)
+    data = load_training_data(config.model_copy(update={"sets": sets}), root, progress=False)
+    drawn = [pair for pair in data.pairs if pair.name.startswith("Big")]
+    assert {pair.name for pair in drawn} == {"Big03"}
+    assert [pair.name for pair in data.held_out] == [pair.name for pair in plain.held_out]
+    whole, *copies = drawn
+    for copy, factor in zip(copies, (0.75, 0.5), strict=True):
+        shrunk = imresize(whole.hr, factor)
+        height, width = (side // 2 * 2 for side in shrunk.shape[:2])
+        np.testing.assert_array_equal(copy.hr, shrunk[:height, :width])
+        np.testing.assert_array_equal(copy.lr, imresize(copy.hr, 0.5))
+    assert data.sha256 != plain.sha256
+
+
 def test_too_many_held_out(root: Path, config: TrainingConfig) -> None:
     too_many = config.model_copy(update={"validation": Validation(set="Big", images=4)})
     with pytest.raises(HdsrError, match="cannot hold out 4 of 4 images"):

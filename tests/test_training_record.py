@@ -45,6 +45,21 @@ def test_the_run_that_it_started_from_is_made_first_and_counted() -> None:
     assert training_record.spent(about | {"step": 200}, "step") == 700
 
 
+def test_a_run_may_have_two_before_it() -> None:
+    first, second = (
+        load_config(paths.CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_none=True)
+        for name in ("cpu_trunk", "cpu_base")
+    )
+    trunk = {"config": first, "warm_start": None, "step": 300, "minutes": 3.0}
+    base = {"config": second, "warm_start": "cpu_trunk/weights.safetensors", "started_from": trunk}
+    base |= {"step": 200, "minutes": 2.0}
+    about = described(4) | {"warm_start": "cpu_base/weights.safetensors", "started_from": base, "step": 100}
+    names = ("cpu_trunk", "cpu_base", "cpu_x4")
+    commands = training_record.command(4, about).split(" && ")
+    assert commands[:3] == [f"hdsr train hdsr/configs/{name}.yaml --out runs/{name}" for name in names]
+    assert training_record.spent(about, "step") == 600
+
+
 def test_changed_keys_are_those_that_differ() -> None:
     changes = {"batch_size": 7, "learning_rate": 1e-5, "sets": [{"name": "T91", "weight": 2.0}]}
     assert training_record.changed_keys(config_path(2), described(2, **changes)) == [
