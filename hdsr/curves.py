@@ -10,13 +10,13 @@ from hdsr.errors import HdsrError
 from hdsr.figures import Drawing
 from hdsr.paths import OWN_WEIGHTS
 
-SIZE_IN = (10.0, 3.6)
+SIZE_IN = (13.0, 3.4)
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
     """The rows of a run's log, in the order of their steps.
 
-    Columns: step, loss (mean absolute error in 0..255 since the row before), learning_rate, gradient_norm,
+    Columns: step, loss (mean since the row before), learning_rate, gradient_norm,
     skipped (steps so far), psnr_db (of the held-out images; absent where none was taken), seconds, minutes.
 
     Raises:
@@ -32,11 +32,9 @@ def read_log(path: str | Path) -> pd.DataFrame:
 
 
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Logs of runs that made the weights that ship, by scale as `×2`, after the trunk's if there is one."""
-    logs = {f"×{scale}": OWN_WEIGHTS / "logs" / f"cpu_x{scale}.csv" for scale in scales}
-    trunk = OWN_WEIGHTS / "logs" / "cpu_trunk.csv"
-    if trunk.is_file():
-        logs = {"trunk": trunk} | logs
+    """Logs of runs that made the weights that ship, by scale as `×2`, after those that all of them go on from."""
+    names = {"trunk": "cpu_trunk", "base": "cpu_base", "body": "cpu_body"} | {f"×{scale}": f"cpu_x{scale}" for scale in scales}
+    logs = {label: OWN_WEIGHTS / "logs" / f"{name}.csv" for label, name in names.items()}
     return {label: read_log(path) for label, path in logs.items()}
 
 
@@ -55,8 +53,8 @@ def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
         loss.plot(log["step"], log["loss"], f"C{index}", lw=1, label=label)
         scored = log[log["psnr_db"].notna()]
         panel.plot(scored["step"], scored["psnr_db"], f"C{index}", marker="o", ms=3, lw=1)
-        panel.set(xlabel="step", title=f"{label}: held-out PSNR (dB)")
-    loss.set(xlabel="step", title="loss (mean error, levels of 255)", yscale="log")
+        panel.set(xlabel="step", title=f"{label}: held-out dB")
+    loss.set(xlabel="step", title="loss (levels of 255)", yscale="log")
     loss.legend(fontsize=8)
     for axes in figure.axes:
         axes.title.set_fontsize(9)
