@@ -1,5 +1,6 @@
 """Curves of training runs, drawn from their logs."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from hdsr.errors import HdsrError
 from hdsr.figures import Drawing
 from hdsr.paths import OWN_WEIGHTS
 
-SIZE_IN = (13.0, 3.4)
+ROW_SIZE_IN = (10.0, 2.8)
+MOST_IN_A_ROW = 3
+SHARED_RUNS = {"trunk": "cpu_trunk", "base": "cpu_base", "body": "cpu_body"}
+"""Runs that those of every scale go on from, in their order, each from the one before."""
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -32,8 +36,8 @@ def read_log(path: str | Path) -> pd.DataFrame:
 
 
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Logs of runs that made the weights that ship, by scale as `×2`, after those that all of them go on from."""
-    names = {"trunk": "cpu_trunk", "base": "cpu_base", "body": "cpu_body"} | {f"×{scale}": f"cpu_x{scale}" for scale in scales}
+    """Logs of the runs that made the weights that ship: SHARED_RUNS, then each scale's own, as `×2`."""
+    names = SHARED_RUNS | {f"×{scale}": f"cpu_x{scale}" for scale in scales}
     logs = {label: OWN_WEIGHTS / "logs" / f"{name}.csv" for label, name in names.items()}
     return {label: read_log(path) for label, path in logs.items()}
 
@@ -46,8 +50,12 @@ def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
         logs: rows of each run by its label; see `read_log`.
         title: what the runs are, as a heading.
     """
-    figure = Figure(figsize=SIZE_IN, layout="constrained")
-    loss, *panels = figure.subplots(1, 1 + len(logs), width_ratios=[1.6, *[1] * len(logs)])
+    rows = math.ceil(len(logs) / MOST_IN_A_ROW)
+    columns = math.ceil(len(logs) / rows)
+    figure = Figure(figsize=(ROW_SIZE_IN[0], rows * ROW_SIZE_IN[1]), layout="constrained")
+    grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[1.6, *[1] * columns])
+    loss = figure.add_subplot(grid[:, 0])
+    panels = [figure.add_subplot(grid[i // columns, 1 + i % columns]) for i in range(len(logs))]
     figure.suptitle(title, fontsize=11)
     for index, (panel, (label, log)) in enumerate(zip(panels, logs.items(), strict=True)):
         loss.plot(log["step"], log["loss"], f"C{index}", lw=1, label=label)

@@ -21,7 +21,9 @@ def minimal(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
     config = load_config(path)
-    assert path.stem in ("smoke", "cpu_trunk", "cpu_base", "cpu_body") or path.stem.endswith(f"_x{config.scale}")
+    assert path.stem in ("smoke", "cpu_trunk", "cpu_base", "cpu_body") or path.stem.endswith(
+        f"_x{config.scale}"
+    )
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

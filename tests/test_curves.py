@@ -1,6 +1,7 @@
 """Curves show what the logs say."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -50,12 +51,29 @@ def test_lines_are_those_of_the_log(log: Path) -> None:
     assert drawing._repr_png_().startswith(b"\x89PNG")
 
 
+def test_many_runs_have_their_panels_in_rows(log: Path) -> None:
+    rows = curves.read_log(log)
+    few, many = (
+        curves.curves("runs", dict.fromkeys(names, rows), "Runs").figure for names in ("abc", "abcdef")
+    )
+    assert len(many.axes) == 1 + 6
+    assert many.get_figheight() == 2 * few.get_figheight()
+    assert [panel.get_subplotspec().rowspan.start for panel in many.axes[1:]] == [0, 0, 0, 1, 1, 1]
+
+
 def test_the_logs_that_ship_belong_to_the_weights_that_ship() -> None:
     logs = curves.shipped_logs((2, 3, 4))
     for scale in (2, 3, 4):
         log, about = logs[f"×{scale}"], checkpoint.describe(training_record.weights_path(scale))
-        if about.get("started_from"):
-            assert about["started_from"]["step"] in logs["trunk"].dropna(subset=["psnr_db"])["step"].tolist()
-        scored: pd.Series = log.set_index("step")["psnr_db"]
-        assert scored[about["step"]] == pytest.approx(about["validation_psnr_db"], abs=1e-4)
-        assert scored.max() == scored[about["step"]]
+        assert_of(log, about)
+        for name in reversed(curves.SHARED_RUNS):
+            about = about["started_from"]
+            assert_of(logs[name], about)
+        assert about["started_from"] is None
+
+
+def assert_of(log: pd.DataFrame, about: dict[str, Any]) -> None:
+    """A log is that of weights which describe themselves so: its best ones."""
+    scored: pd.Series = log.set_index("step")["psnr_db"]
+    assert scored[about["step"]] == pytest.approx(about["validation_psnr_db"], abs=1e-4)
+    assert scored.max() == scored[about["step"]]

@@ -6,9 +6,10 @@ import pytest
 from near_duplicates import near_duplicates
 from PIL import Image
 
-from hdsr import manifests
+from hdsr import checkpoint, manifests
 from hdsr.config import load_config
 from hdsr.datasets import BENCHMARK_SETS, TRAINING_SETS
+from hdsr.paths import OWN_WEIGHTS
 from hdsr.training_data import evenly_spread
 
 CONFIGS = sorted((Path(__file__).parent.parent / "hdsr" / "configs").glob("*.yaml"))
@@ -51,3 +52,13 @@ def test_every_shipped_configuration_leaves_them_out(path: Path) -> None:
     assert all(known <= set(item.exclude) for item in config.sets if item.name == "BSD200")
     names = [entry.image for entry in manifests.images_of(config.validation.set)]
     assert not known & set(evenly_spread(names, config.validation.images))
+
+
+@pytest.mark.parametrize("path", sorted(OWN_WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_no_weights_that_ship_have_seen_them(path: Path) -> None:
+    known = {name.split("/")[1] for name, _ in ALSO_IN_A_BENCHMARK}
+    about = checkpoint.describe(path)
+    while about:
+        sets = [item for item in about["config"]["sets"] if item["name"] == "BSD200"]
+        assert all(known <= set(item.get("exclude", ())) for item in sets)
+        about = about.get("started_from")
