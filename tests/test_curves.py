@@ -61,15 +61,17 @@ def test_many_runs_have_their_panels_in_rows(log: Path) -> None:
     assert [panel.get_subplotspec().rowspan.start for panel in many.axes[1:]] == [0, 0, 0, 1, 1, 1]
 
 
-def test_the_logs_that_ship_belong_to_the_weights_that_ship() -> None:
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int) -> None:
     logs = curves.shipped_logs((2, 3, 4))
-    for scale in (2, 3, 4):
-        log, about = logs[f"×{scale}"], checkpoint.describe(training_record.weights_path(scale))
-        assert_of(log, about)
-        for name in reversed(curves.SHARED_RUNS):
-            about = about["started_from"]
-            assert_of(logs[name], about)
-        assert about["started_from"] is None
+    of_run = {f"cpu_x{each}": logs[f"×{each}"] for each in (2, 3, 4)}
+    of_run |= {run: logs[label] for label, run in curves.SHARED_RUNS.items()}
+    run, about = f"cpu_x{scale}", checkpoint.describe(training_record.weights_path(scale))
+    while about["warm_start"]:
+        assert_of(of_run[run], about)
+        run, about = Path(about["warm_start"]).parent.name, about["started_from"]
+    assert run == "cpu_trunk"
+    assert_of(of_run[run], about)
 
 
 def assert_of(log: pd.DataFrame, about: dict[str, Any]) -> None:
