@@ -67,6 +67,7 @@ def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
     for axes in figure.axes:
         axes.title.set_fontsize(9)
         axes.grid(alpha=0.3)
+        axes.locator_params(axis="x", nbins=4)
         axes.ticklabel_format(axis="x", style="plain")
         axes.tick_params(which="both", labelsize=8)
     for axis in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
