@@ -1,20 +1,21 @@
 """Curves of training runs, drawn from their logs."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from hdsr import checkpoint, training_record
 from hdsr.errors import HdsrError
 from hdsr.figures import Drawing
 from hdsr.paths import OWN_WEIGHTS
 
 ROW_SIZE_IN = (10.0, 2.8)
+"""Width of a drawing, height of one row of its panels."""
 MOST_IN_A_ROW = 3
-SHARED_RUNS = {"trunk": "cpu_trunk", "base": "cpu_base", "body": "cpu_body"}
-"""Runs that those of every scale go on from, in their order, each from the one before."""
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -36,10 +37,18 @@ def read_log(path: str | Path) -> pd.DataFrame:
 
 
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Logs of the runs that made the weights that ship: SHARED_RUNS, then each scale's own, as `×2`."""
-    names = SHARED_RUNS | {f"×{scale}": f"cpu_x{scale}" for scale in scales}
-    logs = {label: OWN_WEIGHTS / "logs" / f"{name}.csv" for label, name in names.items()}
-    return {label: read_log(path) for label, path in logs.items()}
+    """Logs of the runs that made the weights that ship, each after that which it goes on from.
+
+    They are named as their configurations are: `trunk` for cpu_trunk, `×2` for cpu_x2.
+    """
+    heads = {f"cpu_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales}
+    names = [name for head in heads.items() for name, _ in training_record.lineage(*head)]
+    return {label_of(name): read_log(OWN_WEIGHTS / "logs" / f"{name}.csv") for name in dict.fromkeys(names)}
+
+
+def label_of(name: str) -> str:
+    """A run's configuration in short: `×2` for cpu_x2."""
+    return re.sub(r"^x(?=\d)", "×", name.removeprefix("cpu_"))
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:

@@ -66,17 +66,16 @@ def weights_line(scale: int) -> dict[str, Any]:
 def command(scale: int, about: dict[str, Any]) -> str:
     """The commands that make a file which says `about` of itself; see `hdsr.checkpoint.describe`."""
     name = f"cpu_x{scale}"
-    steps = [*ancestors(about), training_command(name, about)]
+    steps = [training_command(*run) for run in lineage(name, about)]
     steps.append(f"hdsr pack runs/{name}/weights.safetensors --out data/weights/{weights_path(scale).name}")
     return " && ".join(steps)
 
 
-def ancestors(about: dict[str, Any]) -> list[str]:
-    """The commands that make the weights which a run started from, the first ones first."""
-    ancestor = about.get("started_from")
-    if not ancestor:
-        return []
-    return [*ancestors(ancestor), training_command(Path(about["warm_start"]).parent.name, ancestor)]
+def lineage(name: str, about: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Runs by name with what their weights say of themselves: those that `name` goes on from, then itself."""
+    start = about.get("started_from")
+    before = lineage(Path(about["warm_start"]).parent.name, start) if start else []
+    return [*before, (name, about)]
 
 
 def training_command(name: str, about: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Curves show what the logs say."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -63,19 +62,12 @@ def test_many_runs_have_their_panels_in_rows(log: Path) -> None:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int) -> None:
-    logs = curves.shipped_logs((2, 3, 4))
-    of_run = {f"cpu_x{each}": logs[f"×{each}"] for each in (2, 3, 4)}
-    of_run |= {run: logs[label] for label, run in curves.SHARED_RUNS.items()}
-    run, about = f"cpu_x{scale}", checkpoint.describe(training_record.weights_path(scale))
-    while about["warm_start"]:
-        assert_of(of_run[run], about)
-        run, about = Path(about["warm_start"]).parent.name, about["started_from"]
-    assert run == "cpu_trunk"
-    assert_of(of_run[run], about)
-
-
-def assert_of(log: pd.DataFrame, about: dict[str, Any]) -> None:
-    """A log is that of weights which describe themselves so: its best ones."""
-    scored: pd.Series = log.set_index("step")["psnr_db"]
-    assert scored[about["step"]] == pytest.approx(about["validation_psnr_db"], abs=1e-4)
-    assert scored.max() == scored[about["step"]]
+    about = checkpoint.describe(training_record.weights_path(scale))
+    runs = training_record.lineage(f"cpu_x{scale}", about)
+    logs = curves.shipped_logs((scale,))
+    first, *_, last = logs
+    assert (first, last) == ("trunk", f"×{scale}")
+    for log, (_, each) in zip(logs.values(), runs, strict=True):
+        scored: pd.Series = log.set_index("step")["psnr_db"]
+        assert scored[each["step"]] == pytest.approx(each["validation_psnr_db"], abs=1e-4)
+        assert scored.max() == scored[each["step"]]

@@ -11,6 +11,7 @@ from hdsr.config import load_config
 from hdsr.datasets import BENCHMARK_SETS, TRAINING_SETS
 from hdsr.paths import OWN_WEIGHTS
 from hdsr.training_data import evenly_spread
+from hdsr.training_record import lineage
 
 CONFIGS = sorted((Path(__file__).parent.parent / "hdsr" / "configs").glob("*.yaml"))
 THRESHOLD = 0.7
@@ -57,8 +58,6 @@ def test_every_shipped_configuration_leaves_them_out(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(OWN_WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_no_weights_that_ship_have_seen_them(path: Path) -> None:
     known = {name.split("/")[1] for name, _ in ALSO_IN_A_BENCHMARK}
-    about = checkpoint.describe(path)
-    while about:
+    for _, about in lineage(path.stem, checkpoint.describe(path)):
         sets = [item for item in about["config"]["sets"] if item["name"] == "BSD200"]
-        assert all(known <= set(item.get("exclude", ())) for item in sets)
-        about = about.get("started_from")
+        assert all(known <= set(item["exclude"]) for item in sets)
