@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,12 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let nothing that a test or a notebook under `--nbval` runs write into the tree or the user's cache."""
+    """Let nothing that a test or a notebook under `--nbval` runs write into the tree or the user's cache.
+
+    And let what tests start hear an interrupt, which a shell has its background jobs ignore.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for variable in ("HDSR_REPORTS", "HDSR_CACHE"):
         folder = tempfile.mkdtemp(prefix=variable.lower().replace("_", "-") + "-")
         os.environ[variable] = folder
