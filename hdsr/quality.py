@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pandas as pd
 
 from hdsr import bootstrap, paper, results
-from hdsr.methods import LOADERS
+from hdsr.methods import LOADERS, NO_WEIGHTS
 from hdsr.tables import ABSENT, Table, pairs, ranks, source_label, with_methods, with_variants
 
 METRICS = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
 """Name and digits of each score."""
-HEADLINE_MODELS = ("bicubic", "hdsrnet")
+HEADLINE_MODELS = ("bicubic", "hdsrnet", "carn_m")
 
 
 def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
@@ -225,21 +225,38 @@ def psnr_by_image(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def headline(rows: pd.DataFrame) -> Table:
-    """The README's table: bicubic and HDSRNet as published and as measured, over the whole sets in `rows`.
+    """The README's table: what the paper prints, what was measured and the difference, over the whole sets.
 
     Args:
         rows: result rows of one device and precision; see `hdsr.results.Row`.
     """
-    rows = rows[rows["model"].isin(HEADLINE_MODELS)]
-    means = with_methods(results.summarize(rows)).query("complete")
-    measured = means.assign(source=means["weights"].map(source_label).str.replace("needs none", "measured"))
-    published = paper.quality().assign(source="paper")
-    numbers = pd.concat([published, measured])[["dataset", "scale", "method", "source", "psnr_db", "ssim"]]
-    numbers = numbers[numbers["method"].isin(means["method"]) & numbers["dataset"].isin(means["dataset"])]
-    cells = numbers.assign(cell=pairs(numbers, "psnr_db", "ssim"), scale="×" + numbers["scale"].astype(str))
-    printed = cells.pivot(index=["dataset", "scale"], columns=["method", "source"], values="cell")
-    order = numbers[["method", "source"]].drop_duplicates().sort_values("method", kind="stable")
-    sets = sorted(numbers["dataset"].unique(), key=list(means["dataset"].unique()).index)
-    printed = printed[list(order.itertuples(index=False, name=None))].loc[sets].fillna(ABSENT)
+    means = results.summarize(rows[rows["model"].isin(HEADLINE_MODELS)]).query("complete")
+    means = with_methods(means)
+    published = paper.quality()[["method", "dataset", "scale", *METRICS]]
+    numbers = means.merge(published, how="left", on=["method", "dataset", "scale"], suffixes=("", "_paper"))
+    numbers["difference_db"] = (numbers["psnr_db"] - numbers["psnr_db_paper"]).round(2) + 0.0
+    order = list(rows["dataset"].unique())
+    places = numbers[["dataset", "scale"]].drop_duplicates()
+    places = places.sort_values(["dataset", "scale"], key=lambda keys: keys.replace(order, range(len(order))))
+    printed = {
+        ("", "set"): places["dataset"].tolist(),
+        ("", "scale"): [f"×{scale}" for scale in places["scale"]],
+    }
+    for model in HEADLINE_MODELS:
+        for weights, part in numbers[numbers["model"] == model].groupby("weights", sort=False):
+            printed |= headline_columns(places.merge(part, how="left"), paper.label(model), weights)
     caption = "PSNR (dB) / SSIM, as the paper prints them and as measured here"
-    return Table("headline", caption, numbers, printed.reset_index().rename(columns={"dataset": "set"}))
+    return Table("headline", caption, numbers, pd.DataFrame(printed))
+
+
+def headline_columns(part: pd.DataFrame, method: str, weights: str) -> dict[tuple[str, str], pd.Series]:
+    """Columns of `headline` on one method with one source of weights; a peer has no more than its scores."""
+    measured = pairs(part, "psnr_db", "ssim")
+    if method == paper.label(HEADLINE_MODELS[-1]):
+        return {(method, source_label(weights)): measured}
+    difference = part["difference_db"].map("{:+.2f}".format).where(part["psnr_db"].notna(), ABSENT)
+    return {
+        (method, "paper"): pairs(part, "psnr_db_paper", "ssim_paper"),
+        (method, "measured" if weights == NO_WEIGHTS else source_label(weights)): measured,
+        (method, f"difference{f', {weights}' * (weights == 'authors')}"): difference,
+    }

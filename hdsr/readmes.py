@@ -10,11 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from hdsr import checkpoint, quality, results, tables
+from hdsr import checkpoint, quality, results, scorecard, tables
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, sha256
 from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
 from hdsr.training_record import PUBLISHED_ROWS, changed_keys, spent
+
+PUBLISHED = PUBLISHED_ROWS.parent.parent
 
 
 def renew() -> None:
@@ -32,8 +34,12 @@ def renew() -> None:
 def current_tables() -> dict[Path, dict[str, str]]:
     """What the tables of each README should say, by name."""
     rows = pd.read_csv(PUBLISHED_ROWS)
+    verdicts = scorecard.counts(scorecard.read(PUBLISHED))
     return {
-        PROJECT / "README.md": {"headline": lines_of(quality.headline(rows))},
+        PROJECT / "README.md": {
+            "verdicts": lines_of(verdicts),
+            "headline": lines_of(quality.headline(rows)),
+        },
         OWN_WEIGHTS / "README.md": {"files": files_table(OWN_WEIGHTS), "quality": quality_table(rows)},
     }
 

@@ -1,10 +1,12 @@
 """What the READMEs print is what was measured, and the weights are those that they describe."""
 
+import doctest
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from hdsr import checkpoint, config, readmes
 from hdsr.errors import HdsrError
@@ -54,7 +56,46 @@ def test_a_configuration_is_named_with_what_differs_in_it() -> None:
     assert other == "[cpu_x2](../../hdsr/configs/cpu_x2.yaml) with other seed"
 
 
-def test_links_of_the_readmes_lead_somewhere() -> None:
-    for path in readmes.current_tables():
-        for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), target
+PROSE = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "hdsr/*/README.md", "data/weights/README.md")
+    for path in PROJECT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.relative_to(PROJECT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target, heading in re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)", text):
+        there = path.parent / target if target else path
+        assert there.exists(), target
+        if heading:
+            assert heading in anchors(there.read_text(encoding="utf-8")), heading
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as a repository's web page makes them."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_the_readme_takes_two_minutes() -> None:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    written = re.sub(r"<!-- (\w+) -->.*?<!-- end of \1 -->", "", text, flags=re.DOTALL)
+    assert len(re.findall(r"\w[\w'.×/-]*", re.sub(r"\]\([^)]*\)", "]", written))) <= 1000
+    assert len(written.split()) <= 1000
+
+
+def test_the_example_in_the_readme_puts_out_what_it_says() -> None:
+    assert doctest.testfile(str(PROJECT / "README.md"), module_relative=False).failed == 0
+
+
+def test_workflows_use_targets_that_the_makefile_has() -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    files = [*(PROJECT / ".github" / "workflows").glob("*.yml"), PROJECT / "Dockerfile"]
+    used = {name for path in files for name in re.findall(r"\bmake ([a-z-]+)", path.read_text("utf-8"))}
+    assert used == {"setup", "test"} <= set(targets)
+    for path in files[:-1]:
+        assert {"on", "jobs", "name", "permissions"} <= {
+            "on" if key is True else key for key in yaml.safe_load(path.read_text("utf-8"))
+        }
