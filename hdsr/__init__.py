@@ -5,7 +5,6 @@ commands that need no network start without loading one.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,12 +13,13 @@ if TYPE_CHECKING:
     from hdsr.upscaling import upscale
 
 __all__ = ["HDSRNet", "load_pretrained", "upscale"]
-__version__ = version("hdsr")
 
 _HOMES = {"HDSRNet": "hdsr.network", "load_pretrained": "hdsr.checkpoint", "upscale": "hdsr.upscaling"}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("hdsr")
     if name not in _HOMES:
         raise AttributeError(f"module 'hdsr' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

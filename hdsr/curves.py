@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from hdsr import checkpoint, training_record
 from hdsr.errors import HdsrError
 from hdsr.figures import Drawing
-from hdsr.paths import OWN_WEIGHTS
+from hdsr.paths import LOGS
 
 ROW_SIZE_IN = (10.0, 2.8)
 """Width of a drawing, height of one row of its panels."""
@@ -43,7 +43,7 @@ def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
     """
     heads = {f"cpu_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales}
     names = [name for head in heads.items() for name, _ in training_record.lineage(*head)]
-    return {label_of(name): read_log(OWN_WEIGHTS / "logs" / f"{name}.csv") for name in dict.fromkeys(names)}
+    return {label_of(name): read_log(LOGS / f"{name}.csv") for name in dict.fromkeys(names)}
 
 
 def label_of(name: str) -> str:

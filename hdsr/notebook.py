@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 from hdsr import paths
 from hdsr.errors import HdsrError
 
-PARAMETER_FILES = paths.NOTEBOOKS / "params"
+PARAMETER_FILES = paths.PARAMETERS
 SHELL_NAMES = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
 

@@ -7,7 +7,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 OWN_WEIGHTS = PROJECT / "data" / "weights"
 PAPER_TABLES = PROJECT / "data" / "paper"
 MANIFESTS = PROJECT / "data" / "manifests"
+TRIALS = PROJECT / "data" / "trials.csv"
+LOGS = OWN_WEIGHTS / "logs"
 NOTEBOOKS = PROJECT / "notebooks"
+PARAMETERS = NOTEBOOKS / "params"
+COMPARED = NOTEBOOKS / "compared.csv"
+PUBLISHED = PROJECT / "reports" / "published"
 BENCH = PROJECT / "reports" / "bench.csv"
 CONFIGS = PROJECT / "hdsr" / "configs"
 

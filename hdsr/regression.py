@@ -16,7 +16,7 @@ from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.tables import with_variants
 
-COMPARED = paths.NOTEBOOKS / "compared.csv"
+COMPARED = paths.COMPARED
 MARGIN_DB = 0.001
 KEY = ["dataset", "image", "model", "weights", "scale"]
 MEAN = "mean"

@@ -11,12 +11,11 @@ import pandas as pd
 from hdsr import checkpoint, paper, results
 from hdsr.config import TrainingConfig, load_config, validated
 from hdsr.files import sha256
-from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
+from hdsr.paths import CONFIGS, OWN_WEIGHTS, PUBLISHED, TRIALS
 from hdsr.tables import ABSENT, Table
 from hdsr.training import PLACES
 
-TRIALS = PROJECT / "data" / "trials.csv"
-PUBLISHED_ROWS = PROJECT / "reports" / "published" / "rows" / "benchmarks.csv"
+PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
 COMPARED = ("SRCNN", "VDSR", "HDSRNet")
 """Published methods that the trained network is held against."""
 
