@@ -83,7 +83,7 @@ def evaluate(
     """
     from hdsr import evaluation, results
     from hdsr.allocator import keep_freed_memory
-    from hdsr.datasets import load_benchmark
+    from hdsr.datasets import listed, load_benchmark
 
     keep_freed_memory()
     rows = evaluation.evaluate(
@@ -102,6 +102,8 @@ def evaluate(
     for benchmark in (load_benchmark(name, scale, data) for name in dict.fromkeys(dataset)):
         if not benchmark.complete:
             print(benchmark.description)
+        if benchmark.left_out:
+            print(f"{benchmark.name}: not measured: {listed(benchmark.left_out)}")
 
 
 def summary_lines(summary: "pd.DataFrame") -> list[str]:
@@ -132,6 +134,10 @@ def upscale(
             metavar="SIZE", help="Memory that the program may take, such as 3GiB; else what is free."
         ),
     ] = None,
+    accept_damaged: Annotated[
+        bool,
+        typer.Option("--accept-damaged", help="Take JPEG files whose data are corrupt, as far as they go."),
+    ] = False,
 ) -> int:
     """Enlarge images of any kind: gray, 16 bits, transparency, color profile and upright view are kept.
 
@@ -152,6 +158,7 @@ def upscale(
         device=device,
         precision=precision,
         memory_bytes=None if memory is None else parse_bytes(memory),
+        strict=not accept_damaged,
         progress=None,
     )
     if len(failures) == len(images):

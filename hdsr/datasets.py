@@ -5,7 +5,7 @@ ROOT/train/<Set>/HR holds training images.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -23,7 +23,12 @@ BENCHMARK_SETS = ("Set5", "Set14", "B100", "Urban100")
 TRAINING_SETS = ("T91", "BSD200")
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 """Color photographs that scikit-image's package carries, so that they need no download."""
-SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+FORMATS = (
+    "png apng bmp dib gif jpg jpeg jpe jfif mpo jp2 j2k j2c jpc jpf jpx avif avifs webp tif tiff "
+    "ppm pgm pbm pnm tga pcx sgi rgb rgba bw ico psd dds xbm xpm qoi"
+)
+SUFFIXES = tuple(f".{name}" for name in FORMATS.split())
+"""Of files that are taken for images; what else lies in a folder is named, but not looked into."""
 
 Image = NDArray[np.uint8]
 
@@ -43,6 +48,8 @@ class Benchmark:
     """Names of the published images that are not there."""
     description: str
     """How many images there are, and where they were looked for."""
+    left_out: tuple[str, ...] = ()
+    """Names of other files that lie beside the images."""
 
     @property
     def complete(self) -> bool:
@@ -132,9 +139,9 @@ def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
     description = f"{name}: {len(present)} of {len(expected)} images in {images}"
     if missing:
         description += f"; missing {listed(missing)}"
-    return Benchmark(
-        name, scale, present, lr_dir_of(folder, present, scale), len(expected), missing, description
-    )
+    lr_dir = lr_dir_of(folder, present, scale)
+    others = other_files(images, expected)
+    return Benchmark(name, scale, present, lr_dir, len(expected), missing, description, others)
 
 
 def own_benchmark(folder: Path, scale: int) -> Benchmark:
@@ -146,7 +153,8 @@ def own_benchmark(folder: Path, scale: int) -> Benchmark:
     images = images_dir(folder)
     paths = image_paths(images)
     description = f"{folder.name}: {len(paths)} images in {images}"
-    return Benchmark(folder.name, scale, paths, lr_dir_of(folder, paths, scale), None, (), description)
+    lr_dir, others = lr_dir_of(folder, paths, scale), other_files(images, paths)
+    return Benchmark(folder.name, scale, paths, lr_dir, None, (), description, others)
 
 
 def images_dir(folder: Path) -> Path:
@@ -157,8 +165,7 @@ def images_dir(folder: Path) -> Path:
 
 def image_paths(folder: Path) -> tuple[Path, ...]:
     """The image files of a folder by name; HdsrError if there are none or two share a name."""
-    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    paths = sorted((path for path in files if path.suffix.lower() in SUFFIXES), key=lambda path: path.name)
+    paths = [path for path in files_in(folder) if path.suffix.lower() in SUFFIXES]
     if not paths:
         raise HdsrError(f"no images in {folder}: expected files that end in {', '.join(SUFFIXES)}")
     by_stem: dict[str, Path] = {}
@@ -167,6 +174,18 @@ def image_paths(folder: Path) -> tuple[Path, ...]:
         if other != path:
             raise HdsrError(f"{other.name} and {path.name} in {folder} would both be called {path.stem!r}")
     return tuple(paths)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files of a folder by name, but for hidden ones."""
+    files = (path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
+    return sorted(files, key=lambda path: path.name)
+
+
+def other_files(folder: Path, images: Iterable[Path]) -> tuple[str, ...]:
+    """The names of the files in a folder that are none of these images."""
+    taken = {path.name for path in images}
+    return tuple(path.name for path in files_in(folder) if path.name not in taken)
 
 
 def lr_dir_of(folder: Path, hr_paths: tuple[Path, ...], scale: int) -> Path | None:

@@ -2,9 +2,14 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
+
+from hdsr.errors import HdsrError
 
 
 @contextmanager
@@ -30,3 +35,30 @@ def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_bytes(path: str | Path, expected: str) -> bytes:
+    """What is in a file; HdsrError, naming it and what was `expected`, where that is nothing."""
+    check_regular(path, expected)
+    try:
+        if Path(path).stat().st_size > psutil.virtual_memory().available:
+            raise HdsrError(f"{path} is larger than the memory that is free, expected {expected}")
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise HdsrError(f"{path} cannot be read: {error.strerror}") from None
+    if not data:
+        raise HdsrError(f"{path} is an empty file, expected {expected}")
+    return data
+
+
+def check_regular(path: str | Path, expected: str) -> None:
+    """Raise HdsrError for what is not there, and for folders, pipes and devices, which may never end."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise HdsrError(f"no file {path}: expected {expected}") from None
+    except (OSError, ValueError) as error:
+        raise HdsrError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
+        raise HdsrError(f"{path} is {kind}, expected {expected}")

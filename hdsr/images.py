@@ -1,36 +1,55 @@
 """Images in files: read as they are or as uint8 RGB, written as PNG.
 
-Pillow reads what has 8 bits per channel, but has no mode for color with 16; there imagecodecs (PNG) and
-tifffile (TIFF) read the pixels, and imagecodecs writes them.
+Pillow reads what has 8 bits per channel, but has no mode for color with more; there imagecodecs (PNG, JPEG
+2000, AVIF) and tifffile read the pixels, and imagecodecs writes them.
 """
 
+import logging
+import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import psutil
+import simplejpeg
 import tifffile
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path
+from hdsr.files import atomic_path, read_bytes
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+DeepPixels = tuple[NDArray[np.unsignedinteger], int]
+"""Values as a file holds them, (height, width) or (height, width, channels), and the one that is white."""
 
 GRAY_MODES = {"1", "L", "LA", "La"}
 COLOR_MODES = {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa"}
 CONVERTED_MODES = {"CMYK", "YCbCr", "HSV"}
 INTEGER_MODES = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
-PNG_DEPTH_OFFSET = 24
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER_BYTES = 33
-"""Bytes of a PNG's signature and its first chunk (IHDR), after which a color profile may stand."""
+"""Bytes of a PNG's signature and its first chunk (IHDR), after which metadata may stand."""
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PNM_HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\n]*\n)+(\d{1,9})" + rb"\s")
+SEVERAL = "only the first of several frames is used"
+BYTES_PER_PIXEL = 24
+"""Memory that reading an image takes at its peak besides its file; an upper estimate."""
+LONGEST_METADATA = 64 * 2**20
+"""Bytes, once unpacked, of a PNG's color profile or of one of its texts; longer ones are left out."""
+UNSUPPORTED = re.compile("(not|un) ?support|cannot handle|not implemented|unknown", re.IGNORECASE)
+"""How decoders say that a file is beyond them, rather than damaged."""
+
+# A size is compared with the memory that is free (`check_memory`), and metadata never stop pixels.
+Image.MAX_IMAGE_PIXELS = None
+PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_METADATA
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     Gray becomes RGB, 16 bits become 8, transparency is dropped, and a photograph marked as turned is turned.
 
     Raises:
-        HdsrError: naming the file, if it is missing, damaged, cut short, or not an image.
+        HdsrError: as `read_picture` does.
     """
     return as_rgb(read_picture(path))
 
@@ -70,29 +89,47 @@ def as_rgb(picture: Picture) -> NDArray[np.uint8]:
     return np.ascontiguousarray(color)
 
 
-def read_picture(path: str | Path) -> Picture:
-    """An image file in its own depth (8 or 16 bits), with its transparency and color profile.
+def read_picture(path: str | Path, strict: bool = True) -> Picture:
+    """An image file in its own depth, with its transparency and color profile.
 
-    Of a file with several frames this is the first one. CMYK, YCbCr and HSV become RGB.
+    Up to 8 bits become 8, more become 16. Of a file with several frames this is the first one. CMYK, YCbCr
+    and HSV become RGB. Metadata that cannot be read are left out.
+
+    Args:
+        path: the file.
+        strict: whether a JPEG of which libjpeg says that its data are corrupt is an error.
 
     Raises:
-        HdsrError: naming the file, if it is missing, damaged, cut short, or not an image.
+        HdsrError: naming the file, if it is missing, damaged, cut short, not an image, of a kind that is not
+            supported, or too large for the memory that is free.
     """
-    return decode_picture(read_bytes(Path(path)), str(path))
+    return decode_picture(read_bytes(path, "an image"), str(path), strict)
 
 
-def decode_picture(data: bytes, name: str) -> Picture:
+def decode_picture(data: bytes, name: str, strict: bool = True) -> Picture:
     """The bytes of an image file as `read_picture` gives them; errors call the file `name`."""
     with errors_naming(name):
-        Image.open(BytesIO(data)).verify()
+        if data.startswith(PNG_SIGNATURE):
+            return decode_png(data)
+        if data.startswith(TIFF_SIGNATURES) and (picture := decode_deep_tiff(data)):
+            return picture
         with Image.open(BytesIO(data)) as image:
+            check_memory(image.height, image.width)
+            if strict and image.format in ("JPEG", "MPO"):
+                simplejpeg.decode_jpeg(data, "GRAY", strict=True)
             return decode(image, data)
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
     """Height and width of an image file before it is turned, from its bytes; nothing is decoded."""
-    with errors_naming(name), Image.open(BytesIO(data)) as image:
-        return image.height, image.width
+    with errors_naming(name):
+        if data.startswith(PNG_SIGNATURE):
+            return png_size(data)
+        if data.startswith(TIFF_SIGNATURES):
+            with tifffile.TiffFile(BytesIO(data)) as tiff:
+                return tiff.pages.first.imagelength, tiff.pages.first.imagewidth
+        with Image.open(BytesIO(data)) as image:
+            return image.height, image.width
 
 
 @contextmanager
@@ -105,51 +142,210 @@ def errors_naming(name: str) -> Iterator[None]:
         except HdsrError as error:
             raise HdsrError(f"{name}: {error}") from None
         except UnidentifiedImageError:
-            reason = "is not an image of a known format, or damaged at its beginning"
+            reason = "is not an image of a known format and kind, or damaged at its beginning"
             raise HdsrError(f"{name} {reason}") from None
-        except Image.DecompressionBombError as error:
-            raise HdsrError(f"{name} is too large: {error}") from None
         except MemoryError:
             raise HdsrError(f"{name} is too large for the memory of this machine") from None
         except Exception as error:  # a decoder that meets damaged bytes may raise anything
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise HdsrError(f"{name} is a damaged image: {reason}") from None
+            fault = "of a kind that is not supported" if UNSUPPORTED.search(reason) else "a damaged image"
+            raise HdsrError(f"{name} is {fault}: {reason}") from None
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's content, or an HdsrError naming it."""
-    if path.is_dir():
-        raise HdsrError(f"{path} is a folder, expected an image file")
+def check_memory(height: int, width: int) -> None:
+    """Raise HdsrError unless an image of this size can be decoded with the memory that is free."""
+    needed, free = height * width * BYTES_PER_PIXEL, psutil.virtual_memory().available
+    if needed > free:
+        raise HdsrError(
+            f"{width} x {height} pixels are too many to be read here: that takes about "
+            f"{needed / 2**30:.2f} GiB of memory, {free / 2**30:.2f} GiB are free"
+        )
+
+
+def picture_of(pixels: Pixels, orientation: int, profile: bytes | None, notes: list[str]) -> Picture:
+    """A picture of decoded pixels, upright, with its color profile if that is meant for such pixels."""
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    if not 1 <= pixels.shape[2] <= 4:
+        raise HdsrError(f"has {pixels.shape[2]} channels, expected 1 to 4")
+    fits = profile and profile[16:20] == (b"GRAY" if pixels.shape[2] <= 2 else b"RGB ")
+    return Picture(turned(pixels, orientation), profile if fits else None, tuple(notes))
+
+
+def decode_png(data: bytes) -> Picture:
+    """The pixels of a PNG, read from the chunks that make them; the others are looked at apart."""
+    chunks = png_chunks(data)
+    check_memory(*png_size(data))
+    needed = [chunk for kind, chunk in chunks if kind[0] < ord("a") or kind == b"tRNS"]
+    pixels = imagecodecs.png_decode(PNG_SIGNATURE + b"".join(needed))
+    kinds = {kind for kind, _ in chunks}
+    notes = [SEVERAL] * (b"acTL" in kinds)
+    profile, orientation = None, 1
+    with suppress(Exception):
+        profile = png_metadata(chunks, {b"iCCP"}).info.get("icc_profile")
+    notes += ["its color profile cannot be read"] * (b"iCCP" in kinds and profile is None)
+    with suppress(Exception):
+        orientation = orientation_of(png_metadata(chunks, {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}))
+    return picture_of(pixels, orientation, profile, notes)
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Height and width as a PNG's header tells them."""
+    width, height = struct.unpack(">II", data[16:24])
+    return height, width
+
+
+def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The chunks of a PNG up to its end, as (kind, all its bytes), but for damaged metadata."""
+    chunks, start, kind = [], len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[start : start + 4]), data[start + 4 : start + 8]
+        chunk = data[start : start + length + 12]
+        if len(chunk) < length + 12:
+            raise ValueError("it is cut short")
+        start += len(chunk)
+        if zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
+            chunks.append((kind, chunk))
+        elif kind[0] < ord("a") or kind == b"tRNS":
+            raise ValueError(f"the checksum of its chunk {kind.decode('latin-1')} is wrong")
+    return chunks
+
+
+def png_metadata(chunks: list[tuple[bytes, bytes]], kinds: set[bytes]) -> Image.Image:
+    """An image of one pixel with the chunks of a PNG that are of these kinds; it may raise anything."""
+    stream = BytesIO()
+    Image.new("RGB", (1, 1)).save(stream, "PNG")
+    header, rest = stream.getvalue()[:PNG_HEADER_BYTES], stream.getvalue()[PNG_HEADER_BYTES:]
+    return Image.open(BytesIO(b"".join([header, *(chunk for kind, chunk in chunks if kind in kinds), rest])))
+
+
+@contextmanager
+def complaints_raised(library: str) -> Iterator[None]:
+    """Raise what a library would only log as a warning."""
+
+    class Raising(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise ValueError(record.getMessage())
+
+    handler = Raising(logging.WARNING)
+    logging.getLogger(library).addHandler(handler)
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise HdsrError(f"no image at {path}") from None
-    except OSError as error:
-        raise HdsrError(f"{path} cannot be read: {error.strerror}") from None
-    if not data:
-        raise HdsrError(f"{path} is an empty file, expected an image")
-    return data
+        yield
+    finally:
+        logging.getLogger(library).removeHandler(handler)
 
 
 def decode(image: Image.Image, data: bytes) -> Picture:
-    """The first frame of an open image file; `data` is the whole file."""
-    frames = getattr(image, "n_frames", 1)
-    frames = getattr(image, "n_frames", 1)
-    notes = [f"only the first of {frames} frames is used"] * (frames > 1)
+    """The first frame of an image file that Pillow has opened; `data` is the whole file."""
+    notes = [SEVERAL] * bool(getattr(image, "is_animated", False))
     profile = image.info.get("icc_profile")
-    deep = sixteen_bit_pixels(image, data)
-    if deep is not None:
-        pixels = deep.reshape(*deep.shape[:2], -1)
+    deep = DEEP_FORMATS[image.format](data) if image.format in DEEP_FORMATS else None
+    if deep is None:
+        image.load()
+        notes += [f"{image.mode} converted to RGB"] * (image.mode in CONVERTED_MODES)
+        notes += ["its 16 bits per channel became 8"] * has_lost_depth(image, data)
+        pixels = plain_pixels(image, profile)
     else:
-        upright = ImageOps.exif_transpose(image)
-        notes += [f"{upright.mode} converted to RGB"] * (upright.mode in CONVERTED_MODES)
-        pixels = np.array(in_plain_mode(upright, profile))
-        pixels = pixels.reshape(*pixels.shape[:2], -1)
-    if not 1 <= pixels.shape[2] <= 4:
-        raise HdsrError(f"has {pixels.shape[2]} channels, expected 1 to 4")
-    if profile and not profile_fits(profile, pixels.shape[2]):
-        profile = None
-    return Picture(pixels, profile, tuple(notes))
+        pixels = widened(*deep)
+    return picture_of(pixels, orientation_of(image), profile, notes)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """How the first row of an image lies, as EXIF numbers it (1 to 8); 1 where that cannot be read."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # whatever damaged metadata make Pillow raise
+        return 1
+
+
+def plain_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
+    """The pixels of a loaded image as gray or RGB of 8 bits, with alpha if it has any, or gray of 16."""
+    if image.mode not in INTEGER_MODES:
+        return np.array(in_plain_mode(image, profile))
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise HdsrError(f"has values from {values.min()} to {values.max()}, expected 0 to 65535")
+    return values.astype(np.uint16)
+
+
+def has_lost_depth(image: Image.Image, data: bytes) -> bool:
+    """Whether a file has more than the 8 bits per channel that Pillow has made of it."""
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) > 8 and image.mode != "P"
+    return image.format == "SGI" and data[3] == 2
+
+
+def widened(values: NDArray[np.unsignedinteger], white: int) -> NDArray[np.uint16]:
+    """Whole numbers up to `white` as 16 bits, of which 65535 is white."""
+    if values.size and int(values.max()) > white:
+        raise HdsrError(f"has values up to {values.max()}, expected at most {white}")
+    if white == 65535:
+        return values.astype(np.uint16)
+    return ((values.astype(np.uint64) * 65535 + white // 2) // white).astype(np.uint16)
+
+
+def deep_jpeg_2000(data: bytes) -> DeepPixels | None:
+    """The pixels of a JPEG 2000 of more than 8 bits: its marker SIZ says so 42 bytes from its beginning."""
+    size = data.find(b"\xff\x4f\xff\x51")
+    bits = data[size + 42]
+    if bits & 0x80:
+        raise HdsrError("has signed values, expected unsigned ones")
+    return (imagecodecs.jpeg2k_decode(data), 2 ** (bits + 1) - 1) if bits >= 8 else None
+
+
+def deep_avif(data: bytes) -> DeepPixels | None:
+    """The pixels of an AVIF of 10 or 12 bits, which the third byte of its box av1C tells."""
+    flags = data[data.find(b"av1C") + 6]
+    bits = 12 if flags & 0x20 else 10
+    return (imagecodecs.avif_decode(data), 2**bits - 1) if flags & 0x40 else None
+
+
+def deep_pnm(data: bytes) -> DeepPixels | None:
+    """The pixels of a PGM or PPM of more than 8 bits."""
+    header = PNM_HEADER.match(data)
+    if header is None or int(header[4]) < 256:
+        return None
+    kind, width, height, white = map(int, header.groups())
+    shape = (height, width, 3 if kind in (3, 6) else 1)
+    if kind > 3:
+        values = np.frombuffer(data, ">u2", int(np.prod(shape)), header.end())
+    else:
+        values = np.array(data[header.end() :].split()[: int(np.prod(shape))]).astype(np.uint32)
+    return values.reshape(shape), white
+
+
+DEEP_FORMATS: dict[str, Callable[[bytes], DeepPixels | None]] = {
+    "JPEG2000": deep_jpeg_2000,
+    "AVIF": deep_avif,
+    "PPM": deep_pnm,
+}
+"""By Pillow's name of a format: its pixels if they have more than 8 bits, else None."""
+
+
+def decode_deep_tiff(data: bytes) -> Picture | None:
+    """The first page of a TIFF with gray or RGB values of more than 8 bits; None for what Pillow reads."""
+    with tifffile.TiffFile(BytesIO(data)) as tiff:
+        page = tiff.pages.first
+        bits = int(np.max(page.bitspersample))
+        if page.photometric not in (0, 1, 2) or (bits <= 8 and page.sampleformat == 1):
+            return None
+        if page.dtype is None or page.dtype.kind != "u" or bits > 32:
+            raise HdsrError(f"has pixels of the kind {page.dtype}, expected 1 to 32 unsigned bits")
+        check_memory(page.imagelength * page.imagedepth, page.imagewidth)
+        with complaints_raised("tifffile"):
+            pixels = widened(page.asarray(), 2**bits - 1)
+        notes = [SEVERAL] * tiff.pages.is_multipage + ["its 32 bits per channel became 16"] * (bits > 16)
+        tags = {
+            tag: page.tags.valueof(tag)
+            for tag in (ExifTags.Base.Orientation, ExifTags.Base.InterColorProfile)
+        }
+    if page.axes.startswith("S"):
+        pixels = np.moveaxis(pixels, 0, -1)
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        pixels = 65535 - pixels
+    pixels = without_extra_samples(pixels, page.extrasamples)
+    return picture_of(
+        pixels, tags[ExifTags.Base.Orientation] or 1, tags[ExifTags.Base.InterColorProfile], notes
+    )
 
 
 def in_plain_mode(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -175,45 +371,6 @@ def converted(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def profile_fits(profile: bytes, channels: int) -> bool:
-    """Whether a color profile is meant for gray (1 or 2 channels) or RGB pixels, whichever these are."""
-    return profile[16:20] == (b"GRAY" if channels <= 2 else b"RGB ")
-
-
-def sixteen_bit_pixels(image: Image.Image, data: bytes) -> NDArray[np.uint16] | None:
-    """The upright pixels of a file with 16 bits per channel, or None if it is not one."""
-    if image.format == "PNG" and data[PNG_DEPTH_OFFSET] == 16:
-        return turned(imagecodecs.png_decode(data), image.getexif().get(ExifTags.Base.Orientation, 1))
-    if image.format == "TIFF" and is_sixteen_bit_tiff(image):
-        return turned(tiff_pixels(data), image.tag_v2.get(ExifTags.Base.Orientation, 1))
-    if image.mode in INTEGER_MODES:
-        values = np.asarray(ImageOps.exif_transpose(image))
-        if values.min() < 0 or values.max() > 65535:
-            raise HdsrError(f"has values from {values.min()} to {values.max()}, expected 0 to 65535")
-        return values.astype(np.uint16)
-    return None
-
-
-def is_sixteen_bit_tiff(image: Image.Image) -> bool:
-    """Whether a TIFF holds gray or RGB in unsigned 16-bit numbers."""
-    bits = image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))
-    signs = image.tag_v2.get(ExifTags.Base.SampleFormat, (1,))
-    photometric = image.tag_v2.get(ExifTags.Base.PhotometricInterpretation)
-    return set(bits) == {16} and set(signs) == {1} and photometric in (0, 1, 2)
-
-
-def tiff_pixels(data: bytes) -> NDArray[np.uint16]:
-    """The first page of a 16-bit TIFF, alpha not multiplied in."""
-    with tifffile.TiffFile(BytesIO(data)) as tiff:
-        page = tiff.pages.first
-        pixels = page.asarray()
-    if page.axes.startswith("S"):
-        pixels = np.moveaxis(pixels, 0, -1)
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        pixels = 65535 - pixels
-    return without_extra_samples(pixels, page.extrasamples)
-
-
 def without_extra_samples(pixels: NDArray[np.uint16], extra: tuple[int, ...]) -> NDArray[np.uint16]:
     """Leave out what is neither color nor alpha, and take a multiplied-in alpha out of the colors."""
     if not extra:
@@ -229,7 +386,7 @@ def without_extra_samples(pixels: NDArray[np.uint16], extra: tuple[int, ...]) ->
     return kept
 
 
-def turned(pixels: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:
+def turned(pixels: Pixels, orientation: int) -> Pixels:
     """Undo the orientation that EXIF or TIFF gives (1 to 8), so that the first row is the top."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

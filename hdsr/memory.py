@@ -1,5 +1,6 @@
 """How much memory it takes to enlarge an image in strips, and which strips stay within a limit."""
 
+import math
 import re
 
 import psutil
@@ -69,6 +70,20 @@ def strip_rows(
     if needed > free * (1 - SPARE):
         raise HdsrError(too_large(height, width, needed, max(free, 0), limit_bytes))
     return rows
+
+
+def check_enlargeable(
+    height: int, width: int, scale: int, precision: Precision, limit_bytes: int | None = None
+) -> None:
+    """Raise HdsrError for an image too large for any strips, had this process nothing else in memory.
+
+    The arguments are those of `strip_rows`.
+    """
+    own = psutil.Process().memory_info().rss
+    free = min(psutil.virtual_memory().available + own, limit_bytes or math.inf)
+    needed = working_bytes(height, width, scale, precision, min(height, LEAST_ROWS))
+    if needed > free * (1 - SPARE):
+        raise HdsrError(too_large(height, width, needed, int(free), limit_bytes))
 
 
 def check_readable(height: int, width: int, name: str) -> None:

@@ -18,9 +18,10 @@ from tqdm.auto import tqdm
 
 from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
-from hdsr.images import Picture, Pixels, read_picture, write_png
+from hdsr.files import read_bytes
+from hdsr.images import Picture, Pixels, decode_picture, image_size, write_png
 from hdsr.inference import FoldedHDSRNet, fold
-from hdsr.memory import strip_rows
+from hdsr.memory import check_enlargeable, strip_rows
 from hdsr.pipeline import one_ahead, one_behind
 from hdsr.resize import contributions
 from hdsr.runners import Precision, check_precision, network_runner, strip_runner, torch_device
@@ -95,6 +96,7 @@ def upscale_files(
     device: str = "cpu",
     precision: Precision = "fp32",
     memory_bytes: int | None = None,
+    strict: bool = True,
     progress: bool | None = True,
 ) -> list[HdsrError]:
     """Enlarge image files into `out_dir`/<stem>_x<scale>.png.
@@ -113,6 +115,7 @@ def upscale_files(
         device: as torch names it.
         precision: "fp32" or "bf16".
         memory_bytes: resident memory that the process may have; by default what is free.
+        strict: whether a JPEG of which libjpeg says that its data are corrupt is an error.
         progress: True or False; None shows a bar on a terminal only.
 
     Returns:
@@ -126,7 +129,9 @@ def upscale_files(
     hidden = None if progress is None else not progress
     enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision, memory_bytes, hidden)
     make_folder(Path(out_dir))
-    read = one_ahead(attempt(read_job, Job(path, output)) for output, path in planned.items())
+    check = partial(check_enlargeable, scale=scale, precision=precision, limit_bytes=memory_bytes)
+    reading = partial(read_job, check if device == "cpu" else None, strict)
+    read = one_ahead(attempt(reading, Job(path, output)) for output, path in planned.items())
     enlarged = (attempt(partial(enlarge_job, scale, enlarge), job) for job in read)
     done = one_behind(partial(attempt, write_job), enlarged)
     bar = tqdm(done, "upscale", len(planned), unit="image", disable=hidden)
@@ -147,9 +152,12 @@ def attempt(step: Callable[[Job], Job], job: Job) -> Job:
         return Job(job.path, job.output, error=HdsrError(reason))
 
 
-def read_job(job: Job) -> Job:
-    """Read the image file."""
-    return replace(job, picture=read_picture(job.path))
+def read_job(check_size: Callable[[int, int], None] | None, strict: bool, job: Job) -> Job:
+    """Read the image file, once its height and width have been checked."""
+    data = read_bytes(job.path, "an image")
+    if check_size is not None:
+        check_size(*image_size(data, str(job.path)))
+    return replace(job, picture=decode_picture(data, str(job.path), strict))
 
 
 def enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:

@@ -81,11 +81,21 @@ def test_images_are_decoded_only_when_their_turn_comes(own_folder: Path) -> None
         next(images)
 
 
+def test_every_format_that_is_read_is_measured_and_other_files_are_named(tmp_path: Path) -> None:
+    for suffix in ("png", "gif", "jp2", "avif", "ppm", "tga", "pcx", "ico"):
+        Image.fromarray(noise(16, 16)).save(tmp_path / f"{suffix}.{suffix}")
+    (tmp_path / "notes.txt").write_text("not an image")
+    benchmark = load_benchmark(tmp_path, 2)
+    assert [name for name, _, _ in benchmark] == ["avif", "gif", "ico", "jp2", "pcx", "png", "ppm", "tga"]
+    assert benchmark.left_out == ("notes.txt",)
+
+
 def test_a_whole_published_set(root: Path) -> None:
     (root / "benchmarks" / "Set5" / "HR" / "extra.png").write_text("not of this set")
     benchmark = load_benchmark("Set5", 2, root)
     assert [name for name, _, _ in benchmark] == ["baby", "bird", "butterfly", "head", "woman"]
     assert (len(benchmark), benchmark.expected, benchmark.missing, benchmark.complete) == (5, 5, (), True)
+    assert benchmark.left_out == ("extra.png",)
 
 
 def test_an_incomplete_set_says_what_is_missing(root: Path) -> None:

@@ -1,5 +1,6 @@
 """Reading and writing images of every kind that a person may have."""
 
+import os
 import struct
 import zlib
 from io import BytesIO
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps
 from skimage import data as photographs
 
+from hdsr import images
 from hdsr.errors import HdsrError
 from hdsr.images import image_size, read_image, read_picture, write_png
 
@@ -183,7 +185,7 @@ def test_of_several_frames_the_first_is_read(tmp_path: Path) -> None:
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
     picture = read_picture(tmp_path / "a.tif")
     np.testing.assert_array_equal(picture.pixels, np.asarray(frames[0]))
-    assert picture.notes == ("only the first of 3 frames is used",)
+    assert picture.notes == ("only the first of several frames is used",)
 
 
 def test_the_size_of_a_file_is_known_before_it_is_decoded(tmp_path: Path) -> None:
@@ -199,16 +201,198 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no picture")
     tifffile.imwrite(tmp_path / "float.tif", np.zeros((4, 4), np.float32))
     for name, reason in {
-        "absent.png": "no image at",
+        "absent.png": "no file",
         "empty.png": "empty file",
-        "notes.png": "not an image",
-        "float.tif": "pixels of the kind F",
+        "notes.png": "not an image of a known format",
+        "float.tif": "pixels of the kind float32",
         ".": "is a folder",
     }.items():
         with pytest.raises(HdsrError, match=reason) as caught:
             read_image(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def with_chunks(data: bytes, *chunks: bytes) -> bytes:
+    """A PNG with chunks put right after its header."""
+    return data[:33] + b"".join(chunks) + data[33:]
+
+
+def text_chunk(length: int) -> bytes:
+    return png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(length)))
+
+
+@pytest.mark.parametrize("bits", [9, 10, 12, 14, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_white_of_any_depth_is_white(tmp_path: Path, bits: int, channels: int) -> None:
+    white = 2**bits - 1
+    values = noise(6, 8, channels, dtype=np.uint16) & white
+    values[0, :2] = [[0], [white]]
+    expected = np.rint(values * (65535 / white)).astype(np.uint16)
+    plain = values[..., 0] if channels == 1 else values
+    kind = "P5" if channels == 1 else "P6"
+    files = {
+        "a.pnm": f"{kind}\n# by hand\n8 6 {white}\n".encode() + values.astype(">u2").tobytes(),
+        "b.pnm": f"P{int(kind[1]) - 3} 8 6\n{white}\n{' '.join(map(str, values.ravel()))}\n".encode(),
+        "a.jp2": imagecodecs.jpeg2k_encode(plain, level=0, reversible=True, bitspersample=bits),
+    }
+    if bits in (10, 12) and channels == 3:
+        files["a.avif"] = imagecodecs.avif_encode(values, level=100, bitspersample=bits, pixelformat="444")
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        picture = read_picture(tmp_path / name)
+        assert picture.notes == ()
+        np.testing.assert_array_equal(picture.pixels, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_tiff_of_odd_depth(tmp_path: Path, bits: int) -> None:
+    white = 2**bits - 1
+    values = noise(6, 8, dtype=np.uint16) & white
+    tifffile.imwrite(tmp_path / "a.tif", values, bitspersample=bits)
+    expected = np.rint(values * (65535 / white)).astype(np.uint16)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels[..., 0], expected)
+
+
+def test_more_than_sixteen_bits_become_sixteen_and_say_so(tmp_path: Path) -> None:
+    values = np.array([[0, 2**31, 2**32 - 1]], np.uint32)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    picture = read_picture(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels[..., 0], [[0, 32768, 65535]])
+    assert picture.notes == ("its 32 bits per channel became 16",)
+
+
+def test_sixteen_bit_cmyk_says_that_it_lost_depth(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", noise(4, 5, 4, dtype=np.uint16), photometric="separated")
+    notes = read_picture(tmp_path / "a.tif").notes
+    assert notes == ("CMYK converted to RGB", "its 16 bits per channel became 8")
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float16, np.float32, np.uint64])
+def test_numbers_of_another_kind_are_refused_as_such(tmp_path: Path, dtype: type) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 4), dtype))
+    with pytest.raises(
+        HdsrError, match=f"pixels of the kind {np.dtype(dtype)}, expected 1 to 32 unsigned bits"
+    ):
+        read_picture(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_transparent_gray_of_any_depth_stays_transparent(tmp_path: Path, bits: int) -> None:
+    white = 2**bits - 1
+    rows = [np.array([0, 0, 0, 0, 1, 1, 1, 1], ">u2"), np.array([white] * 4 + [0] * 4, ">u2")]
+    packed = [
+        imagecodecs.packints_encode(row.astype(np.uint8), bits)
+        if bits < 8
+        else row.astype(f">u{bits // 8}").tobytes()
+        for row in rows
+    ]
+    image = [
+        png_chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)),
+        png_chunk(b"tRNS", struct.pack(">H", white)),
+        png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in packed))),
+        png_chunk(b"IEND", b""),
+    ]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(image))
+    pixels = read_picture(tmp_path / "a.png").pixels
+    assert pixels.dtype == (np.uint16 if bits == 16 else np.uint8)
+    values, peak = np.array(rows).astype(float), np.iinfo(pixels.dtype).max
+    np.testing.assert_array_equal(pixels[..., 0], np.rint(values * peak / white))
+    np.testing.assert_array_equal(pixels[..., 1], np.where(values == white, 0, peak))
+
+
+def test_large_metadata_do_not_stop_pixels_and_a_large_profile_is_kept(tmp_path: Path) -> None:
+    pixels, profile = noise(5, 6, 3), SRGB + noise(1_200_000).tobytes()
+    write_png(tmp_path / "a.png", pixels, profile)
+    (tmp_path / "a.png").write_bytes(with_chunks((tmp_path / "a.png").read_bytes(), text_chunk(2_000_000)))
+    picture = read_picture(tmp_path / "a.png")
+    np.testing.assert_array_equal(picture.pixels, pixels)
+    assert picture.icc_profile == profile
+    assert picture.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("chunk", "notes"),
+    [
+        (text_chunk(200 * 2**20), ()),
+        (
+            png_chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(200 * 2**20))),
+            ("its color profile cannot be read",),
+        ),
+        (png_chunk(b"iCCP", b"no profile"), ("its color profile cannot be read",)),
+        (png_chunk(b"eXIf", b"no tags"), ()),
+        (png_chunk(b"tEXt", b"Comment\0of a person")[:-1] + b"?", ()),
+    ],
+    ids=["text bomb", "profile bomb", "no profile", "no EXIF", "checksum"],
+)
+def test_damaged_metadata_are_left_out(tmp_path: Path, chunk: bytes, notes: tuple[str, ...]) -> None:
+    pixels = noise(5, 6, 3)
+    (tmp_path / "a.png").write_bytes(with_chunks(imagecodecs.png_encode(pixels), chunk))
+    picture = read_picture(tmp_path / "a.png")
+    np.testing.assert_array_equal(picture.pixels, pixels)
+    assert (picture.icc_profile, picture.notes) == (None, notes)
+
+
+def test_what_libjpeg_calls_corrupt_is_an_error_unless_allowed(tmp_path: Path) -> None:
+    stream = BytesIO()
+    Image.fromarray(photographs.chelsea()).save(stream, "JPEG")
+    data = stream.getvalue()
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data[:5000] + b"\x12\x34\xff\xd9" + data[5004:])
+    with pytest.raises(HdsrError, match=r"a\.jpg is a damaged image: Corrupt JPEG data"):
+        read_picture(path)
+    assert read_picture(path, strict=False).pixels.shape == (300, 451, 3)
+
+
+def huge_png() -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 200_000, 200_000, 1, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.png", huge_png()),
+        ("a.gif", b"GIF89a" + 2 * b"\xff\xff" + b"\0\0\0," + bytes(4) + 2 * b"\xff\xff" + b"\0\2\1\0\0;"),
+        ("a.ppm", b"P6 200000 200000 65535\n"),
+    ],
+)
+def test_a_small_file_that_claims_to_be_huge_is_refused_undecoded(
+    tmp_path: Path, name: str, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    monkeypatch.setattr(images, "decode", None)
+    monkeypatch.setattr(images.imagecodecs, "png_decode", None)
+    with pytest.raises(HdsrError, match=rf"{name}: \d+ x \d+ pixels are too many to be read here"):
+        read_picture(tmp_path / name)
+
+
+def test_a_tiff_of_many_pages_is_read_at_once(tmp_path: Path) -> None:
+    pages = [np.full((2, 2), index % 255, np.uint8) for index in range(3000)]
+    tifffile.imwrite(tmp_path / "a.tif", np.stack(pages), photometric="minisblack", metadata=None)
+    looked_at = []
+    data = (tmp_path / "a.tif").read_bytes()
+
+    class Counting(BytesIO):
+        def seek(self, *arguments: int) -> int:
+            looked_at.append(arguments)
+            return super().seek(*arguments)
+
+    with Image.open(Counting(data)) as image:
+        picture = images.decode(image, data)
+    assert picture.notes == ("only the first of several frames is used",)
+    assert len(looked_at) < 100
+
+
+def test_pipes_and_devices_are_refused_by_name(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero")):
+        with pytest.raises(HdsrError, match=f"{path} is a pipe, socket or device, expected an image"):
+            read_image(path)
 
 
 def encoded(kind: str) -> bytes:

@@ -255,6 +255,28 @@ def test_an_image_too_large_for_the_memory_is_reported(
     assert str(failure).startswith(f"{tmp_path / 'a.png'}: an image of 16 x 12 pixels is too large")
 
 
+def test_an_image_too_large_for_the_memory_is_not_decoded(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_png(tmp_path / "a.png", np.zeros((3000, 3000), np.uint8))
+    monkeypatch.setattr(upscaling, "decode_picture", None)
+    (failure,) = upscale_files([tmp_path / "a.png"], 2, tmp_path, weights, memory_bytes=2**30, progress=False)
+    assert "an image of 3000 x 3000 pixels is too large" in str(failure)
+
+
+def test_a_jpeg_of_corrupt_data_is_enlarged_only_when_that_is_asked_for(
+    tmp_path: Path, photo: NDArray[np.uint8], weights: Path
+) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(photo).save(path, quality=95)
+    data = path.read_bytes()
+    path.write_bytes(data[:-20] + b"\xff\xd9" + data[-18:])
+    (failure,) = upscale_files([path], 2, tmp_path, weights, progress=False)
+    assert f"{path} is a damaged image: Corrupt JPEG data" in str(failure)
+    assert upscale_files([path], 2, tmp_path, weights, strict=False, progress=False) == []
+    assert read_picture(tmp_path / "a_x2.png").pixels.shape == (24, 32, 3)
+
+
 def test_strips_of_any_memory_give_the_same_pixels(
     photo: NDArray[np.uint8], weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
