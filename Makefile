@@ -54,21 +54,21 @@ NOTEBOOKS := 00_index 01_data 02_benchmarks 03_training 04_figures 05_network 06
 
 EXECUTED := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
 RENDERED := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
-REPORTS  := $(PYTHON) -m hdsr.reports
+REPORTS  := $(PYTHON) -m hdsr.suite
 # The quick profile is the same everywhere: it never sees a machine's own data.
 EXECUTE  := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
 
 # What every notebook may use: all of hdsr but the figures and what only a command line needs.
-TRAINING := $(addprefix hdsr/,training.py trainables.py losses.py training_data.py patches.py decoded.py div2k.py \
-	sources.py optimizers.py states.py config.py training_record.py curves.py live_run.py step_benchmark.py)
-RUNTIME  := $(addprefix hdsr/,runtime.py fresh_process.py export.py) $(wildcard hdsr/bench/*.py)
-COUNTED  := $(addprefix hdsr/,complexity.py hand_count.py complexity_tables.py)
-JUDGED   := $(addprefix hdsr/,claims.py printed_claims.py quality_claims.py figure_claims.py cost_claims.py \
-	scorecard.py recipes.py)
-DRAWN    := $(addprefix hdsr/,architecture.py diagram.py kernel_mixes.py)
-DYNAMICS := $(addprefix hdsr/,subjects.py interventions.py mix_entropy.py ablation.py gains.py receptive_field.py)
+TRAINING := $(addprefix hdsr/,training/loop.py training/trainables.py training/losses.py training/data.py training/patches.py training/cache.py training/div2k.py \
+	training/sources.py training/optimizers.py training/states.py training/config.py report/training.py report/curves.py report/live_run.py measure/training_step.py)
+RUNTIME  := $(addprefix hdsr/,measure/runtime.py measure/fresh_process.py upscaling/onnx.py) $(wildcard hdsr/bench/*.py)
+COUNTED  := $(addprefix hdsr/,measure/counters.py measure/hand_count.py report/cost_tables.py)
+JUDGED   := $(addprefix hdsr/,scorecard/verdict.py scorecard/printed.py scorecard/quality.py scorecard/figures.py scorecard/costs.py \
+	scorecard/scorecard.py scorecard/recipes.py)
+DRAWN    := $(addprefix hdsr/,study/trace.py study/diagram.py study/mixes.py)
+DYNAMICS := $(addprefix hdsr/,study/networks.py study/interventions.py study/mix_entropy.py study/ablation.py study/texture.py study/receptive_field.py)
 EXPLORED := $(wildcard hdsr/explore/*.*)
-APART := $(addprefix hdsr/,figures.py comparisons.py cli.py __main__.py reports.py pages.py chapters.py fetch.py download.py) \
+APART := $(addprefix hdsr/,report/figures.py report/figures_2_to_7.py cli.py __main__.py suite/__main__.py suite/commands.py suite/pages.py suite/chapters.py fetch/fetch.py fetch/download.py) \
 	$(TRAINING) $(DRAWN) $(EXPLORED) $(RUNTIME) $(COUNTED) $(JUDGED) $(DYNAMICS)
 USED  := $(filter-out $(APART),$(wildcard hdsr/*.py hdsr/*/*.py)) constraints.txt notebooks/compared.csv \
 	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors)
@@ -81,24 +81,24 @@ reproduce: $(REPORT)/index.html ## execute the notebooks of PROFILE and render t
 $(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(PROFILE).yaml $(USED) | $(STAMP)
 	$(EXECUTE) run $* --profile $(PROFILE)
 
-$(REPORT)/notebooks/01_data.ipynb: hdsr/figures.py
-$(REPORT)/notebooks/03_training.ipynb: hdsr/figures.py $(TRAINING) $(wildcard hdsr/configs/*.yaml) data/trials.csv \
+$(REPORT)/notebooks/01_data.ipynb: hdsr/report/figures.py
+$(REPORT)/notebooks/03_training.ipynb: hdsr/report/figures.py $(TRAINING) $(wildcard hdsr/configs/*.yaml) data/trials.csv \
 	$(wildcard data/weights/logs/*.csv) $(REPORT)/notebooks/02_benchmarks.ipynb
-$(REPORT)/notebooks/04_figures.ipynb: hdsr/figures.py hdsr/comparisons.py $(REPORT)/notebooks/02_benchmarks.ipynb
-$(REPORT)/notebooks/06_runtime.ipynb: hdsr/figures.py hdsr/runtime.py hdsr/bench/rows.py hdsr/bench/report.py \
+$(REPORT)/notebooks/04_figures.ipynb: hdsr/report/figures.py hdsr/report/figures_2_to_7.py $(REPORT)/notebooks/02_benchmarks.ipynb
+$(REPORT)/notebooks/06_runtime.ipynb: hdsr/report/figures.py hdsr/measure/runtime.py hdsr/bench/rows.py hdsr/bench/report.py \
 	$(wildcard reports/bench.csv)
-$(REPORT)/notebooks/05_network.ipynb: hdsr/figures.py $(DRAWN) hdsr/complexity.py hdsr/hand_count.py
+$(REPORT)/notebooks/05_network.ipynb: hdsr/report/figures.py $(DRAWN) hdsr/measure/counters.py hdsr/measure/hand_count.py
 $(REPORT)/notebooks/07_complexity.ipynb: $(COUNTED)
-$(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/figures.py hdsr/kernel_mixes.py hdsr/config.py \
+$(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/report/figures.py hdsr/study/mixes.py hdsr/training/config.py \
 	$(wildcard hdsr/configs/paper_*.yaml) \
 	$(filter %/02_benchmarks.ipynb %/04_figures.ipynb %/05_network.ipynb %/06_runtime.ipynb %/07_complexity.ipynb,$(EXECUTED))
-$(REPORT)/notebooks/09_explore.ipynb: hdsr/figures.py hdsr/complexity.py hdsr/hand_count.py $(DRAWN) $(EXPLORED)
-$(REPORT)/notebooks/10_dynamics.ipynb: $(DYNAMICS) hdsr/figures.py hdsr/architecture.py hdsr/kernel_mixes.py \
-	hdsr/complexity.py hdsr/hand_count.py $(REPORT)/notebooks/02_benchmarks.ipynb
+$(REPORT)/notebooks/09_explore.ipynb: hdsr/report/figures.py hdsr/measure/counters.py hdsr/measure/hand_count.py $(DRAWN) $(EXPLORED)
+$(REPORT)/notebooks/10_dynamics.ipynb: $(DYNAMICS) hdsr/report/figures.py hdsr/study/trace.py hdsr/study/mixes.py \
+	hdsr/measure/counters.py hdsr/measure/hand_count.py $(REPORT)/notebooks/02_benchmarks.ipynb
 # The index says what the others have left behind.
 $(REPORT)/notebooks/00_index.ipynb: $(filter-out %/00_index.ipynb,$(EXECUTED))
 
-PAGES := $(addprefix hdsr/,reports.py pages.py chapters.py) $(wildcard hdsr/templates/*.* hdsr/templates/notebook/*)
+PAGES := $(addprefix hdsr/suite/,commands.py pages.py chapters.py) $(wildcard hdsr/suite/templates/*.* hdsr/suite/templates/notebook/*)
 
 $(RENDERED): $(REPORT)/html/%.html: $(REPORT)/notebooks/%.ipynb $(PAGES) | $(STAMP)
 	$(REPORTS) render $* --profile $(PROFILE)
@@ -116,7 +116,7 @@ ifneq ($(PROFILE),quick)
 endif
 
 refresh: $(STAMP) ## execute the notebooks in place, renewing the outputs stored in them
-	env -u HDSR_DATA $(PYTHON) -m hdsr.reports refresh
+	env -u HDSR_DATA $(PYTHON) -m hdsr.suite refresh
 
 # ---- daily work -----------------------------------------------------------------------------------------
 test: $(STAMP) ## check style, run the tests, and compare every notebook with its stored outputs

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hdsr.checkpoint import load_pretrained
     from hdsr.network import HDSRNet
-    from hdsr.upscaling import upscale
+    from hdsr.upscaling.files import upscale
 
 __all__ = ["HDSRNet", "load_pretrained", "upscale"]
 
-_HOMES = {"HDSRNet": "hdsr.network", "load_pretrained": "hdsr.checkpoint", "upscale": "hdsr.upscaling"}
+_HOMES = {"HDSRNet": "hdsr.network", "load_pretrained": "hdsr.checkpoint", "upscale": "hdsr.upscaling.files"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,10 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from hdsr import manifests
-from hdsr.baselines.srcnn import SRCNN
 from hdsr.errors import HdsrError
+from hdsr.fetch import manifest
 from hdsr.files import atomic_path
+from hdsr.methods.srcnn import SRCNN
 from hdsr.network import RGB_MEAN, HDSRNet
 from hdsr.paths import OWN_WEIGHTS, data_root
 from hdsr.scales import check_scale
@@ -70,7 +70,7 @@ def find_weights(
         return path
     if weights != "authors":
         raise HdsrError(f"no weights at {path}")
-    entry = manifests.weights_of(model, scale)
+    entry = manifest.weights_of(model, scale)
     if entry is None:
         advice = "they have no lasting address, so put the file there yourself"
     else:
@@ -90,7 +90,7 @@ def weights_path(
     if weights == "ours":
         return OWN_WEIGHTS / f"{model}_x{scale}.safetensors"
     if weights == "authors":
-        entry = manifests.weights_of(model, scale)
+        entry = manifest.weights_of(model, scale)
         return data_root(root) / "weights" / (entry.file if entry else f"{model}_authors_x{scale}.pth")
     return Path(weights)
 

@@ -14,7 +14,7 @@ from hdsr.errors import HdsrError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hdsr.latency import Latency
+    from hdsr.measure.latency import Latency
 
 app = typer.Typer(
     name="hdsr", help="HDSRNet: measure it, use it, train it.", add_completion=False, no_args_is_help=False
@@ -82,8 +82,8 @@ def evaluate(
     May be stopped at any time; the same command goes on where it was.
     """
     from hdsr import evaluation, results
-    from hdsr.allocator import keep_freed_memory
     from hdsr.datasets import listed, load_benchmark
+    from hdsr.upscaling.allocator import keep_freed_memory
 
     keep_freed_memory()
     rows = evaluation.evaluate(
@@ -143,9 +143,9 @@ def upscale(
 
     Large images go through the network in strips, with the pixels that the whole would give.
     """
-    from hdsr.allocator import keep_freed_memory
-    from hdsr.memory import parse_bytes
-    from hdsr.upscaling import upscale_files
+    from hdsr.upscaling.allocator import keep_freed_memory
+    from hdsr.upscaling.files import upscale_files
+    from hdsr.upscaling.memory import parse_bytes
 
     keep_freed_memory()
     failures = upscale_files(
@@ -178,10 +178,10 @@ def train(
     ] = None,
 ) -> None:
     """Train a network."""
-    from hdsr.config import load_config
+    from hdsr.training.config import load_config
 
     chosen = load_config(config, overrides or [])
-    from hdsr import training
+    from hdsr.training import loop as training
 
     weights = training.train(chosen, out, resume)
     print(f"best weights: {weights}")
@@ -207,7 +207,7 @@ def export(
     weights: Weights = "ours",
 ) -> None:
     """Write HDSRNet as ONNX for images of any size, having compared it with PyTorch on photographs."""
-    from hdsr.export import export
+    from hdsr.upscaling.onnx import export
 
     difference = export(scale, out, weights, data)
     print(f"{out}: {out.stat().st_size:,} bytes; at most {difference:.2g} of 255 from PyTorch")
@@ -223,7 +223,8 @@ def profile(
     device: Device = "cpu",
 ) -> None:
     """Count HDSRNet's parameters and operations, and time it, as published and folded."""
-    from hdsr import complexity, hand_count, inference, latency, network
+    from hdsr import inference, network
+    from hdsr.measure import counters, hand_count, latency
 
     published = network.HDSRNet(scale)
     forms = {"published": published, "folded": inference.fold(published)}
@@ -239,10 +240,10 @@ def profile(
     )
     counted = hand_count.count(scale, lr_size, lr_size)
     print(f"HDSRNet x{scale}, LR {lr_size} x {lr_size} to HR {scale * lr_size} x {scale * lr_size}")
-    print(f"parameters: {complexity.parameters(published):,} (by hand {counted['parameters'].sum():,})")
+    print(f"parameters: {counters.parameters(published):,} (by hand {counted['parameters'].sum():,})")
     print(f"MACs by hand, mean shift as convolutions: {counted['macs'].sum() / 1e9:.2f} G")
     for name, form in forms.items():
-        print(f"MACs by torch's counter, {name}: {complexity.macs(form, lr_size, lr_size) / 1e9:.2f} G")
+        print(f"MACs by torch's counter, {name}: {counters.macs(form, lr_size, lr_size) / 1e9:.2f} G")
     print("\n".join(latency_lines(timed)))
 
 
@@ -307,8 +308,8 @@ def fetch(
     May be stopped at any time; the same command goes on where it was. What is there and whole stays; what is
     there and damaged is replaced.
     """
-    from hdsr.download import Patience
-    from hdsr.fetch import fetch, plan
+    from hdsr.fetch.download import Patience
+    from hdsr.fetch.fetch import fetch, plan
 
     planned = plan(names or (), data)
     print("\n".join([f"data folder: {planned.root}", *planned.describe()]), flush=True)
@@ -331,8 +332,9 @@ def fetch(
 @data_app.command()
 def status(data: Root = None) -> None:
     """List the published sets and weights: how much of each is here, and how much of that is whole."""
-    from hdsr import inventory, paths
+    from hdsr import paths
     from hdsr.datasets import listed
+    from hdsr.fetch import inventory
 
     table = inventory.status(data)
     print(f"data folder: {paths.data_root(data)}")
@@ -351,7 +353,8 @@ def status(data: Root = None) -> None:
 @data_app.command()
 def verify(data: Root = None) -> int:
     """Compare every published file that is here, weights too, with its published length and hash."""
-    from hdsr import inventory, paths
+    from hdsr import paths
+    from hdsr.fetch import inventory
 
     present = [finding for finding in inventory.inspect(paths.data_root(data)) if finding.present]
     bad = [finding for finding in present if not finding.verified]

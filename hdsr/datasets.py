@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr import manifests
 from hdsr.errors import HdsrError
+from hdsr.fetch import manifest
 from hdsr.images import read_image
 from hdsr.paths import data_root
 from hdsr.resize import imresize
@@ -131,7 +131,7 @@ def samples(scale: int) -> Benchmark:
 def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
     """A set that the manifest lists, as far as it is there; files that it does not list are left aside."""
     images = images_dir(folder)
-    expected = [images / entry.file_name for entry in manifests.images_of(name)]
+    expected = [images / entry.file_name for entry in manifest.images_of(name)]
     present = tuple(path for path in expected if path.is_file())
     missing = tuple(path.stem for path in expected if not path.is_file())
     if not present:
@@ -225,7 +225,7 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
     if set_name == "samples":
         return samples(scale=2).hr_paths
     folder = data_root(root) / "train" / set_name / "HR"
-    entries = manifests.images_of(set_name) if set_name in TRAINING_SETS else ()
+    entries = manifest.images_of(set_name) if set_name in TRAINING_SETS else ()
     if not folder.is_dir():
         raise HdsrError(not_there(set_name, folder))
     if not entries:
@@ -241,7 +241,7 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
 
 def not_there(name: str, folder: Path) -> str:
     """One line for a set of which nothing is there."""
-    count = len(manifests.images_of(name))
+    count = len(manifest.images_of(name))
     missing = f"all {count} images are missing" if count else "its images are missing"
     advice = how_to_get(name) if count else "put them there"
     advice += ", or name another data folder (--data or HDSR_DATA)"
@@ -249,7 +249,7 @@ def not_there(name: str, folder: Path) -> str:
 
 
 def how_to_get(name: str) -> str:
-    """The command that brings what is published under a name; see `hdsr.published.selected`."""
+    """The command that brings what is published under a name; see `hdsr.fetch.published.selected`."""
     return f"`hdsr data fetch {name}` brings what is missing"
 
 

@@ -14,9 +14,9 @@ from hdsr.datasets import Benchmark, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.fingerprints import code_version, pixels_sha256
 from hdsr.images import read_image, write_png
-from hdsr.methods import Method, load
-from hdsr.pipeline import one_ahead
-from hdsr.runners import Image, Precision
+from hdsr.methods.registry import Method, load
+from hdsr.upscaling.pipeline import one_ahead
+from hdsr.upscaling.run import Image, Precision
 
 PROTOCOL = code_version(metrics)
 """Version of the scores' definition: crop of `scale` pixels, unrounded luma, SSIM over windows inside."""
@@ -41,7 +41,7 @@ def evaluate(
     it was, and a repeated one computes nothing.
 
     Args:
-        model: a method's name; see `hdsr.methods.LOADERS`.
+        model: a method's name; see `hdsr.methods.registry.LOADERS`.
         scale: 2, 3 or 4.
         datasets: names of benchmark sets, "samples", or folders of images.
         out: CSV file of result rows, made if absent.

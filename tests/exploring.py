@@ -6,9 +6,10 @@ import numpy as np
 from skimage import data
 from untrained import image_like_network
 
-from hdsr import checkpoint, notebook
+from hdsr import checkpoint
 from hdsr.images import write_png
-from hdsr.notebook import ExploreSettings
+from hdsr.settings import ExploreSettings
+from hdsr.suite import parameters
 
 SIDE_PX = 40
 
@@ -31,6 +32,6 @@ def settings_in(folder: Path, scales: tuple[int, ...] = (2, 4)) -> ExploreSettin
     for name in ("first", "second"):
         write_png(images / f"{name}.png", photograph()[:, :: 1 if name == "first" else -1])
     weights = [str(weights_in(folder))]
-    return notebook.validate(
+    return parameters.validate(
         "explore", {"datasets": [str(images)], "scales": list(scales), "weights": weights}
     )

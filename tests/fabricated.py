@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from hdsr import results
-from hdsr.measurement import GAP_COLUMNS
+from hdsr.measure.benchmarks import GAP_COLUMNS
 
 IDENTITY = {
     "image_sha256": "0" * 64,

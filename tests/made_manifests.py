@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from hdsr import manifests, published
+from hdsr.fetch import manifest, published
 
 FILES = {
     "BENCHMARKS": "benchmarks.csv",
@@ -18,10 +18,10 @@ FILES = {
     "ARCHIVES": "div2k.csv",
 }
 CACHED = (
-    manifests.benchmarks,
-    manifests.training,
-    manifests.weights,
-    manifests.archives,
+    manifest.benchmarks,
+    manifest.training,
+    manifest.weights,
+    manifest.archives,
     published.published_files,
 )
 REPOSITORY = {"repository": "someone/images", "commit": "c0ffee"}
@@ -75,7 +75,7 @@ def write(path: Path, rows: list[dict[str, object]]) -> None:
 @contextmanager
 def manifests_in(folder: Path) -> Iterator[None]:
     """Have the manifests of this folder read instead of the real ones."""
-    with patch.multiple(manifests, **{name: folder / file for name, file in FILES.items()}):
+    with patch.multiple(manifest, **{name: folder / file for name, file in FILES.items()}):
         forget()
         try:
             yield

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdsr.config import TrainingConfig
 from hdsr.resize import imresize
+from hdsr.training.config import TrainingConfig
 
 TWO_SETS = TrainingConfig(
     scale=2,

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from untrained import image_like_network
 
-from hdsr import checkpoint, notebook
+from hdsr import checkpoint
 from hdsr.images import write_png
-from hdsr.notebook import DynamicsSettings
+from hdsr.settings import DynamicsSettings
+from hdsr.suite import parameters
 
 
 def dynamics_settings(
@@ -21,7 +22,7 @@ def dynamics_settings(
     write_images(folder / "benchmarks" / "Own" / "HR", ("baby", "bird"), size)
     write_images(folder / "train" / "Learned" / "HR", ("a", "b", "c"), (20, 16))
     usual = {"datasets": ["Own"], "scales": [2], "temperatures": [1], "training_sets": ["Learned"]}
-    return notebook.validate(
+    return parameters.validate(
         "dynamics", {"profile": "test", "data_root": str(folder), "patches": 1, **usual, **chosen}
     )
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from hdsr import checkpoint
-from hdsr.baselines.srcnn import SRCNN
 from hdsr.errors import HdsrError
+from hdsr.methods.srcnn import SRCNN
 from hdsr.network import RGB_MEAN, HDSRNet
 
 

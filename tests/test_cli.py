@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from hdsr import checkpoint, evaluation, results, training
+from hdsr import checkpoint, evaluation, results
 from hdsr.cli import main
 from hdsr.images import read_image, write_png
 from hdsr.network import HDSRNet
+from hdsr.training import loop as training
 
 COMMANDS = [
     "evaluate",

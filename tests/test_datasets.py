@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hdsr import manifests
 from hdsr.datasets import load_benchmark, training_images
 from hdsr.errors import HdsrError
+from hdsr.fetch import manifest
 from hdsr.images import read_image, write_png
 from hdsr.resize import imresize
 
@@ -34,7 +34,7 @@ def own_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A data folder with stand-ins for the five images of Set5."""
-    for i, entry in enumerate(manifests.images_of("Set5")):
+    for i, entry in enumerate(manifest.images_of("Set5")):
         write_png(tmp_path / "benchmarks" / "Set5" / "HR" / entry.file_name, noise(16 + i, 14))
     return tmp_path
 
@@ -203,7 +203,7 @@ def test_missing_training_images_are_named(tmp_path: Path) -> None:
 
 def test_real_training_sets_are_whole(real_data_root: Path) -> None:
     for name in ("T91", "BSD200"):
-        assert len(training_images(real_data_root, name)) == len(manifests.images_of(name))
+        assert len(training_images(real_data_root, name)) == len(manifest.images_of(name))
 
 
 def test_lr_made_here_is_what_matlab_made(real_data_root: Path, golden_root: Path) -> None:

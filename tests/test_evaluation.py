@@ -16,7 +16,7 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
 from hdsr.images import read_image, write_png
-from hdsr.methods import LOADERS, Entry, Method
+from hdsr.methods.registry import LOADERS, Entry, Method
 from hdsr.resize import imresize
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 
-from hdsr import fingerprints, runners
+from hdsr import fingerprints
+from hdsr.upscaling import run as runners
 
 
 def module_of(tmp_path, monkeypatch, text):

@@ -11,8 +11,8 @@ from untrained import image_like_network
 
 from hdsr.checkpoint import load_pretrained
 from hdsr.inference import PLACES, fold, folded_kernel, kernels_of_places, reconstruct_interior
-from hdsr.losses import PatchLoss
 from hdsr.network import Reconstruction
+from hdsr.training.losses import PatchLoss
 
 TOLERANCE = 0.002
 """Of 255, on real images."""

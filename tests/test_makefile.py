@@ -15,8 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from hdsr import execution
 from hdsr.paths import PROJECT
+from hdsr.suite import execute
 
 TINY = """# One method, no network.
 index: {}
@@ -89,7 +89,7 @@ class Tree:
     def plan(self, *arguments: str, **environment: str) -> list[str]:
         """The steps that make would take: "run 01_data", "render 01_data", "index"."""
         printed = self.make("--dry-run", *arguments, **environment)
-        return re.findall(r"-m hdsr\.reports ((?:run|render) \S+|index)", printed)
+        return re.findall(r"-m hdsr\.suite ((?:run|render) \S+|index)", printed)
 
     @contextmanager
     def touched(self, name: str) -> Iterator[None]:
@@ -148,7 +148,7 @@ def code_of(notebook: Path) -> str:
 
 def test_everything_is_reproduced(tree: Tree) -> None:
     files = tree.report("tiny").keys()
-    names = execution.notebook_names()
+    names = execute.notebook_names()
     assert {"index.html", "rows/benchmarks.csv"} <= files
     assert {f"notebooks/{name}.ipynb" for name in names} | {f"html/{name}.html" for name in names} <= files
     assert not [name for name in files if "partial" in name or "failed" in name]
@@ -162,7 +162,7 @@ def test_a_second_run_does_nothing(tree: Tree) -> None:
 
 def test_an_edited_figure_module_redraws_and_recomputes_no_row(tree: Tree) -> None:
     before = tree.report("tiny")
-    (tree.root / "hdsr" / "figures.py").touch()
+    (tree.root / "hdsr" / "report" / "figures.py").touch()
     plan = tree.plan("reproduce", "PROFILE=tiny")
     assert "run 02_benchmarks" not in plan
     assert {"run 04_figures", "render 04_figures", "index"} <= set(plan)
@@ -178,9 +178,9 @@ def test_an_edited_figure_module_redraws_and_recomputes_no_row(tree: Tree) -> No
 
 
 def test_an_edited_template_renders_and_executes_nothing(tree: Tree) -> None:
-    with tree.touched("hdsr/templates/page.css"):
+    with tree.touched("hdsr/suite/templates/page.css"):
         plan = tree.plan("reproduce", "PROFILE=tiny")
-    assert plan == [f"render {name}" for name in execution.notebook_names()] + ["index"]
+    assert plan == [f"render {name}" for name in execute.notebook_names()] + ["index"]
 
 
 def test_a_killed_step_leaves_no_target_and_the_next_run_goes_on(tree: Tree) -> None:
@@ -218,9 +218,7 @@ def test_two_profiles_do_not_disturb_each_other(tree: Tree) -> None:
 def test_the_quick_profile_never_sees_the_data_of_a_machine(tree: Tree) -> None:
     quick = tree.make("--dry-run", "reproduce", HDSR_DATA="/elsewhere")
     paper = tree.make("--dry-run", "reproduce", "PROFILE=paper", HDSR_DATA="/elsewhere")
-    assert len(re.findall(r"env -u HDSR_DATA \S+ -m hdsr.reports run", quick)) == len(
-        execution.notebook_names()
-    )
+    assert len(re.findall(r"env -u HDSR_DATA \S+ -m hdsr.suite run", quick)) == len(execute.notebook_names())
     assert "env -u" not in paper
 
 
@@ -232,19 +230,19 @@ def test_new_images_and_weights_are_measured(tree: Tree, tmp_path: Path) -> None
     assert tree.plan("reproduce", "PROFILE=tiny", HDSR_DATA=str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("name", execution.notebook_names())
+@pytest.mark.parametrize("name", execute.notebook_names())
 def test_a_notebook_depends_on_the_code_that_it_uses(tree: Tree, name: str) -> None:
     database = tree.make("--print-data-base", "--dry-run", "reproduce", "PROFILE=tiny")
     prerequisites = re.search(rf"^reports/tiny/notebooks/{name}\.ipynb: (.*)$", database, re.MULTILINE)
     used = modules_used(code_of(tree.root / "notebooks" / f"{name}.ipynb"), tree.root)
-    assert "hdsr/notebook.py" in used
+    assert "hdsr/settings.py" in used
     assert used - set(prerequisites[1].split()) == set()
 
 
 def test_new_pins_execute_everything_anew(tree: Tree) -> None:
     with tree.touched("constraints.txt"):
         plan = tree.plan("reproduce", "PROFILE=tiny")
-    assert {f"run {name}" for name in execution.notebook_names()} <= set(plan)
+    assert {f"run {name}" for name in execute.notebook_names()} <= set(plan)
 
 
 def test_help_explains_every_target(tree: Tree) -> None:
@@ -283,7 +281,11 @@ def test_cleaning_keeps_runs_and_removes_the_remains_of_killed_steps(tree: Tree)
 
 def test_verifying_the_paper_fetches_then_judges(tree: Tree) -> None:
     printed = tree.make("--dry-run", "verify-paper")
-    steps = ["hdsr data fetch", "hdsr.reports run 08_scorecard --profile paper", "hdsr.reports verdicts"]
+    steps = [
+        "hdsr data fetch",
+        "hdsr.suite run 08_scorecard --profile paper",
+        "hdsr.suite verdicts",
+    ]
     places = [printed.index(step) for step in steps]
     assert places == sorted(places)
 

@@ -13,9 +13,10 @@ import nbformat
 import pandas as pd
 import pytest
 
-from hdsr import execution, notebook, paths, regression
+from hdsr import paths
+from hdsr.suite import execute, parameters, regression
 
-NAMES = execution.notebook_names()
+NAMES = execute.notebook_names()
 IGNORED = "nbval-ignore-output"
 LONGEST_CELL = 15
 
@@ -39,7 +40,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_there_are_an_index_and_the_chapters() -> None:
-    assert [notebook.schema_of(name) for name in NAMES]
+    assert [parameters.schema_of(name) for name in NAMES]
     assert NAMES[0] == "00_index"
 
 
@@ -53,11 +54,13 @@ def test_its_first_code_cell_holds_its_parameters(name: str) -> None:
     first, second, *others = cells_of(name)
     assert "parameters" in tags(first)
     assert not any("parameters" in tags(cell) for cell in [second, *others])
-    values = {key: ast.literal_eval(value) for key, value in notebook.assignments(first.source).items()}
-    schema = notebook.schema_of(name)
+    values = {key: ast.literal_eval(value) for key, value in parameters.assignments(first.source).items()}
+    schema = parameters.schema_of(name)
     assert set(values) == set(schema.model_fields)
-    assert notebook.validate(name, values) == notebook.validate(name, notebook.load_parameters(name, "quick"))
-    assert f'notebook.start("{name.split("_", 1)[1]}", globals())' in second.source
+    assert parameters.validate(name, values) == parameters.validate(
+        name, parameters.load_parameters(name, "quick")
+    )
+    assert f'parameters.start("{name.split("_", 1)[1]}", globals())' in second.source
 
 
 def test_its_cells_are_short_and_define_nothing(name: str) -> None:
@@ -70,7 +73,7 @@ def test_its_cells_are_short_and_define_nothing(name: str) -> None:
 def test_its_imports_hide_no_parameter(name: str) -> None:
     nodes = [node for cell in cells_of(name) for node in ast.walk(ast.parse(cell.source))]
     imported = {alias.asname or alias.name for node in nodes for alias in getattr(node, "names", [])}
-    assert imported.isdisjoint(notebook.schema_of(name).model_fields)
+    assert imported.isdisjoint(parameters.schema_of(name).model_fields)
 
 
 def test_it_was_run_from_top_to_bottom_without_errors_or_warnings(name: str) -> None:
@@ -84,7 +87,7 @@ def test_it_was_run_from_top_to_bottom_without_errors_or_warnings(name: str) -> 
 
 def test_it_ends_with_versions_and_provenance(name: str) -> None:
     last = cells_of(name)[-1]
-    assert "contents.provenance(" in last.source
+    assert "overview.provenance(" in last.source
     assert IGNORED in tags(last)
 
 

@@ -117,19 +117,20 @@ def test_the_code_of_a_row_is_what_its_modules_import(
 def test_nothing_that_runs_is_missed() -> None:
     """Every module of hdsr that importing one of its widest modules loads is in that module's closure."""
     code = """
-import sys, hdsr.cli, hdsr.scorecard
+import sys, hdsr.cli, hdsr.scorecard.scorecard
 print(*(module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "hdsr"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {Path(name) for name in done.stdout.split()}
     assert len(loaded) > 10
-    assert loaded <= provenance.closure("import hdsr.cli, hdsr.scorecard")
+    assert loaded <= provenance.closure("import hdsr.cli, hdsr.scorecard.scorecard")
 
 
 def test_it_needs_no_package() -> None:
     """A bare Python reads what the notebooks depend on, before anything is installed."""
     code = (
-        "import sys, hdsr.provenance as p; p.closure('import hdsr.scorecard'); print('numpy' in sys.modules)"
+        "import sys, hdsr.provenance as p; p.closure('import hdsr.scorecard.scorecard'); "
+        "print('numpy' in sys.modules)"
     )
     command = [sys.executable, "-S", "-c", code]
     done = subprocess.run(command, cwd=paths.PROJECT, capture_output=True, text=True, timeout=20, check=True)

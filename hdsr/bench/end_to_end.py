@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from tqdm.auto import tqdm
 
-from hdsr import fresh_process
-from hdsr.allocator import keep_freed_memory
 from hdsr.bench.forms import DTYPES, FOLDED, PUBLISHED
 from hdsr.bench.rows import Request, Row, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
-from hdsr.latency import time_ratios
+from hdsr.measure import fresh_process
+from hdsr.measure.latency import time_ratios
 from hdsr.metrics import GAUSSIAN_SIGMA_PX, PEAK, luma
-from hdsr.runners import Precision
+from hdsr.upscaling.allocator import keep_freed_memory
+from hdsr.upscaling.run import Precision
 
 SCALE = 4
 SETS = ("Set5", "Set14", "B100")

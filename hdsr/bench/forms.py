@@ -5,9 +5,9 @@ import torch
 from numpy.typing import NDArray
 
 from hdsr.inference import fold
-from hdsr.latency import Call, on_image
+from hdsr.measure.latency import Call, on_image
 from hdsr.network import HDSRNet
-from hdsr.runners import Precision, network_runner
+from hdsr.upscaling.run import Precision, network_runner
 
 CPU = torch.device("cpu")
 PUBLISHED, FOLDED = "published form", "folded"

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 import torch
 from tqdm.auto import tqdm
 
-from hdsr import fresh_process
-from hdsr.allocator import keep_freed_memory
 from hdsr.bench.forms import CPU, DTYPES, FOLDED, KEPT, MEMORY, PUBLISHED, call_on, random_image
 from hdsr.bench.rows import GIB, Request, Row, spread
 from hdsr.checkpoint import load_pretrained
-from hdsr.latency import time_calls
-from hdsr.runners import Precision
+from hdsr.measure import fresh_process
+from hdsr.measure.latency import time_calls
+from hdsr.upscaling.allocator import keep_freed_memory
+from hdsr.upscaling.run import Precision
 
 SCALE = 4
 SIDES = (64, 128, 256, 512, 1024)

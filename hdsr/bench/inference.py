@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from hdsr import complexity, export
-from hdsr.allocator import keep_freed_memory, return_freed_memory
 from hdsr.bench.forms import (
     CPU,
     DTYPES,
@@ -26,10 +24,13 @@ from hdsr.bench.forms import (
 from hdsr.bench.rows import Request, Row, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.fused import is_fusable
-from hdsr.latency import Call, time_calls, time_ratios
+from hdsr.measure import counters
+from hdsr.measure.latency import Call, time_calls, time_ratios
 from hdsr.network import HDSRNet
-from hdsr.runners import Precision
 from hdsr.scales import SCALES
+from hdsr.upscaling import onnx
+from hdsr.upscaling.allocator import keep_freed_memory, return_freed_memory
+from hdsr.upscaling.run import Precision
 
 ONNX = "ONNX Runtime"
 VARIANTS: tuple[tuple[str, Precision], ...] = (
@@ -78,8 +79,8 @@ def rehearse(form: str, call: Call, block: int) -> None:
 
 def onnx_call(network: HDSRNet, lr: NDArray[np.float32]) -> Call:
     """The exported network in ONNX Runtime as a call on one image, (height, width, 3)."""
-    run, batch = export.session(export.to_onnx(network).SerializeToString()).run, batch_of_one(lr)
-    return lambda: run([export.OUTPUT], {export.INPUT: batch})
+    run, batch = onnx.session(onnx.to_onnx(network).SerializeToString()).run, batch_of_one(lr)
+    return lambda: run([onnx.OUTPUT], {onnx.INPUT: batch})
 
 
 def products(precision: Precision, side: int = PRODUCT_SIDE) -> dict[str, Call]:
@@ -111,8 +112,8 @@ def rate_rows(network: HDSRNet, lr_px: int, times_ms: dict[tuple[str, Precision]
     """Operations per second of the forms and the matrix products, and the share of the fastest product's."""
     size = f"{lr_px}x{lr_px}"
     counted = dict.fromkeys((PUBLISHED, PUBLISHED_KEPT), network)
-    counted |= dict.fromkeys((FOLDED, ONNX), export.FoldedGraph(network))
-    flops = {form: 2 * complexity.macs(module, lr_px, lr_px) for form, module in counted.items()}
+    counted |= dict.fromkeys((FOLDED, ONNX), onnx.FoldedGraph(network))
+    flops = {form: 2 * counters.macs(module, lr_px, lr_px) for form, module in counted.items()}
     flops |= dict.fromkeys(PRODUCTS, 2 * PRODUCT_SIDE**3)
     rates = {key: [flops[key[0]] / (1e6 * time) for time in times] for key, times in times_ms.items()}
     rows = []

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hdsr import fresh_process
 from hdsr.bench.forms import DTYPES, FOLDED, PUBLISHED
 from hdsr.bench.rows import GIB, Request, Row
 from hdsr.cli import main
 from hdsr.datasets import samples
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
+from hdsr.measure import fresh_process
 from hdsr.resize import imresize
 
 SCALE = 4

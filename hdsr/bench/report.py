@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from hdsr import paths
 from hdsr.bench.rows import COLUMNS as COLUMNS_OF_FILE
 from hdsr.bench.rows import read
-from hdsr.figures import WIDTH_IN, Drawing
-from hdsr.latency import machine
-from hdsr.tables import ABSENT, Table
+from hdsr.measure.latency import machine
+from hdsr.report.figures import WIDTH_IN, Drawing
+from hdsr.report.tables import ABSENT, Table
 
 GROWTH = "growth"
 QUANTITIES = {"time": "time (ms)", "working memory": "memory beyond the loaded network (GiB)"}

@@ -15,7 +15,7 @@ import torch
 from hdsr import paths, provenance
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
-from hdsr.latency import machine, quartiles
+from hdsr.measure.latency import machine, quartiles
 
 GIB = 2**30
 PACKAGES = ("python", "torch", "numpy", "onnxruntime")

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from hdsr import step_benchmark
 from hdsr.bench.forms import DTYPES
 from hdsr.bench.rows import Request, Row
+from hdsr.measure import training_step
 
 SCALE = 4
 BATCH_SIZE, LR_PX = 16, 32
@@ -16,9 +16,9 @@ def measure(request: Request, turns: int = 5, steps: int = 30) -> list[Row]:
     Raises:
         HdsrError: if the training images are not there.
     """
-    rows = step_rows(step_benchmark.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
-    config = step_benchmark.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
-    waiting = step_benchmark.waiting(config, steps, request.root)
+    rows = step_rows(training_step.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
+    config = training_step.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
+    waiting = training_step.waiting(config, steps, request.root)
     place = (SCALE, size(), DTYPES[config.precision], "share")
     share = Row("time waiting for patches", "loop of hdsr train", *place, waiting.steps, waiting.share)
     return [*rows, share]
@@ -30,7 +30,7 @@ def size() -> str:
 
 
 def step_rows(frame: pd.DataFrame) -> list[Row]:
-    """The lines of `hdsr.step_benchmark.ratios` as rows."""
+    """The lines of `hdsr.measure.training_step.ratios` as rows."""
     return [
         Row(
             *("time of a training step", line.form, line.scale, size()),

@@ -10,8 +10,8 @@ from hdsr.errors import HdsrError
 from hdsr.explore import look, subjects
 from hdsr.explore.look import Networks
 from hdsr.explore.subjects import Subject, Upload
-from hdsr.notebook import ExploreSettings
-from hdsr.tables import source_label
+from hdsr.report.tables import source_label
+from hdsr.settings import ExploreSettings
 
 FILE = "file"
 """Stands for weights in a file, whose path is typed."""

@@ -2,9 +2,9 @@
 
 import io
 
-from hdsr import architecture, diagram
 from hdsr.explore.look import Look, layer_labels
 from hdsr.network import HDSRNet
+from hdsr.study import diagram, trace
 
 DPI = 130
 JOIN_RADIUS = 0.6
@@ -21,7 +21,7 @@ def picture(network: HDSRNet, seen: Look) -> tuple[bytes, list[dict[str, str | f
     figure = diagram.architecture(network, seen.subject.lr, seen.chosen.sr).figure
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=DPI)
-    layout = diagram.laid_out(architecture.parts(network))
+    layout = diagram.laid_out(trace.parts(network))
     to_share = figure.axes[0].transData + figure.transFigure.inverted()
     places = []
     for name, label in layer_labels(network).items():

@@ -12,19 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hdsr import architecture, metrics
-from hdsr.architecture import IMAGE, PRODUCT, SUM, Part
+from hdsr import metrics
 from hdsr.checkpoint import find_weights, load_for_scale
-from hdsr.diagram import words
 from hdsr.errors import HdsrError
 from hdsr.explore.subjects import Image, Subject
 from hdsr.inference import FoldedHDSRNet, fold
-from hdsr.kernel_mixes import attentions, recorded
-from hdsr.memory import strip_rows
 from hdsr.network import HDSRNet
 from hdsr.resize import imresize
-from hdsr.runners import as_batch
-from hdsr.upscaling import upscale
+from hdsr.study import trace
+from hdsr.study.diagram import words
+from hdsr.study.mixes import attentions, recorded
+from hdsr.study.trace import IMAGE, PRODUCT, SUM, Part
+from hdsr.upscaling.files import upscale
+from hdsr.upscaling.memory import strip_rows
+from hdsr.upscaling.run import as_batch
 
 FeatureMaps = NDArray[np.float32]
 """(channels, height, width)."""
@@ -55,7 +56,7 @@ class Enlargement:
     shares: NDArray[np.float32]
     """(dynamic convolutions, kernels), each row summing to 1."""
     live: list[int]
-    """Live units of each dynamic convolution's attention; see `hdsr.kernel_mixes.Mix`."""
+    """Live units of each dynamic convolution's attention; see `hdsr.study.mixes.Mix`."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def feature_maps(lr: Image, made_by: Networks, part: str, temperature: float | N
     Args:
         lr: uint8 RGB, (height, width, 3).
         made_by: the networks, of which the plain one is run.
-        part: as `hdsr.architecture.parts` names it.
+        part: as `hdsr.study.trace.parts` names it.
         temperature: see `look`.
 
     Raises:
@@ -170,7 +171,7 @@ def feature_maps(lr: Image, made_by: Networks, part: str, temperature: float | N
     network = made_by.plain
     check_fits(lr, network.scale)
     with set_to(network, made_by.temperature if temperature is None else temperature):
-        maps = architecture.cut_behind(network, part)(as_batch(lr.astype(np.float32), torch.device("cpu")))
+        maps = trace.cut_behind(network, part)(as_batch(lr.astype(np.float32), torch.device("cpu")))
     return maps[0].contiguous().numpy()
 
 
@@ -183,7 +184,7 @@ def check_fits(lr: Image, scale: int) -> None:
 
 def layer_labels(network: HDSRNet) -> dict[str, str]:
     """What can be looked at, by the name of its part: every layer of Figure 1, every sum, and the product."""
-    found = architecture.parts(network)
+    found = trace.parts(network)
     return {name: label(part) for name, part in found.items() if part.kind != IMAGE}
 
 

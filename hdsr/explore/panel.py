@@ -15,10 +15,10 @@ from hdsr.explore.controls import FILE, PLAIN, Controls
 from hdsr.explore.look import Look, Networks
 from hdsr.explore.pictures import Sheet
 from hdsr.explore.widgets import Comparison, FileUpload, LayerPicker
-from hdsr.figures import Drawing
 from hdsr.metrics import size
-from hdsr.notebook import ExploreSettings
-from hdsr.tables import source_label
+from hdsr.report.figures import Drawing
+from hdsr.report.tables import source_label
+from hdsr.settings import ExploreSettings
 
 FIRST_LAYER = "upper.blocks.0.dynamic"
 BICUBIC, TRAINED, TRUE = "Bicubic", "HDSRNet as trained", "True image"

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from hdsr.explore.look import Enlargement, Look, scores
 from hdsr.explore.pictures import ERROR_LIMIT, KERNEL_COLORS, Sheet, error_map, sheet_words
-from hdsr.figures import WIDTH_IN, Drawing, Photographs
-from hdsr.tables import ABSENT, Table
+from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
+from hdsr.report.tables import ABSENT, Table
 
 CAPTION_SIZE = 8
 WRAPPED = 64

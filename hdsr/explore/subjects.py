@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr import memory
 from hdsr.datasets import cropped, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.images import decode_image, image_size
 from hdsr.metrics import size
 from hdsr.resize import imresize
+from hdsr.upscaling import memory
 
 Image = NDArray[np.uint8]
 """RGB, (height, width, 3)."""

@@ -1,0 +1,224 @@
+"""Published files brought into a data folder: many at a time, each verified, what is there left alone."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import filelock
+import requests
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
+
+from hdsr.errors import HdsrError
+from hdsr.fetch.download import Download, GivenUpError, Patience, StoppedError, length_of, part_of
+from hdsr.fetch.inventory import inspect
+from hdsr.fetch.published import BENCHMARKS, WEIGHTS, PublishedFile, distinct, selected
+from hdsr.paths import data_root
+
+USUAL = (BENCHMARKS, WEIGHTS)
+JOBS = 8
+LOCK = ".fetch.lock"
+HOPELESS = 3
+"""Files given up in a row, at the least, after which the others are not tried."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do."""
+
+    root: Path
+    files: tuple[PublishedFile, ...]
+    """All that was asked for."""
+    needed: tuple[PublishedFile, ...]
+    """Those of them that are not there, or damaged."""
+
+    @property
+    def bytes(self) -> int:
+        """How much is to be fetched, but for what has no published length."""
+        return sum(file.checksum.bytes or 0 for file in self.needed)
+
+    def describe(self) -> list[str]:
+        """A line for each set or network, and one for all: how many files are to be fetched, how large."""
+        names = distinct(file.set_name for file in self.files)
+        lines = []
+        for name in names:
+            of_set = [file for file in self.files if file.set_name == name]
+            needed = [file for file in self.needed if file.set_name == name]
+            lines.append(f"{name}: {len(of_set) - len(needed)} of {len(of_set)} files here{size_of(needed)}")
+        total = size_of(self.needed).lstrip(",") or " nothing to fetch"
+        return [*lines, f"in all:{total}"]
+
+
+@dataclass
+class Outcome:
+    """How a fetch ended."""
+
+    fetched: list[PublishedFile] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    untried: int = 0
+    """Files that were left when the fetch was given up."""
+
+
+def plan(names: Sequence[str] = (), root: str | Path | None = None, progress: bool | None = None) -> Plan:
+    """Find out which files are missing; those that are there are read to the last byte.
+
+    Args:
+        names: see `hdsr.fetch.published.selected`; none for the benchmarks and weights.
+        root: the data folder; see `hdsr.paths.data_root`.
+        progress: show a bar; None: on a terminal.
+
+    Raises:
+        HdsrError: for an unknown name.
+    """
+    files, folder = selected(names or USUAL), data_root(root)
+    findings = inspect(folder, files, progress)
+    return Plan(folder, files, tuple(item.file for item in findings if not item.verified))
+
+
+def fetch(
+    planned: Plan,
+    mirror: str | None = None,
+    jobs: int = JOBS,
+    patience: Patience | None = None,
+    progress: bool | None = None,
+) -> Outcome:
+    """Fetch what a plan needs. Nothing is asked of any server if it needs nothing.
+
+    Args:
+        planned: see `plan`.
+        mirror: address of a server that has the files at {mirror}/{repository}/{commit}/{path}, and DIV2K's
+            archives at {mirror}/{file}; None for where they are published.
+        jobs: how many at a time.
+        patience: with servers.
+        progress: show a bar; None: on a terminal.
+
+    Raises:
+        HdsrError: for a mirror that is no HTTP address, a full disk, or another fetch into the same folder.
+            A file that cannot be had is no error, but one of the outcome's failures.
+    """
+    if mirror is not None and not mirror.lower().startswith(("http://", "https://")):
+        raise HdsrError(f"mirror {mirror!r}: expected an address that begins with http:// or https://")
+    if not planned.needed:
+        return Outcome()
+    with sole_use_of(planned.root), session_for(jobs) as session, Bar(planned, progress) as bar:
+        check_space(planned)
+        stop = threading.Event()
+
+        def download(file: PublishedFile) -> Download:
+            target = file.path_in(planned.root)
+            address = file.address(mirror)
+            return Download(
+                address, target, file.checksum, session, patience or Patience(), stop, bar.advance
+            )
+
+        try:
+            return run_all(planned.needed, download, jobs, bar.finish_one)
+        finally:
+            stop.set()
+
+
+def run_all(
+    files: Sequence[PublishedFile],
+    download: Callable[[PublishedFile], Download],
+    jobs: int,
+    finish_one: Callable[[], None],
+) -> Outcome:
+    """Run the downloads of these files, until all are done or hope is lost.
+
+    The pool's threads are daemons and it is left without waiting for them, so an interrupt acts at once.
+    """
+
+    def attempt(file: PublishedFile) -> tuple[PublishedFile, Exception | None]:
+        try:
+            download(file).run()
+        except (HdsrError, OSError, StoppedError) as error:
+            return file, error
+        return file, None
+
+    outcome, given_up = Outcome(), 0
+    with ThreadPool(min(jobs, len(files))) as pool:
+        for file, failure in pool.imap_unordered(attempt, files):
+            finish_one()
+            if failure is None:
+                outcome.fetched.append(file)
+            else:
+                outcome.failures.append(failure)
+            given_up = given_up + 1 if isinstance(failure, GivenUpError) else 0
+            if given_up >= max(jobs, HOPELESS):
+                break
+    outcome.untried = len(files) - len(outcome.fetched) - len(outcome.failures)
+    return outcome
+
+
+def size_of(files: Sequence[PublishedFile]) -> str:
+    """How much it is to fetch files, as the end of a line; empty if there are none."""
+    if not files:
+        return ""
+    measured = sum(file.checksum.bytes or 0 for file in files)
+    unmeasured = sum(file.checksum.bytes is None for file in files)
+    sizes = [f"{measured / 1e6:,.1f} MB"] * bool(measured)
+    sizes += [f"{unmeasured} of unpublished length"] * bool(unmeasured)
+    return f", {len(files)} to fetch: {' and '.join(sizes)}"
+
+
+@contextmanager
+def sole_use_of(root: Path) -> Iterator[None]:
+    """Keep other processes from fetching into the same folder meanwhile."""
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(root / LOCK, timeout=0):
+            yield
+    except filelock.Timeout:
+        raise HdsrError(f"another process fetches into {root}: let it end first") from None
+
+
+@contextmanager
+def session_for(jobs: int) -> Iterator[requests.Session]:
+    """Connections that are kept open, as many as there are jobs; content comes as it is, not compressed."""
+    with requests.Session() as session:
+        session.headers["Accept-Encoding"] = "identity"
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=jobs))
+        yield session
+
+
+def check_space(planned: Plan) -> None:
+    """Raise HdsrError if the disk cannot hold what is to come."""
+    free = shutil.disk_usage(planned.root).free
+    begun = sum(length_of(part_of(file.path_in(planned.root))) for file in planned.needed)
+    if planned.bytes > free + begun:
+        raise HdsrError(
+            f"{planned.bytes / 1e9:.1f} GB are to be fetched into {planned.root}, "
+            f"but {free / 1e9:.1f} GB are free there"
+        )
+
+
+class Bar:
+    """The bytes of all files on one progress bar, told by several threads."""
+
+    def __init__(self, planned: Plan, progress: bool | None) -> None:
+        hidden = None if progress is None else not progress
+        self.bar = tqdm(total=planned.bytes, desc="fetch", unit="B", unit_scale=True, disable=hidden)
+        self.files, self.done = len(planned.needed), 0
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def advance(self, bytes_: int) -> None:
+        """Count bytes that came, or take off those that were discarded."""
+        with self.lock:
+            self.bar.update(bytes_)
+
+    def finish_one(self) -> None:
+        """Count a file that is done, for better or worse."""
+        with self.lock:
+            self.done += 1
+            self.bar.set_postfix_str(f"{self.done} of {self.files} files")

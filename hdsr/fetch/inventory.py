@@ -1,0 +1,100 @@
+"""What of the published files a data folder holds, and whether each is whole."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from hdsr.fetch.published import WEIGHTS, PublishedFile, published_files
+from hdsr.paths import data_root
+
+HASHING_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found where a published file belongs."""
+
+    file: PublishedFile
+    path: Path
+    bytes: int
+    """Its length; 0 if it is not there."""
+    present: bool
+    fault: str | None
+    """Why it is not the published file; None if it is, or if it is not there."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether the published file is there, to the last byte."""
+        return self.present and self.fault is None
+
+
+def inspect(
+    root: Path, files: Sequence[PublishedFile] | None = None, progress: bool | None = None
+) -> list[Finding]:
+    """Read every file that is there, and compare it with its published length and hash.
+
+    Args:
+        root: the data folder.
+        files: which; None for all of the manifests.
+        progress: show a bar; None: on a terminal.
+    """
+    files = published_files() if files is None else files
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        found = pool.map(partial(find, root=root), files)
+        hidden = None if progress is None else not progress
+        return list(tqdm(found, "verify", len(files), unit="file", leave=False, disable=hidden))
+
+
+def find(file: PublishedFile, root: Path) -> Finding:
+    """What is in the place of one file."""
+    path = file.path_in(root)
+    if not path.is_file():
+        return Finding(file, path, 0, False, None)
+    return Finding(file, path, path.stat().st_size, True, file.checksum.fault(path))
+
+
+def status(root: str | Path | None = None) -> pd.DataFrame:
+    """What of the published sets and weights a data folder holds: a line for each set and scale.
+
+    Columns: group, set, scale ("HR" serves all), images, present and verified (images; of weights, files),
+    missing and damaged (tuples of names), bytes (of what is there). Of DIV2K only archives are looked at.
+    """
+    findings = inspect(data_root(root))
+    return pd.DataFrame([line(list(part)) for _, part in groupby(findings, kind)])
+
+
+def kind(finding: Finding) -> tuple[str, str, str]:
+    """What one line of `status` is about."""
+    return finding.file.group, finding.file.set_name, finding.file.scale
+
+
+def line(findings: list[Finding]) -> dict[str, object]:
+    """The line of `status` for files of one kind."""
+    group, set_name, scale = kind(findings[0])
+    return {
+        "group": group,
+        "set": set_name,
+        "scale": scale,
+        "images": count(findings),
+        "present": count(item for item in findings if item.present),
+        "verified": count(item for item in findings if item.verified),
+        "missing": names(item for item in findings if not item.present),
+        "damaged": names(item for item in findings if item.fault),
+        "bytes": sum(item.bytes for item in findings),
+    }
+
+
+def count(findings: Iterable[Finding]) -> int:
+    """Images in these files; files, where they are weights."""
+    return sum(1 if item.file.group == WEIGHTS else item.file.images for item in findings)
+
+
+def names(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Images by their names without suffix, archives and weights by those of their files."""
+    return tuple(item.path.stem if item.file.images == 1 else item.file.file_name for item in findings)

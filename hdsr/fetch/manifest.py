@@ -1,0 +1,172 @@
+"""What published images, archives and weights there are: where each lies, its length, its hashes.
+
+The lengths of DIV2K's archives, which its authors do not state, are those that TensorFlow Datasets recorded.
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from hdsr.errors import HdsrError
+from hdsr.fetch.checksums import Checksum
+from hdsr.paths import MANIFESTS
+
+BENCHMARKS = MANIFESTS / "benchmarks.csv"
+TRAINING = MANIFESTS / "train291.csv"
+WEIGHTS = MANIFESTS / "weights.csv"
+ARCHIVES = MANIFESTS / "div2k.csv"
+PUBLIC_REPOSITORIES = "https://raw.githubusercontent.com"
+
+
+class InRepository:
+    """Mixed into entries for a file of a public repository, as it was at one commit."""
+
+    repository: str
+    commit: str
+    path: str
+
+    @property
+    def mirrored(self) -> str:
+        """Its address below that of a mirror."""
+        return f"{self.repository}/{self.commit}/{quote(self.path)}"
+
+    @property
+    def url(self) -> str:
+        return f"{PUBLIC_REPOSITORIES}/{self.mirrored}"
+
+
+@dataclass(frozen=True)
+class ImageEntry(InRepository):
+    """One image of a published set."""
+
+    dataset: str
+    image: str
+    """Its canonical name, without suffix."""
+    width: int
+    height: int
+    mode: str
+    """As Pillow names it: RGB or L."""
+    bytes: int
+    sha256: str
+    git_blob_sha1: str
+    """SHA-1 of `blob <bytes>\\0` and the content."""
+    repository: str
+    commit: str
+    path: str
+
+    @property
+    def file_name(self) -> str:
+        """The name it has in a data folder; its source may call it otherwise."""
+        return self.image + Path(self.path).suffix
+
+    @property
+    def checksum(self) -> Checksum:
+        return Checksum("SHA-256", self.sha256, self.bytes)
+
+
+@dataclass(frozen=True)
+class WeightsEntry(InRepository):
+    """One published file of weights."""
+
+    model: str
+    scales: tuple[int, ...]
+    file: str
+    """The name it has in a data folder's weights/."""
+    repository: str
+    commit: str
+    path: str
+    git_blob_sha1: str
+    sha256: str | None
+    bytes: int | None
+
+    @property
+    def checksum(self) -> Checksum:
+        """The SHA-256 where it is known, else git's hash."""
+        if self.sha256 is None:
+            return Checksum("git blob SHA-1", self.git_blob_sha1, self.bytes)
+        return Checksum("SHA-256", self.sha256, self.bytes)
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """One archive of DIV2K."""
+
+    file: str
+    md5: str
+    bytes: int
+    url: str
+
+    @property
+    def mirrored(self) -> str:
+        """Its address below that of a mirror."""
+        return self.file
+
+    @property
+    def checksum(self) -> Checksum:
+        return Checksum("MD5", self.md5, self.bytes)
+
+
+@cache
+def benchmarks() -> tuple[ImageEntry, ...]:
+    """Set5, Set14, B100 and Urban100."""
+    return tuple(map(image_entry, rows(BENCHMARKS)))
+
+
+@cache
+def training() -> tuple[ImageEntry, ...]:
+    """T91 and BSD200, together the classic 291 training images."""
+    return tuple(map(image_entry, rows(TRAINING)))
+
+
+@cache
+def weights() -> tuple[WeightsEntry, ...]:
+    """The published weights of HDSRNet and of the networks it is compared with."""
+    return tuple(map(weights_entry, rows(WEIGHTS)))
+
+
+def weights_of(model: str, scale: int) -> WeightsEntry | None:
+    """The published file of a method of the registry (carn_m is CARN-M), if there is one for the scale."""
+    fitting = (entry for entry in weights() if bare(entry.model) == bare(model) and scale in entry.scales)
+    return next(fitting, None)
+
+
+def bare(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+@cache
+def archives() -> tuple[ArchiveEntry, ...]:
+    """DIV2K as its authors publish it."""
+    return tuple(ArchiveEntry(**row | {"bytes": int(row["bytes"])}) for row in rows(ARCHIVES))
+
+
+def images_of(dataset: str) -> tuple[ImageEntry, ...]:
+    """The images of a published benchmark or training set by name; none if it is unknown."""
+    entries = (entry for entry in (*benchmarks(), *training()) if entry.dataset == dataset)
+    return tuple(sorted(entries, key=lambda entry: entry.image))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a manifest by column."""
+    if not path.is_file():
+        raise HdsrError(f"no manifest at {path}: run the project from its own checkout")
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def image_entry(row: dict[str, str]) -> ImageEntry:
+    numbers = {column: int(row[column]) for column in ("width", "height", "bytes")}
+    return ImageEntry(**row | numbers)
+
+
+def weights_entry(row: dict[str, str]) -> WeightsEntry:
+    """A line of weights.csv; a hash or length that is not known is None."""
+    known = {
+        column: row[column] for column in ("model", "file", "repository", "commit", "path", "git_blob_sha1")
+    }
+    scales = tuple(int(scale) for scale in row["scale"].split("+"))
+    length = int(row["bytes"]) if row["bytes"] else None
+    return WeightsEntry(scales=scales, sha256=row["sha256"] or None, bytes=length, **known)

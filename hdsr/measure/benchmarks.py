@@ -1,0 +1,158 @@
+"""Measure every method on every set at every scale, and say what cannot be measured and why."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hdsr import paths
+from hdsr.datasets import load_benchmark
+from hdsr.errors import HdsrError
+from hdsr.evaluation import evaluate
+from hdsr.methods import registry
+from hdsr.settings import MeasurementSettings
+
+Place = tuple[str, int]
+"""A benchmark set and a scale."""
+
+GAP_COLUMNS = ("model", "weights", "dataset", "scale", "reason")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured, and what was not.
+
+    Attributes:
+        rows: one line per image; see `hdsr.results.Row`.
+        gaps: model, weights, dataset, scale, and the reason why there are no rows of these.
+    """
+
+    rows: pd.DataFrame
+    gaps: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with one source of weights; `obstacle` says why it cannot be used, if it cannot."""
+
+    model: str
+    source: str
+    """As the settings name it."""
+    label: str
+    """As rows name it."""
+    obstacle: str | None = None
+
+
+def measure(
+    settings: MeasurementSettings, places: Iterable[Place] | None = None, progress: bool = True
+) -> Measurement:
+    """Score every method asked for at the places (default: every set at every scale); known rows are reused.
+
+    Rows go to rows/benchmarks.csv and SR images to images/<weights>/ in the profile's report folder.
+
+    Raises:
+        HdsrError: for an unknown method or device, an unreadable image, or if nothing can be measured.
+    """
+    check_methods(settings)
+    rows, gaps = [], []
+    for dataset, scale in places or itertools.product(settings.datasets, settings.scales):
+        absent = set_obstacle(settings, dataset, scale)
+        for variant in variants(settings, scale):
+            obstacle = absent or variant.obstacle
+            if obstacle:
+                gaps.append((variant.model, variant.label, Path(dataset).name, scale, obstacle))
+            else:
+                rows.append(score(settings, variant, dataset, scale, progress))
+    if not rows:
+        raise HdsrError(f"nothing can be measured: {gaps[0][-1]}")
+    return Measurement(pd.concat(rows, ignore_index=True), pd.DataFrame(gaps, columns=list(GAP_COLUMNS)))
+
+
+def score(
+    settings: MeasurementSettings, variant: Variant, dataset: str, scale: int, progress: bool
+) -> pd.DataFrame:
+    """Rows of one variant on one set."""
+    return evaluate(
+        variant.model,
+        scale,
+        [dataset],
+        out=rows_file(settings),
+        root=settings.root,
+        weights=variant.source,
+        precision=settings.precision,
+        device=settings.device,
+        save_images=settings.report / "images" / variant.label,
+        progress=progress,
+    )
+
+
+def rows_file(settings: MeasurementSettings) -> Path:
+    """The file of a profile's result rows."""
+    return settings.report / "rows" / "benchmarks.csv"
+
+
+def check_methods(settings: MeasurementSettings) -> None:
+    """Raise HdsrError for a method that the registry lacks or a device that torch cannot use here."""
+    unknown = [name for name in settings.methods if name not in registry.LOADERS]
+    if unknown:
+        known = ", ".join(registry.LOADERS)
+        raise HdsrError(f"unknown method {', '.join(map(repr, unknown))}: expected some of {known}")
+    registry.torch_device(settings.device)
+
+
+def variants(settings: MeasurementSettings, scale: int) -> list[Variant]:
+    """Every method with every source of weights that it has, once each.
+
+    A file is one network's: where some method can use it, the others are not said to lack it.
+    """
+    found = {}
+    for model in settings.methods:
+        for variant in variants_of(settings, model, scale):
+            found.setdefault((model, variant.label), variant)
+    used = {variant.source for variant in found.values() if variant.obstacle is None}
+    return [
+        variant
+        for variant in found.values()
+        if variant.obstacle is None or registry.is_source(variant.source) or variant.source not in used
+    ]
+
+
+def variants_of(settings: MeasurementSettings, model: str, scale: int) -> list[Variant]:
+    """One method with each source of weights that is asked for and that it has; at least one, or why not."""
+    entry = registry.LOADERS[model]
+    if not entry.sources:
+        return [variant_of(settings, model, registry.NO_WEIGHTS, scale)]
+    asked = [
+        source for source in settings.weights if source in entry.sources or not registry.is_source(source)
+    ]
+    if asked:
+        return [variant_of(settings, model, source, scale) for source in asked]
+    own, wanted = " and ".join(entry.sources), " and ".join(settings.weights)
+    obstacle = f"its weights are of the source {own}, and this run asks for {wanted}"
+    return [Variant(model, entry.sources[0], entry.label(entry.sources[0]), obstacle)]
+
+
+def variant_of(settings: MeasurementSettings, model: str, source: str, scale: int) -> Variant:
+    """A method with one source of weights, loaded once to see whether it can be."""
+    try:
+        method = registry.load(model, scale, source, settings.device, settings.precision, settings.root)
+    except HdsrError as error:
+        label = registry.LOADERS[model].label(source)
+        return Variant(model, source, label, without_folders(str(error), settings))
+    return Variant(model, source, method.weights_label)
+
+
+def set_obstacle(settings: MeasurementSettings, dataset: str, scale: int) -> str | None:
+    """Why a benchmark set cannot be read, if it cannot."""
+    try:
+        load_benchmark(dataset, scale, settings.root)
+    except HdsrError as error:
+        return without_folders(str(error), settings)
+    return None
+
+
+def without_folders(text: str, settings: MeasurementSettings) -> str:
+    """A message without the folders of this machine: reports are read elsewhere."""
+    return text.replace(str(settings.root), "DATA").replace(f"{paths.PROJECT}/", "")

@@ -1,0 +1,231 @@
+"""Training steps per second: as training is done here, against the network's published form.
+
+The published form is what the paper's authors train: default memory layout, float32, the dynamic convolution
+as one grouped convolution, no folding, Adam. All take the same loss on the same patches, in turns.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hdsr import layers, network
+from hdsr.errors import HdsrError
+from hdsr.files import atomic_path
+from hdsr.fingerprints import code_version
+from hdsr.measure.latency import quartiles, take_turns
+from hdsr.network import HDSRNet
+from hdsr.paths import CONFIGS, data_root
+from hdsr.report.tables import Table
+from hdsr.training import loop as training
+from hdsr.training import losses, optimizers
+from hdsr.training.config import TrainingConfig, load_config
+from hdsr.training.data import TrainingData, load_training_data
+from hdsr.training.loop import Run, new_accelerator
+from hdsr.training.patches import batches, draw_batch
+
+PUBLISHED = "published form"
+NO_IMAGES = TrainingData((), np.empty(0), (), "", 0)
+"""For a run that is handed its patches."""
+CPU = torch.device("cpu")
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How a training loop spends its time."""
+
+    share: float
+    """Of the loop's time, in which it waited for patches: 0..1."""
+    step_ms: float
+    """Mean time of a step, waiting included."""
+    draw_ms: float
+    """Mean time of drawing one batch by itself; in the loop this overlaps with the step before."""
+    steps: int
+    threads: int
+    """CPU threads of torch."""
+
+
+def ratios(
+    scale: int = 4, batch_size: int = 16, lr_px: int = 32, warmup: int = 1, turns: int = 5
+) -> pd.DataFrame:
+    """Time of a training step in each form, and how many times faster than the published form that is.
+
+    The forms take turns on the CPU, so that a machine that slows down slows all alike; a ratio is taken
+    within each turn.
+
+    Args:
+        scale: 2, 3 or 4.
+        batch_size: patches per step.
+        lr_px: side of the square LR patch.
+        warmup: turns that are not timed.
+        turns: turns that are, at least 2.
+
+    Returns:
+        One line per form: form, optimizer, precision, layout, scale, batch_size, lr_px, device, threads,
+        warmup, n, step_ms, step_ms_quartile1, step_ms_quartile3, steps_per_second, baseline, ratio (median),
+        ratio_quartile1, ratio_quartile3. The published form's own ratio is 1.
+
+    Raises:
+        HdsrError: for fewer turns than two.
+    """
+    if turns < 2 or warmup < 0:
+        raise HdsrError(f"{turns} turns after {warmup} to warm up: expected 2 or more after 0 or more")
+    configs = {name: step_config(scale, batch_size, lr_px, name) for name in ("adam", "muon")}
+    lr, hr = random_patches(scale, batch_size, lr_px)
+    steps: dict[str, Step] = {PUBLISHED: PublishedStep(lr, hr, scale)}
+    steps |= {f"ours, {name.capitalize()}": our_step(lr, hr, config) for name, config in configs.items()}
+    times_ms = take_turns(steps, CPU, range(-warmup, turns))
+    ours = configs["adam"]
+    forms = [("adam", "fp32", "contiguous")]
+    forms += [(name, ours.precision, layout_of(config)) for name, config in configs.items()]
+    frame = pd.DataFrame(forms, columns=["optimizer", "precision", "layout"])
+    frame.insert(0, "form", list(steps))
+    frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=CPU.type)
+    frame = frame.assign(threads=torch.get_num_threads(), warmup=warmup, n=turns)
+    return with_times(frame, times_ms)
+
+
+def measured(report: Path, turns: int) -> pd.DataFrame:
+    """`ratios` at x4 on 16 patches of 32 x 32, kept in rows/training_step.csv of a report.
+
+    They are measured anew where code, threads or turns are others than those of the rows that are there.
+
+    Args:
+        report: the folder of a profile; see `hdsr.paths.report_dir`.
+        turns: see `ratios`.
+    """
+    path = report / "rows" / "training_step.csv"
+    identity = {"code": code_version(layers, network, losses, optimizers, training)}
+    identity |= {"threads": torch.get_num_threads(), "n": turns}
+    if path.is_file():
+        known = pd.read_csv(path)
+        if all((known[key] == value).all() for key, value in identity.items()):
+            return known
+    rows = ratios(turns=turns).assign(code=identity["code"])
+    with atomic_path(path) as temporary:
+        rows.to_csv(temporary, index=False)
+    return rows
+
+
+def table(rows: pd.DataFrame) -> Table:
+    """The rows of `ratios` as a table to read."""
+    one = rows.iloc[0]
+    ratio = zip(rows["ratio"], rows["ratio_quartile1"], rows["ratio_quartile3"], strict=True)
+    printed = rows[["form", "precision", "layout"]].assign(
+        **{
+            "step (ms)": rows["step_ms"].map("{:.0f}".format),
+            "steps per second": rows["steps_per_second"].map("{:.2f}".format),
+            "times faster": ["{:.2f} ({:.2f} to {:.2f})".format(*line) for line in ratio],
+        }
+    )
+    caption = f"A training step at ×{one['scale']}, {one['batch_size']} LR patches of {one['lr_px']} px"
+    note = f"Medians of {one['n']} turns after {one['warmup']} to warm up, {one['device']}, "
+    note += f"{one['threads']} threads. Times faster: median (quartiles) of the ratios within turns."
+    return Table("training_step", caption, rows, printed, (note,))
+
+
+def with_times(frame: pd.DataFrame, times_ms: dict[str, list[float]]) -> pd.DataFrame:
+    """Add to each form the median and quartiles of its times, and of its ratio to the baseline per turn."""
+    columns = ("step_ms", "step_ms_quartile1", "step_ms_quartile3")
+    times = pd.DataFrame([quartiles(times_ms[form]) for form in frame["form"]], columns=list(columns))
+    against = times_ms[PUBLISHED]
+    per_turn = [np.divide(against, times_ms[form]).tolist() for form in frame["form"]]
+    columns = ("ratio", "ratio_quartile1", "ratio_quartile3")
+    ratio = pd.DataFrame(map(quartiles, per_turn), columns=list(columns))
+    times = times.assign(steps_per_second=1000 / times["step_ms"], baseline=PUBLISHED)
+    return pd.concat([frame, times, ratio], axis=1)
+
+
+def step_config(scale: int, batch_size: int, lr_px: int, optimizer: str) -> TrainingConfig:
+    """The configuration of the weights that ship, on patches of a given number and size, for the same loss.
+
+    The published form's is the mean absolute error, and the folded one can leave the border out at no cost.
+    """
+    own = ("warm_start=null", "revive=false", "head_steps=0", "late=null", "minutes=null", "steps=1000000")
+    own += ("border_share=0", "loss=l1")
+    own += (f"batch_size={batch_size}", f"patch_px={scale * lr_px}", f"optimizer={optimizer}")
+    return load_config(CONFIGS / f"cpu_x{scale}.yaml", list(own))
+
+
+def layout_of(config: TrainingConfig) -> str:
+    """How the weights lie in memory."""
+    return "channels_last" if config.channels_last else "contiguous"
+
+
+def random_patches(scale: int, batch_size: int, lr_px: int) -> tuple[Tensor, Tensor]:
+    """LR and HR of the right sizes, as `hdsr.training.patches.draw_batch` lays them out."""
+    random = torch.Generator().manual_seed(0)
+    sizes = [(batch_size, 3, side, side) for side in (lr_px, scale * lr_px)]
+    lr, hr = (255 * torch.rand(size, generator=random) for size in sizes)
+    return lr.contiguous(memory_format=torch.channels_last), hr.contiguous(memory_format=torch.channels_last)
+
+
+class PublishedStep:
+    """One training step of the network's published form, on patches (batch, 3, height, width) in 0..255."""
+
+    def __init__(self, lr: Tensor, hr: Tensor, scale: int) -> None:
+        torch.manual_seed(0)
+        self.network = HDSRNet(scale)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)
+        self.lr, self.hr = lr.contiguous(), hr.contiguous()
+
+    def __call__(self) -> None:
+        ring = self.network.scale
+        inner = (..., slice(ring, -ring), slice(ring, -ring))
+        self.optimizer.zero_grad()
+        F.l1_loss(self.network(self.lr)[inner], self.hr[inner]).backward()
+        self.optimizer.step()
+
+
+def our_step(lr: Tensor, hr: Tensor, config: TrainingConfig) -> Step:
+    """One training step as `hdsr train` takes it, gradient norm and averaging included."""
+    run = Run(config, Path(), NO_IMAGES, new_accelerator(config, Path()))
+
+    def step() -> None:
+        run.set_learning_rates()
+        run.take_step(lr, hr)
+
+    return step
+
+
+def waiting(config: TrainingConfig, steps: int = 30, root: str | Path | None = None) -> Waiting:
+    """How long a real training loop waits for its patches.
+
+    Args:
+        config: what is trained; the images it names must be there.
+        steps: steps that are timed, after three that are not.
+        root: the data folder; see `hdsr.paths.data_root`.
+
+    Raises:
+        HdsrError: for missing or broken images.
+    """
+    data = load_training_data(config, data_root(root or config.data), progress=False)
+    run = Run(config, Path(), data, new_accelerator(config, Path()))
+    upcoming = batches(data, config, 0)
+    for _ in range(3):
+        timed_step(run, upcoming)
+    times = np.array([timed_step(run, upcoming) for _ in range(steps)])
+    waited, whole = times.sum(axis=0).tolist()
+    began = time.perf_counter()
+    for step in range(steps):
+        draw_batch(data, config, step)
+    draw_ms = 1000 * (time.perf_counter() - began) / steps
+    return Waiting(waited / whole, 1000 * whole / steps, draw_ms, steps, torch.get_num_threads())
+
+
+def timed_step(run: Run, upcoming: Iterator[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    """Take one step of a run; the seconds in which it waited for patches, and all of its seconds."""
+    began = time.perf_counter()
+    lr, hr = next(upcoming)
+    waited = time.perf_counter() - began
+    run.set_learning_rates()
+    run.take_step(lr, hr)
+    return waited, time.perf_counter() - began

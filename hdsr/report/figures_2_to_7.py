@@ -1,0 +1,233 @@
+"""Photographs enlarged by several methods side by side, in the arrangement of the paper's Figures 2 to 7.
+
+Nothing here runs a network or computes a row: panels are saved SR images, numbers come from their rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from hdsr import metrics, paper
+from hdsr.datasets import load_benchmark
+from hdsr.errors import HdsrError
+from hdsr.images import read_image
+from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
+from hdsr.report.tables import Table, with_variants
+
+Image = NDArray[np.uint8]
+
+COLUMNS = 3
+CAPTION_IN, TITLE_IN, NOTE_IN, GAP_IN = 0.45, 0.35, 0.2, 0.06
+RED = "#e00000"
+INSET_SHARE = 0.5
+"""Height of the enlarged place over the panel's."""
+STAND_INS = ("acnet", "carn_m", "vdsr")
+"""Methods that take the place of those that are not measured, the first choice first."""
+CROP_FIELDS = ("dataset", "image", "scale", "x", "y", "width", "height")
+
+
+@dataclass(frozen=True)
+class Crop:
+    """An image, and the place in it that a figure enlarges: in HR pixels from the left upper corner."""
+
+    name: str
+    dataset: str
+    image: str
+    scale: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The benchmark set and the scale."""
+        return self.dataset, self.scale
+
+    @property
+    def title(self) -> str:
+        """What the figure shows, in words."""
+        number = self.name.capitalize().replace("_", " ") + ": " if self.name.startswith("figure") else ""
+        return f"{number}{self.image} of {self.dataset} at ×{self.scale}"
+
+    def of(self, image: Image) -> Image:
+        """The enlarged place of an image of HR size, (height, width, 3)."""
+        return image[self.y : self.y + self.height, self.x : self.x + self.width]
+
+    def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The result rows of this image at this scale."""
+        here = (
+            (rows["dataset"] == self.dataset) & (rows["scale"] == self.scale) & (rows["image"] == self.image)
+        )
+        return rows[here]
+
+
+SAMPLE_CROPS = (
+    Crop("samples_x2", "samples", "motorcycle_left", 2, x=398, y=244, width=66, height=66),
+    Crop("samples_x3", "samples", "astronaut", 3, x=135, y=348, width=75, height=75),
+    Crop("samples_x4", "samples", "rocket", 4, x=20, y=124, width=72, height=72),
+)
+"""Places of fine texture in the built-in photographs."""
+
+
+def crops(datasets: Iterable[str]) -> list[Crop]:
+    """The places that figures enlarge in these sets: the paper's, and our own in the built-in samples."""
+    published = [
+        Crop(f"figure_{line.figure}", *(getattr(line, field) for field in CROP_FIELDS))
+        for line in paper.figures().itertuples()
+    ]
+    wanted = set(datasets)
+    return [crop for crop in (*published, *SAMPLE_CROPS) if crop.dataset in wanted]
+
+
+def hr_image(crop: Crop, root: str | Path | None = None) -> Image:
+    """The true image of a figure, cropped to a multiple of the scale, or HdsrError if the set lacks it."""
+    benchmark = load_benchmark(crop.dataset, crop.scale, root)
+    paths = tuple(path for path in benchmark.hr_paths if path.stem == crop.image)
+    for _, _, hr in replace(benchmark, hr_paths=paths):
+        return hr
+    raise HdsrError(f"{crop.dataset} holds no image {crop.image!r}")
+
+
+def comparison(
+    crop: Crop, hr: Image, rows: pd.DataFrame, images: str | Path, panels: Sequence[str]
+) -> Drawing:
+    """HR and measured methods side by side, the place framed in red and enlarged in a corner.
+
+    Args:
+        crop: the image and the place.
+        hr: the true image, uint8 RGB.
+        rows: result rows; of this image's, see `chosen`.
+        images: folder of SR images, <weights>/<model>/<dataset>/x<scale>/<image>.png.
+        panels: names of the methods that are wanted, in their order.
+
+    Returns:
+        A drawing whose numbers have one line per panel: panel, model, weights, stands_for, psnr_db, ssim,
+        crop_psnr_db, crop_ssim.
+
+    Raises:
+        HdsrError: if no row belongs to the image, or an SR image is missing or of another size.
+    """
+    rows = chosen(with_variants(crop.rows(rows)), panels)
+    if rows.empty:
+        raise HdsrError(f"no rows for {crop.title}")
+    pictures = [sr_image(images, row, hr) for row in rows.itertuples()]
+    columns = ["variant", "model", "weights", "stands_for", "psnr_db", "ssim"]
+    numbers = rows[columns].rename(columns={"variant": "panel"})
+    pairs = [(crop.of(sr), crop.of(hr)) for sr in pictures]
+    numbers["crop_psnr_db"] = [metrics.psnr_y(*pair, crop_px=0) for pair in pairs]
+    numbers["crop_ssim"] = [metrics.ssim_y(*pair, crop_px=0) for pair in pairs]
+    captions = ["HR", *map(panel_caption, numbers.itertuples())]
+    return Photographs(crop.name, arranged(crop, [hr, *pictures], captions, absence_note(numbers)), numbers)
+
+
+def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:
+    """One row per panel, and the column `stands_for`: the method that is wanted there, if it is another.
+
+    A method with several sources of weights is shown with the first. One without a row is replaced by the
+    first of STAND_INS that has one and is not shown already; if there is none its panel is left out.
+
+    Args:
+        rows: result rows of one image at one scale.
+        panels: names of the methods that are wanted.
+    """
+    first = rows.drop_duplicates("model").set_index("model", drop=False)
+    spare = [model for model in STAND_INS if model in first.index and model not in panels]
+    shown = []
+    for wanted in panels:
+        if wanted in first.index:
+            shown.append(first.loc[[wanted]].assign(stands_for=""))
+        elif spare:
+            shown.append(first.loc[[spare.pop(0)]].assign(stands_for=paper.label(wanted)))
+    return pd.concat([first.head(0).assign(stands_for=""), *shown], ignore_index=True)
+
+
+def sr_image(images: str | Path, row: Any, hr: Image) -> Image:
+    """The saved SR image of a result row, of the size of the true image."""
+    path = Path(images) / row.weights / row.model / row.dataset / f"x{row.scale}" / f"{row.image}.png"
+    sr = read_image(path)
+    if sr.shape != hr.shape:
+        raise HdsrError(f"{path} has shape {sr.shape}, expected that of the true image, {hr.shape}")
+    return sr
+
+
+def panel_caption(line: Any) -> str:
+    """Name of a panel, and PSNR in dB / SSIM of its image and of the enlarged place."""
+    image, inset = f"{line.psnr_db:.2f}/{line.ssim:.4f}", f"{line.crop_psnr_db:.2f}/{line.crop_ssim:.4f}"
+    return f"{line.panel}\nimage {image}, inset {inset}"
+
+
+def absence_note(numbers: pd.DataFrame) -> str:
+    """Which methods stand in the place of which others."""
+    stand_ins = numbers[numbers["stands_for"] != ""]
+    return "; ".join(
+        f"{line.stands_for} is not measured here, {paper.label(line.model)} stands in its place"
+        for line in stand_ins.itertuples()
+    )
+
+
+def arranged(crop: Crop, pictures: Sequence[Image], captions: Sequence[str], note: str) -> Figure:
+    """Panels in rows of three, lettered as in the paper."""
+    height, width = pictures[0].shape[:2]
+    head_in = TITLE_IN + NOTE_IN * bool(note)
+    figure, panels = empty_panels(len(pictures), height / width, head_in)
+    for text, middle_in, size in ((crop.title, 0.5 * TITLE_IN, 12), (note, head_in - 0.7 * NOTE_IN, 8)):
+        figure.text(0.5, 1 - middle_in / figure.get_figheight(), text, ha="center", va="center", size=size)
+    for axes, picture, letter, caption in zip(panels, pictures, ascii_lowercase, captions, strict=False):
+        axes.imshow(picture, interpolation="lanczos")
+        axes.set_title(f"({letter}) {caption}", y=0, pad=-4, va="top", fontsize=9)
+        frame_place(axes, crop, picture)
+    return figure
+
+
+def empty_panels(count: int, ratio: float, head_in: float) -> tuple[Figure, list[Axes]]:
+    """Axes without ticks for panels of height over width `ratio`, with room for captions and a head."""
+    lines, width_in = -(-count // COLUMNS), WIDTH_IN / COLUMNS - GAP_IN
+    line_in = width_in * ratio + CAPTION_IN
+    figure = Figure(figsize=(WIDTH_IN, head_in + lines * line_in))
+    share = width_in / WIDTH_IN, width_in * ratio / figure.get_figheight()
+    panels = []
+    for index in range(count):
+        line, column = divmod(index, COLUMNS)
+        bottom_in = (lines - 1 - line) * line_in + CAPTION_IN
+        left = (column + 0.5 * GAP_IN / (width_in + GAP_IN)) / COLUMNS
+        panels.append(figure.add_axes((left, bottom_in / figure.get_figheight(), *share)))
+        panels[-1].set_axis_off()
+    return figure, panels
+
+
+def frame_place(axes: Axes, crop: Crop, picture: Image) -> None:
+    """Frame the place in red, and show it enlarged in the lower corner that it leaves free."""
+    height, width = picture.shape[:2]
+    axes.add_patch(Rectangle((crop.x, crop.y), crop.width, crop.height, fill=False, color=RED, lw=1))
+    inset_width = INSET_SHARE * height / width * crop.width / crop.height
+    hides = (
+        crop.x + crop.width > (1 - inset_width) * width and crop.y + crop.height > (1 - INSET_SHARE) * height
+    )
+    inset = axes.inset_axes((0 if hides else 1 - inset_width, 0, inset_width, INSET_SHARE))
+    inset.imshow(crop.of(picture), interpolation="nearest")
+    inset.set(xticks=[], yticks=[])
+    inset.spines[:].set(color=RED, linewidth=1.5)
+
+
+def numbers(drawings: Iterable[Drawing]) -> Table:
+    """The numbers that stand in figures: PSNR (dB) and SSIM of each image and of the enlarged place."""
+    frame = pd.concat([drawing.numbers.assign(figure=drawing.name) for drawing in drawings])
+    printed = frame[["figure", "panel"]].assign(
+        **{
+            "PSNR (dB)": frame["psnr_db"].map("{:.2f}".format),
+            "SSIM": frame["ssim"].map("{:.4f}".format),
+            "PSNR of the place (dB)": frame["crop_psnr_db"].map("{:.2f}".format),
+            "SSIM of the place": frame["crop_ssim"].map("{:.4f}".format),
+        }
+    )
+    return Table("figures", "The numbers in the figures", frame, printed)

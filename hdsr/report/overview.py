@@ -1,0 +1,116 @@
+"""What a notebook says of the suite and of itself: what is reproduced where, and what made its numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from hdsr import checkpoint, paper, paths
+from hdsr.files import sha256
+from hdsr.methods.registry import NO_WEIGHTS
+from hdsr.provenance import commit, versions
+from hdsr.report.tables import ABSENT, Table, with_variants
+
+MEASURED = ("psnr_db", "median_ms", "macs")
+"""The column of a table's file that holds what was measured."""
+
+
+def overview(report: Path) -> Table:
+    """The paper's figures, tables and claims, the notebook for each, and how far this report has it.
+
+    Args:
+        report: the folder of a profile; see `hdsr.paths.report_dir`.
+    """
+    numbers = paper.contents()
+    numbers["state"] = [state(report, item.notebook, item.output) for item in numbers.itertuples()]
+    printed = numbers[["item", "subject", "notebook", "state"]].replace("", ABSENT)
+    return Table("contents", "What the paper shows and claims, and where it is reproduced", numbers, printed)
+
+
+def presence(status: pd.DataFrame) -> Table:
+    """What of the published sets and weights is there.
+
+    Args:
+        status: a line for each set and scale; see `hdsr.fetch.inventory.status`.
+    """
+    numbers = status.assign(
+        missing=status["images"] - status["present"],
+        damaged=status["damaged"].map(", ".join),
+        megabytes=(status["bytes"] / 1e6).round(1),
+    ).drop(columns=["group", "bytes"])
+    return Table("presence", "Published images and weights", numbers, numbers.astype(str))
+
+
+def state(report: Path, notebook: str, output: str) -> str:
+    """How far one item of the paper has been reproduced, read off its file in the report folder."""
+    if not notebook:
+        return "no notebook for it yet"
+    path = report / f"{output}.csv"
+    if not path.is_file():
+        return "not in this report"
+    numbers = pd.read_csv(path)
+    if "verdict" in numbers:
+        return ", ".join(f"{count} {verdict}" for verdict, count in numbers["verdict"].value_counts().items())
+    if "panel" in numbers:
+        return f"drawn with {', '.join(numbers['panel'])}"
+    value = next(column for column in MEASURED if column in numbers)
+    measured = numbers.loc[numbers[value].notna(), "method"].unique()
+    return f"measured: {', '.join(measured)}" if len(measured) else "published numbers only"
+
+
+def outputs(report: Path) -> Table:
+    """The tables and figures that lie in a report folder.
+
+    Args:
+        report: the folder of a profile; see `hdsr.paths.report_dir`.
+    """
+    found = [path for folder in ("tables", "figures") for path in sorted((report / folder).glob("*.csv"))]
+    files = [
+        ", ".join(sorted(file.suffix[1:] for file in path.parent.glob(f"{path.stem}.*"))) for path in found
+    ]
+    numbers = pd.DataFrame(
+        {
+            "folder": [path.parent.name for path in found],
+            "name": [path.stem for path in found],
+            "files": files,
+        }
+    )
+    return Table("outputs", "Tables and figures in this report", numbers, numbers)
+
+
+def provenance(rows: pd.DataFrame | None = None) -> Table:
+    """What made the numbers of a notebook: code and versions, and for result rows their images and weights.
+
+    Args:
+        rows: result rows; see `hdsr.results.Row`.
+    """
+    lines = [("code", "commit", commit() or "outside a checkout")]
+    lines += [("version", name, number) for name, number in versions().items()]
+    lines.append(("machine", "threads of torch", str(torch.get_num_threads())))
+    if rows is not None:
+        lines += measured_with(rows)
+    numbers = pd.DataFrame(lines, columns=["kind", "of", "value"])
+    return Table("provenance", "What this was made with", numbers, numbers)
+
+
+def measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Lines of `provenance` on result rows: how they were scored, on which images, with which weights."""
+    columns = ("protocol", "precision", "device")
+    lines = [("scores", column, ", ".join(rows[column].unique())) for column in columns]
+    for (dataset, source), part in rows.groupby(["dataset", "lr_source"], sort=False):
+        count = f"{part['image'].nunique()} of {part['expected'].iloc[0]} images"
+        lines.append(("images", dataset, f"{count}, LR from {source}"))
+    weights = with_variants(rows[rows["weights"] != NO_WEIGHTS])[["variant", "scale", "weights_sha256"]]
+    for variant, scale, digest in weights.drop_duplicates().itertuples(index=False, name=None):
+        lines.append(("weights", f"{variant}, ×{scale}", f"SHA-256 {digest[:16]}{training_of(digest)}"))
+    return lines
+
+
+def training_of(digest: str) -> str:
+    """How the weights with this SHA-256 were trained, if they are ones that the project ships."""
+    for path in paths.OWN_WEIGHTS.glob("*_x?.safetensors"):
+        if sha256(path) == digest:
+            about = checkpoint.describe(path)
+            known = {name: about[name] for name in ("step", "minutes", "commit") if name in about}
+            return "".join(f", {name} {value}" for name, value in known.items())
+    return ""

@@ -1,0 +1,263 @@
+"""Tables II to V, PSNR and SSIM on the benchmark sets: as the paper prints them beside what was measured."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from hdsr import paper, results
+from hdsr.methods.registry import LOADERS, NO_WEIGHTS
+from hdsr.report import bootstrap
+from hdsr.report.tables import ABSENT, Table, pairs, ranks, source_label, with_methods, with_variants
+
+METRICS = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
+"""Name and digits of each score."""
+HEADLINE_MODELS = ("bicubic", "hdsrnet", "carn_m")
+
+
+def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
+    """One of Tables II to V: what the paper prints, what was measured, and the difference between the two.
+
+    For a set that the paper does not have, the difference is the gain over bicubic.
+
+    Args:
+        rows: result rows of any sets, of one device and precision; see `hdsr.results.Row`.
+        dataset: the set's name in rows and paper.
+        gaps: what could not be measured, and why; see `hdsr.measure.benchmarks.Measurement`.
+    """
+    numbers = comparison_numbers(rows, dataset, gaps)
+    published = numbers["paper_psnr_db"].notna().any()
+    printed = comparison_cells(numbers, "difference" if published else "over bicubic")
+    if not published:
+        caption = f"PSNR (dB) / SSIM measured on {dataset}; the paper has no numbers for this set"
+        return Table(f"table_{dataset}", caption, numbers, printed, comparison_notes(numbers))
+    roman = paper.quality().query("dataset == @dataset")["table"].iloc[0]
+    caption = f"Table {roman}: PSNR (dB) / SSIM on {dataset}, as the paper prints them and as measured here"
+    return Table(f"table_{roman}_{dataset}", caption, numbers, printed, comparison_notes(numbers))
+
+
+def comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> pd.DataFrame:
+    """The numbers of `comparison`: one line per method, source of weights and scale.
+
+    Columns: method, weights, scale; paper_psnr_db and paper_ssim, and the ranks that the paper marks them
+    with, paper_psnr_db_mark and paper_ssim_mark (1 red, 2 blue, else absent); n and expected (images),
+    psnr_db and ssim (means over the whole set, or absent), psnr_low_db and psnr_high_db (ends of the
+    interval, see `hdsr.report.bootstrap`); psnr_difference_db, ssim_difference; note (why not measured).
+    """
+    measured = measured_means(rows[rows["dataset"] == dataset])
+    gaps = with_methods(gaps[gaps["dataset"] == dataset])
+    published = published_scores(dataset)
+    numbers = (
+        comparison_lines(published, measured, gaps)
+        .merge(published, how="left", on=["method", "scale"])
+        .merge(measured, how="left", on=["method", "weights", "scale"])
+    )
+    return numbers.pipe(with_differences).pipe(with_notes, gaps)
+
+
+def measured_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means of one set by method, source of weights and scale, and the interval of the mean PSNR."""
+    means = with_methods(results.summarize(rows))
+    groups = rows.groupby(list(results.GROUP), sort=False)["psnr_db"]
+    ends = [bootstrap.mean_interval(psnr_db) for _, psnr_db in groups]
+    intervals = pd.DataFrame(ends, columns=["psnr_low_db", "psnr_high_db"], index=means.index)
+    means = means.join(intervals.where(means["complete"]))
+    return means[["method", "weights", "scale", "n", "expected", "psnr_db", "ssim", *intervals]]
+
+
+def published_scores(dataset: str) -> pd.DataFrame:
+    """What the paper prints for one set, by method and scale, with the ranks that it marks."""
+    scores = paper.quality().query("dataset == @dataset")[["method", "scale", *METRICS]]
+    marks = paper.marks().query("dataset == @dataset").set_index(["method", "scale", "metric"])["rank"]
+    marks = marks.unstack().reindex(columns=list(METRICS)).add_suffix("_mark")
+    return scores.join(marks, on=["method", "scale"]).rename(
+        columns=lambda name: f"paper_{name}" if name.startswith(tuple(METRICS)) else name
+    )
+
+
+def comparison_lines(published: pd.DataFrame, measured: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Every method, in the paper's order, with each of its sources of weights, at every scale."""
+    everything = pd.concat([published, measured, gaps])
+    methods = everything[["method"]].drop_duplicates()
+    sources = pd.concat([measured, gaps])[["method", "weights"]].drop_duplicates()
+    scales = pd.DataFrame({"scale": sorted(everything["scale"].unique())})
+    return methods.merge(sources, how="left").fillna({"weights": ""}).merge(scales, how="cross")
+
+
+def with_differences(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Add measured less published values; less bicubic's where nothing is published."""
+    if numbers["paper_psnr_db"].notna().any():
+        reference = numbers[["paper_psnr_db", "paper_ssim"]]
+    else:
+        is_bicubic = numbers["method"] == paper.label("bicubic")
+        bicubic = numbers[is_bicubic].set_index("scale")[["psnr_db", "ssim"]]
+        reference = bicubic.reindex(numbers["scale"].mask(is_bicubic))
+    differences = numbers[["psnr_db", "ssim"]].to_numpy() - reference.to_numpy()
+    return numbers.assign(psnr_difference_db=differences[:, 0], ssim_difference=differences[:, 1])
+
+
+def with_notes(numbers: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Add why a line was not measured, or not on the whole set."""
+    reasons = gaps.set_index(["method", "weights", "scale"])["reason"].to_dict()
+    implemented = {paper.label(model) for model in LOADERS}
+
+    def note(line: pd.Series) -> str:
+        if pd.notna(line["n"]):
+            return (
+                "" if line["n"] == line["expected"] else f"{line['n']:.0f} of {line['expected']:.0f} images"
+            )
+        if line["method"] not in implemented:
+            return "not measured: no implementation here"
+        reason = reasons.get((line["method"], line["weights"], line["scale"]), "not asked for in this run")
+        return f"not measured: {reason}"
+
+    return numbers.assign(note=[note(line) for _, line in numbers.iterrows()])
+
+
+def comparison_cells(numbers: pd.DataFrame, difference: str) -> pd.DataFrame:
+    """The printed form of the numbers: a line per method and source of weights, columns by scale."""
+    lines = numbers.groupby(["method", "weights"], sort=False)
+    cells = lines.size().index.to_frame(index=False)
+    printed = {("", "method"): cells["method"], ("", "weights"): cells["weights"].map(source_label)}
+    for scale, part in numbers.groupby("scale"):
+        part = part.reset_index(drop=True)
+        if part["paper_psnr_db"].notna().any():
+            cells = pairs(part, "paper_psnr_db", "paper_ssim", marked=True, flags=other_marks(part))
+            printed[f"×{scale}", "paper"] = cells
+        measured = pairs(part, "psnr_db", "ssim", marked=part["psnr_db"].nunique() > 2)
+        incomplete = part["n"].notna() & (part["n"] != part["expected"])
+        printed[f"×{scale}", "measured"] = measured.mask(incomplete, part["note"])
+        if part["psnr_low_db"].notna().any():
+            printed[f"×{scale}", "95 % interval"] = interval_cells(part)
+        printed[f"×{scale}", difference] = pairs(part, "psnr_difference_db", "ssim_difference", sign="+")
+    notes = pd.Series([joined(part) for _, part in lines])
+    return pd.DataFrame(printed | ({("", "note"): notes} if notes.any() else {}))
+
+
+def interval_cells(numbers: pd.DataFrame) -> pd.Series:
+    """Cells `lower to upper end` of the mean PSNR in dB, or a dash."""
+    ends = numbers[["psnr_low_db", "psnr_high_db"]].map("{:.2f}".format)
+    return (
+        ends["psnr_low_db"]
+        .str.cat(ends["psnr_high_db"], " to ")
+        .where(numbers["psnr_low_db"].notna(), ABSENT)
+    )
+
+
+def other_marks(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Where, at one scale, the paper marks a printed value otherwise than its rank among them says."""
+    columns = [f"paper_{metric}" for metric in METRICS]
+    computed = numbers[columns].apply(ranks)
+    computed = computed.where(computed <= 2).fillna(0)
+    return computed != numbers[[f"{column}_mark" for column in columns]].fillna(0).set_axis(columns, axis=1)
+
+
+def joined(line: pd.DataFrame) -> str:
+    """Why one line was not measured: notes that differ only in the scale are told once."""
+    reasons: dict[str, list[str]] = {}
+    for note, scale in zip(line["note"], line["scale"], strict=True):
+        if note.startswith("not measured"):
+            reasons.setdefault(note.replace(f"x{scale}", "x"), []).append(note)
+    return "; ".join(
+        notes[0] + " (likewise at the other scales)" * (len(set(notes)) > 1) for notes in reasons.values()
+    )
+
+
+def comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+    """Sentences on marks, on intervals and on sets that are not whole."""
+    notes = []
+    if numbers["paper_psnr_db"].notna().any():
+        notes.append("Red: the best of a column, blue: the second; of measured values from three on.")
+        notes.extend(mark_notes(numbers))
+    if numbers["psnr_low_db"].notna().any():
+        notes.append(
+            f"Intervals hold the mean PSNR of {bootstrap.CONFIDENCE:.0%} of {bootstrap.RESAMPLES:,} "
+            "bootstrap resamples of the images, the same for every method. They are wide because images "
+            "differ in difficulty; the difference of two methods on the same images is far more certain."
+        )
+    partial = numbers[numbers["n"].notna() & (numbers["n"] != numbers["expected"])]
+    if len(partial):
+        worst = partial.sort_values("n").iloc[0]
+        count = f"{worst['n']:.0f} of {worst['expected']:.0f}"
+        notes.append(f"Only {count} images were measured: no mean is shown, it would not stand for the set.")
+    return tuple(notes)
+
+
+def mark_notes(numbers: pd.DataFrame) -> Iterator[str]:
+    """A sentence for each column in which the paper's own marks are not those of its numbers."""
+    for scale, part in numbers.groupby("scale"):
+        part = part.drop_duplicates("method")
+        flags = other_marks(part)
+        for metric, (name, digits) in METRICS.items():
+            column = f"paper_{metric}"
+            if flags[column].any():
+                shown = part["method"] + " (" + part[column].map(f"{{:.{digits}f}}".format) + ")"
+                own, computed = part[f"{column}_mark"], ranks(part[column])
+                best, second, true_best, true_second = (
+                    ", ".join(shown[rank == place]) for rank in (own, computed) for place in (1, 2)
+                )
+                yield (
+                    f"† ×{scale}, {name}: the paper marks {best} as best and {second} as second; "
+                    f"by its numbers these are {true_best} and {true_second}."
+                )
+
+
+def per_image(rows: pd.DataFrame, dataset: str) -> Table:
+    """The rows behind a table of means: PSNR in dB of every image by every method, the mean below it.
+
+    Args:
+        rows: result rows of any sets, of one device and precision; see `hdsr.results.Row`.
+        dataset: the set's name in rows.
+    """
+    rows = rows[rows["dataset"] == dataset]
+    by_image = psnr_by_image(rows)
+    if results.summarize(rows)["complete"].all():
+        by_image.loc[f"mean of {len(by_image)}"] = by_image.mean()
+    printed = by_image.map("{:.2f}".format, na_action="ignore").fillna(ABSENT).reset_index()
+    numbers = rows[["image", "model", "weights", "scale", "psnr_db", "ssim", "image_sha256", "lr_source"]]
+    return Table(f"images_{dataset}", f"PSNR (dB) of each image of {dataset}", numbers, printed)
+
+
+def psnr_by_image(rows: pd.DataFrame) -> pd.DataFrame:
+    """PSNR in dB: a line per image, columns by scale and by method with its source of weights."""
+    columns = with_variants(rows).assign(scale="×" + rows["scale"].astype(str))
+    order = columns[["scale", "variant"]].drop_duplicates().sort_values("scale", kind="stable")
+    table = columns.pivot(index="image", columns=["scale", "variant"], values="psnr_db")
+    return table[list(order.itertuples(index=False, name=None))].rename_axis(columns=[None, None])
+
+
+def headline(rows: pd.DataFrame) -> Table:
+    """The README's table: what the paper prints, what was measured and the difference, over the whole sets.
+
+    Args:
+        rows: result rows of one device and precision; see `hdsr.results.Row`.
+    """
+    means = results.summarize(rows[rows["model"].isin(HEADLINE_MODELS)]).query("complete")
+    means = with_methods(means)
+    published = paper.quality()[["method", "dataset", "scale", *METRICS]]
+    numbers = means.merge(published, how="left", on=["method", "dataset", "scale"], suffixes=("", "_paper"))
+    numbers["difference_db"] = (numbers["psnr_db"] - numbers["psnr_db_paper"]).round(2) + 0.0
+    order = list(rows["dataset"].unique())
+    places = numbers[["dataset", "scale"]].drop_duplicates()
+    places = places.sort_values(["dataset", "scale"], key=lambda keys: keys.replace(order, range(len(order))))
+    printed = {
+        ("", "set"): places["dataset"].tolist(),
+        ("", "scale"): [f"×{scale}" for scale in places["scale"]],
+    }
+    for model in HEADLINE_MODELS:
+        for weights, part in numbers[numbers["model"] == model].groupby("weights", sort=False):
+            printed |= headline_columns(places.merge(part, how="left"), paper.label(model), weights)
+    caption = "PSNR (dB) / SSIM, as the paper prints them and as measured here"
+    return Table("headline", caption, numbers, pd.DataFrame(printed))
+
+
+def headline_columns(part: pd.DataFrame, method: str, weights: str) -> dict[tuple[str, str], pd.Series]:
+    """Columns of `headline` on one method with one source of weights; a peer has no more than its scores."""
+    measured = pairs(part, "psnr_db", "ssim")
+    if method == paper.label(HEADLINE_MODELS[-1]):
+        return {(method, source_label(weights)): measured}
+    difference = part["difference_db"].map("{:+.2f}".format).where(part["psnr_db"].notna(), ABSENT)
+    return {
+        (method, "paper"): pairs(part, "psnr_db_paper", "ssim_paper"),
+        (method, "measured" if weights == NO_WEIGHTS else source_label(weights)): measured,
+        (method, f"difference{f', {weights}' * (weights == 'authors')}"): difference,
+    }

@@ -1,0 +1,180 @@
+"""The record of training: what made the weights that ship, how they score, and the trials before them."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hdsr import checkpoint, paper, results
+from hdsr.files import sha256
+from hdsr.paths import CONFIGS, OWN_WEIGHTS, PUBLISHED, TRIALS
+from hdsr.report.tables import ABSENT, Table
+from hdsr.training.config import TrainingConfig, load_config, validated
+from hdsr.training.loop import PLACES
+
+PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
+COMPARED = ("SRCNN", "VDSR", "HDSRNet")
+"""Published methods that the trained network is held against."""
+
+
+def weights_path(scale: int) -> Path:
+    """The file that ships for a scale."""
+    return OWN_WEIGHTS / f"hdsrnet_x{scale}.safetensors"
+
+
+def weights(scales: Sequence[int]) -> Table:
+    """What each file that ships says of its making, and the commands that make it so.
+
+    Numbers: file, command, steps, minutes, validation_psnr_db (mean of the held-out images), held_out
+    (how many these are), commit, torch (version), sha256.
+    """
+    numbers = pd.DataFrame([weights_line(scale) for scale in scales])
+    printed = numbers.astype(str).assign(
+        steps=numbers["steps"].map("{:,}".format),
+        validation_psnr_db=numbers["validation_psnr_db"].map("{:.2f}".format),
+        sha256=numbers["sha256"].str[:16],
+    )
+    titles = {"validation_psnr_db": "held-out PSNR (dB)", "held_out": "held-out images", "sha256": "SHA-256"}
+    note = "Each command is read from the file's own header; --set says where it differs from the "
+    note += "configuration as it is now. A budget of minutes takes another number of steps elsewhere. "
+    note += "Steps and minutes are those of all commands together."
+    caption = "The weights that ship, and the commands that made them"
+    return Table("training_weights", caption, numbers, printed.rename(columns=titles), (note,))
+
+
+def weights_line(scale: int) -> dict[str, Any]:
+    """The line of one file in `weights`."""
+    path = weights_path(scale)
+    about = checkpoint.describe(path)
+    return {
+        "file": path.name,
+        "command": command(scale, about),
+        "steps": spent(about, "step"),
+        "minutes": round(spent(about, "minutes"), 1),
+        "validation_psnr_db": about["validation_psnr_db"],
+        "held_out": about["config"]["validation"]["images"],
+        "commit": about["commit"],
+        "torch": about["versions"]["torch"],
+        "sha256": sha256(path),
+    }
+
+
+def command(scale: int, about: dict[str, Any]) -> str:
+    """The commands that make a file which says `about` of itself; see `hdsr.checkpoint.describe`."""
+    name = f"cpu_x{scale}"
+    steps = [training_command(*run) for run in lineage(name, about)]
+    steps.append(f"hdsr pack runs/{name}/weights.safetensors --out data/weights/{weights_path(scale).name}")
+    return " && ".join(steps)
+
+
+def lineage(name: str, about: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Runs by name with what their weights say of themselves: those that `name` goes on from, then itself."""
+    start = about.get("started_from")
+    before = lineage(Path(about["warm_start"]).parent.name, start) if start else []
+    return [*before, (name, about)]
+
+
+def training_command(name: str, about: dict[str, Any]) -> str:
+    """The call of `hdsr train`, by a configuration's name, whose weights say `about` of themselves."""
+    changes = changed_keys(CONFIGS / f"{name}.yaml", about)
+    settings = "".join(f" --set {shlex.quote(change)}" for change in changes)
+    return f"hdsr train hdsr/configs/{name}.yaml --out runs/{name}{settings}"
+
+
+def spent(about: dict[str, Any] | None, key: str) -> float:
+    """Steps ("step") or minutes ("minutes") of a run and of those that it started from."""
+    return about[key] + spent(about.get("started_from"), key) if about else 0
+
+
+def changed_keys(path: Path, about: dict[str, Any]) -> list[str]:
+    """Where a run's configuration differs from that of a file, as `--set` takes it: "key=value"."""
+    present = load_config(path)
+    stored = {**about["config"], "warm_start": about["warm_start"] and present.warm_start}
+    then = validated(stored, "the weights' header")
+    given, now = comparable(then), comparable(present)
+    short = given | then.model_dump(mode="json", exclude_defaults=True)
+    return [f"{key}={json.dumps(short[key])}" for key in given if given[key] != now[key]]
+
+
+def comparable(config: TrainingConfig) -> dict[str, Any]:
+    """All keys of a configuration that decide what is trained."""
+    return config.model_dump(mode="json", exclude=PLACES)
+
+
+def trials() -> Table:
+    """The short trials that chose the recipe; each annealed to zero unless it says so."""
+    numbers = pd.read_csv(TRIALS)
+    printed = numbers.astype({"minutes": "Int64"}).astype("string").fillna("")
+    printed["psnr_db"] = numbers["psnr_db"].map("{:g}".format)
+    printed["scale"] = "×" + printed["scale"]
+    titles = {"psnr_db": "held-out PSNR (dB)", "batch_size": "batch", "lr_patch_px": "LR patch"}
+    titles |= {"held_out_images": "held-out images"}
+    notes = (
+        "Compare within a session only: they differ in held-out images and in budget. One run each.",
+        "Muon's rate is for the 64-to-64 convolutions, Adam's for the rest. Empty cells were not recorded.",
+    )
+    caption = "Trials of the recipe"
+    return Table("training_trials", caption, numbers, printed.rename(columns=titles).astype(str), notes)
+
+
+def shipped_rows(report: Path, scales: Sequence[int]) -> pd.DataFrame:
+    """Result rows of exactly the files that ship, in float32: of this report, or else of the published one.
+
+    Args:
+        report: the folder of a profile; see `hdsr.paths.report_dir`.
+        scales: factors of enlargement.
+    """
+    files = [report / "rows" / "benchmarks.csv", PUBLISHED_ROWS]
+    rows = pd.concat([results.load(path) for path in files], ignore_index=True)
+    digests = [sha256(weights_path(scale)) for scale in scales]
+    own = rows[(rows["model"] == "hdsrnet") & (rows["precision"] == "fp32")]
+    own = own[own["weights_sha256"].isin(digests)].assign(weights="ours")
+    return own.drop_duplicates(["dataset", "scale", "image"])
+
+
+def comparison(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
+    """Means of the weights that ship, beside what is published for SRCNN, VDSR and HDSRNet.
+
+    Args:
+        rows: see `shipped_rows`.
+        scales: factors of enlargement.
+
+    Numbers: dataset, scale, method, source ("paper" or "trained here"), psnr_db, ssim. A set that was not
+    measured as a whole has no line of the latter.
+    """
+    keys = ["dataset", "scale", "method"]
+    published = paper.quality().query("method in @COMPARED and scale in @scales").assign(source="paper")
+    measured = results.summarize(rows).query("complete").assign(method="HDSRNet", source="trained here")
+    measured = measured[measured["dataset"].isin(published["dataset"])]
+    numbers = pd.concat([published, measured])[[*keys, "source", "psnr_db", "ssim"]].reset_index(drop=True)
+    caption = "PSNR (dB) / SSIM of the weights that ship, beside published ones"
+    cells, notes = comparison_cells(numbers), comparison_notes(numbers)
+    return Table("training_comparison", caption, numbers, cells, notes)
+
+
+def comparison_cells(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The printed form of `comparison`: a line per set and scale, and how far ahead of each one ours is."""
+    column = numbers["method"] + ", " + numbers["source"]
+    wide = numbers.assign(column=column, cell=numbers["psnr_db"].map("{:.2f}".format))
+    wide["cell"] += "/" + numbers["ssim"].map("{:.4f}".format)
+    place, order = ["dataset", "scale"], list(dict.fromkeys(column))
+    cells = wide.pivot(index=place, columns="column", values="cell")[order].fillna(ABSENT)
+    psnr = wide.pivot(index=place, columns="column", values="psnr_db")
+    ours = psnr.get("HDSRNet, trained here", pd.Series(float("nan"), psnr.index))
+    for method in COMPARED:
+        ahead = ours - psnr[f"{method}, paper"]
+        cells[f"ahead of {method}"] = ahead.map("{:+.2f}".format).where(ahead.notna(), ABSENT)
+    cells = cells.loc[list(dict.fromkeys(wide[place].itertuples(index=False, name=None)))].reset_index()
+    return cells.assign(scale="×" + cells["scale"].astype(str)).rename_axis(columns=None)
+
+
+def comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+    """What a dash means in the column of ours."""
+    notes = ["Ahead: PSNR (dB) of the weights trained here, less the published one."]
+    measured = numbers["source"] == "trained here"
+    if measured.sum() < len(numbers[["dataset", "scale"]].drop_duplicates()):
+        notes.append(f"{ABSENT}: no rows of these weights on the whole set, here or in the published run.")
+    return tuple(notes)

@@ -1,0 +1,387 @@
+"""What dynamic convolutions are worth: PSNR with every mix frozen, and at other temperatures.
+
+Nothing is trained again. Rows go to a file of their own, one per image and treatment, and are reused by their
+identity; the untreated network's are those of the benchmark tables.
+"""
+
+import hashlib
+import itertools
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import nn
+from tqdm.auto import tqdm
+
+from hdsr import metrics, results
+from hdsr.datasets import Benchmark
+from hdsr.evaluation import unscored
+from hdsr.fingerprints import code_version
+from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.report import bootstrap
+from hdsr.report.figures import WIDTH_IN, Drawing
+from hdsr.report.tables import ABSENT, Table, source_label
+from hdsr.settings import DynamicsSettings
+from hdsr.study import interventions
+from hdsr.study.interventions import attending, cooled, frozen
+from hdsr.study.mix_entropy import mean_mix, mix_of
+from hdsr.study.mixes import WRAPPED
+from hdsr.study.networks import MODEL, Subject, benchmarks, subjects
+from hdsr.upscaling.run import Image, network_upscaler
+
+MEAN, UNIFORM, OTHER = "mean", "uniform", "other"
+FROZEN = {MEAN: "the mean mix", UNIFORM: "the uniform mix", OTHER: "another image's mix"}
+COOLED = "temperature"
+MEASURABLE_DB = 0.005
+"""Half of the last digit that the field prints: its tables cannot show a smaller change."""
+PLACE = ["weights", "scale", "dataset"]
+IMAGE = [*PLACE, "image", "weights_sha256", "lr_sha256"]
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to the attention of a network for one image.
+
+    Attributes:
+        name: MEAN, UNIFORM, OTHER, or COOLED and a temperature.
+        given: in words, what is put in its place.
+        sha256: of the shares or the temperature.
+        attentions: makes the modules for a network.
+    """
+
+    name: str
+    given: str
+    sha256: str
+    attentions: Callable[[nn.Module], Sequence[nn.Module]]
+
+
+@dataclass(frozen=True)
+class TreatedRow(results.Row):
+    """The score of one image under one treatment."""
+
+    treatment: str
+    given: str
+    given_sha256: str
+    largest_share: float
+    """Of one kernel in any layer."""
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        return (*super().place, self.treatment)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        return results.Row.identity.fget(replace(self, largest_share=0.0))
+
+
+def freezing(name: str, given: str, shares: NDArray[np.floating]) -> Treatment:
+    """The treatment that gives fixed shares, (layers, kernels)."""
+    digest = hashlib.sha256(np.round(shares, 6).tobytes()).hexdigest()
+    return Treatment(name, given, digest, lambda _: frozen(shares))
+
+
+def cooling(temperature: float) -> Treatment:
+    """The treatment that changes the temperature."""
+    name = f"{COOLED} {temperature:g}"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return Treatment(name, name, digest, lambda network: cooled(network, temperature))
+
+
+def treatments(
+    mixes: pd.DataFrame, dataset: str, images: Sequence[str], index: int, temperatures: Sequence[float]
+) -> list[Treatment]:
+    """The treatments of one image. Another image is the next of the set, after the last one the first.
+
+    Args:
+        mixes: what `hdsr.study.mix_entropy.measure` returns, of one network.
+        dataset: the set.
+        images: names of its images.
+        index: which of them.
+        temperatures: instead of the network's own.
+    """
+    mean, own = mean_mix(mixes, dataset), mix_of(mixes, dataset, images[index])
+    chosen = [
+        freezing(MEAN, mean.words, mean.shares),
+        freezing(UNIFORM, "a quarter of each kernel", np.full_like(own, 1 / own.shape[1])),
+    ]
+    if len(images) > 1:
+        other = images[(index + 1) % len(images)]
+        chosen.append(freezing(OTHER, f"that of {other}", mix_of(mixes, dataset, other)))
+    return [*chosen, *map(cooling, temperatures)]
+
+
+def measure(settings: DynamicsSettings, mixes: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
+    """Score every network on every image under every treatment; rows go to rows/dynamics.csv.
+
+    Args:
+        settings: which networks, sets and temperatures.
+        mixes: what `hdsr.study.mix_entropy.measure` returns.
+    """
+    path = settings.report / "rows" / "dynamics.csv"
+    known = {row.identity: row for row in results.read(path, TreatedRow)}
+    rows: list[TreatedRow] = []
+    for subject in subjects(settings):
+        folded = fold(subject.network)
+        own = mixes[(mixes[list(subject.about)] == pd.Series(subject.about)).all(axis=1)]
+        for benchmark in benchmarks(settings, subject.network.scale):
+            title = f"treatments of {subject.title} on {benchmark.name}"
+            names = [path.stem for path in benchmark.hr_paths]
+            bar = tqdm(benchmark, title, len(benchmark), unit="image", disable=not progress)
+            for index, item in enumerate(bar):
+                chosen = treatments(own, benchmark.name, names, index, settings.temperatures)
+                rows += treated_rows(subject, folded, benchmark, item, chosen, path, known)
+    return results.frame(rows, TreatedRow)
+
+
+def treated_rows(
+    subject: Subject,
+    folded: FoldedHDSRNet,
+    benchmark: Benchmark,
+    item: tuple[str, Image, Image],
+    chosen: Sequence[Treatment],
+    path: Path,
+    known: dict[tuple[object, ...], TreatedRow],
+) -> Iterator[TreatedRow]:
+    """The rows of one image under the treatments that are chosen for it."""
+    name, lr, hr = item
+    plain = unscored(subject.method, benchmark, name, lr, hr, "fp32", "cpu")
+    for treatment in chosen:
+        row = treated(plain, treatment)
+        scored = known.get(row.identity)
+        if scored is None:
+            scored = score(row, treatment, folded, lr, hr)
+            results.add(path, scored)
+        yield replace(scored, expected=row.expected)
+
+
+def treated(plain: results.Row, treatment: Treatment) -> TreatedRow:
+    """The row of one image under a treatment, its scores still missing."""
+    fields = {name: getattr(plain, name) for name in results.COLUMNS}
+    fields["code_version"] = f"{plain.code_version}-{code_version(interventions)}"
+    about = {"treatment": treatment.name, "given": treatment.given, "given_sha256": treatment.sha256}
+    return TreatedRow(**fields, **about, largest_share=math.nan)
+
+
+def score(row: TreatedRow, treatment: Treatment, folded: FoldedHDSRNet, lr: Image, hr: Image) -> TreatedRow:
+    """The row with its scores."""
+    with attending(folded, treatment.attentions(folded)) as used:
+        sr = network_upscaler(folded, torch.device("cpu"), "fp32")(lr)
+    return replace(
+        row,
+        psnr_db=metrics.psnr_y(sr, hr, row.crop_px),
+        ssim=metrics.ssim_y(sr, hr, row.crop_px),
+        largest_share=round(max(float(shares.max()) for shares in used), 6),
+    )
+
+
+def changes(rows: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
+    """How far PSNR moves under each treatment, a line for each network, set and treatment.
+
+    Columns: weights, scale, dataset, treatment, given, n, expected, psnr_db (mean over the set), change_db
+    (its distance from the untreated network's), low_db, high_db (ends of the change's interval), largest_db
+    (the largest change of an image, either way), largest_share. Sets that are not whole
+    have no means, as everywhere.
+
+    Args:
+        rows: what `measure` returns.
+        scored: result rows of the untreated networks, among others.
+    """
+    own = scored.loc[scored["model"] == MODEL, [*IMAGE, "psnr_db"]]
+    both = rows.merge(own, on=IMAGE, suffixes=("", "_own"))
+    both["change_db"] = both["psnr_db"] - both["psnr_db_own"]
+    groups = both.groupby([*PLACE, "treatment"], sort=False)
+    return pd.DataFrame(
+        {**dict(zip([*PLACE, "treatment"], place, strict=True)), **change(part)} for place, part in groups
+    )
+
+
+def change(part: pd.DataFrame) -> dict[str, object]:
+    """The numbers of one line of `changes`."""
+    given = part["given"].unique()
+    line = {
+        "given": given[0] if len(given) == 1 else "",
+        "n": len(part),
+        "expected": part["expected"].iloc[0],
+    }
+    line |= {"psnr_db": math.nan, "change_db": math.nan, "low_db": math.nan, "high_db": math.nan}
+    if line["n"] == line["expected"]:
+        line |= part[["psnr_db", "change_db"]].mean()
+        line["low_db"], line["high_db"] = bootstrap.mean_interval(part["change_db"])
+    return line | {"largest_db": part["change_db"].abs().max(), "largest_share": part["largest_share"].max()}
+
+
+def is_cooled(numbers: pd.DataFrame) -> "pd.Series[bool]":
+    """Which lines are of another temperature."""
+    return numbers["treatment"].str.startswith(COOLED)
+
+
+def table(numbers: pd.DataFrame) -> Table:
+    """`changes` to read: a line per treatment and source of weights, a column per scale and set."""
+    change_db, low, high = (numbers[name].map(signed) for name in ("change_db", "low_db", "high_db"))
+    cell = change_db + (" (" + low + " to " + high + ")").where(numbers["low_db"].notna(), "")
+    moved = numbers.assign(cell=cell, mix=numbers["treatment"].replace(FROZEN))
+    own_db = (numbers["psnr_db"] - numbers["change_db"]).map("{:.2f} dB".format)
+    own = numbers.assign(cell=own_db, mix="its own: PSNR").drop_duplicates(PLACE)
+    shown = pd.concat([own, moved]).sort_values("weights", key=order_of, kind="stable")
+    shown = shown.assign(
+        cell=shown["cell"].where(shown["change_db"].notna(), ABSENT),
+        weights=shown["weights"].map(source_label),
+        scale="×" + shown["scale"].astype(str),
+    )
+    printed = shown.pivot(index=["weights", "mix"], columns=["scale", "dataset"], values="cell")
+    lines = list(shown[["weights", "mix"]].drop_duplicates().itertuples(index=False, name=None))
+    heads = list(shown[["scale", "dataset"]].drop_duplicates().itertuples(index=False, name=None))
+    printed = printed.loc[lines, heads].fillna(ABSENT).rename_axis(columns=[None, None]).reset_index()
+    return Table("dynamics", "Change of PSNR (dB), with its 95 % interval", numbers, printed, notes(numbers))
+
+
+def order_of(values: pd.Series) -> pd.Series:
+    """The place of each value among the different ones."""
+    return pd.Series(pd.factorize(values)[0], index=values.index)
+
+
+def signed(change_db: float) -> str:
+    """A change with its sign, unless it rounds to nothing."""
+    text = f"{change_db:+.3f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+    """What is put in, and which sets are not whole."""
+    means = numbers[numbers["treatment"] == MEAN].drop_duplicates(["dataset", "given"])
+    given = "; ".join(f"{dataset}: {given}" for given, dataset in grouped(means["given"], means["dataset"]))
+    said = [
+        f"The mean mix is, for {given}. Another image is the next of the set, after the last the first.",
+        "Changes are to the network with its own attention and a temperature of 40, its weights the same.",
+    ]
+    for line in numbers[numbers["n"] < numbers["expected"]].drop_duplicates("dataset").itertuples():
+        said.append(f"{line.dataset} has no means: {line.n} of {line.expected} images are here.")
+    return tuple(said)
+
+
+def grouped(keys: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each key with all of its names."""
+    pairs = sorted(zip(keys, names, strict=True), key=lambda pair: pair[0])
+    for key, part in itertools.groupby(pairs, key=lambda pair: pair[0]):
+        yield key, ", ".join(dict.fromkeys(name for _, name in part))
+
+
+def told(numbers: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str:
+    """A paragraph for each network, of its whole sets."""
+    return "\n".join(
+        textwrap.fill(f"HDSRNet, {source_label(weights)}, ×{scale}: {say(part)}", WRAPPED)
+        for (weights, scale), part in numbers.groupby(["weights", "scale"], sort=False)
+    )
+
+
+def freezing_sentence(numbers: pd.DataFrame) -> str:
+    """What the numbers say of the worth of mixes that depend on the image, and of mixes that do not."""
+    return told(numbers[~is_cooled(numbers)], frozen_words)
+
+
+def frozen_words(part: pd.DataFrame) -> str:
+    """What frozen mixes say of one network."""
+    whole = part[part["change_db"].notna()]
+    if whole.empty:
+        return "no set is whole, so nothing is said of means."
+    largest = whole.loc[whole["change_db"].abs().idxmax()]
+    if abs(largest["change_db"]) < MEASURABLE_DB:
+        return (
+            f"freezing every mix changes PSNR by less than {MEASURABLE_DB} dB on every set (at most "
+            f"{largest['change_db']:+.1e}, {FROZEN[largest['treatment']]}, {largest['dataset']}), so the "
+            "dynamics contribute nothing measurable."
+        )
+    return " ".join(
+        effect(whole[whole["treatment"] == name], words) for name, words in FROZEN.items()
+    ).strip()
+
+
+def effect(part: pd.DataFrame, words: str) -> str:
+    """What one of the frozen mixes costs, or gains, on the sets."""
+    if part.empty:
+        return ""
+    changes_db = ", ".join(f"{line.change_db:+.3f} on {line.dataset}" for line in part.itertuples())
+    head = f"With {words} PSNR"
+    if (part["change_db"].abs() < MEASURABLE_DB).all():
+        return f"{head} changes by less than {MEASURABLE_DB} dB on every set."
+    certain = (part["high_db"] < 0) | (part["low_db"] > 0)
+    if not certain.any():
+        return f"{head} moves ({changes_db} dB), but not beyond what chance among the images explains."
+    if (part.loc[certain, "change_db"] < 0).all():
+        return f"{head} falls: {changes_db} dB; that is what the network's own mixes are worth against it."
+    if (part.loc[certain, "change_db"] > 0).all():
+        return f"{head} rises: {changes_db} dB; the network's own mixes are worse than it."
+    return f"{head} rises on some sets and falls on others: {changes_db} dB."
+
+
+def cooling_sentence(numbers: pd.DataFrame) -> str:
+    """What the numbers say of a lower temperature without training."""
+    return told(numbers[is_cooled(numbers)], cooled_words)
+
+
+def cooled_words(part: pd.DataFrame) -> str:
+    """What other temperatures say of one network."""
+    whole = part[part["change_db"].notna()]
+    if whole.empty:
+        return "no set is whole, so nothing is said of means."
+    lowest, best = (whole.loc[index] for index in (whole["change_db"].idxmin(), whole["change_db"].idxmax()))
+    share = f"the largest share of a kernel is then {part['largest_share'].max():.3f}"
+    if whole["change_db"].abs().max() < MEASURABLE_DB:
+        coolest = min(part["treatment"], key=temperature_of)
+        return (
+            f"down to {coolest} PSNR changes by less than {MEASURABLE_DB} dB on every set ({share}): "
+            "the temperature does not matter to these weights."
+        )
+    lowest_words = f"{lowest['change_db']:+.3f} dB at {lowest['treatment']} on {lowest['dataset']}"
+    best_words = f"{best['change_db']:+.3f} dB at {best['treatment']} on {best['dataset']}"
+    if best["change_db"] < MEASURABLE_DB:
+        return f"a lower temperature costs PSNR, up to {lowest_words} ({share})."
+    if lowest["change_db"] > -MEASURABLE_DB:
+        return f"a lower temperature raises PSNR even without training, up to {best_words} ({share})."
+    return f"a lower temperature raises PSNR in places ({best_words}) and costs in others ({lowest_words})."
+
+
+def temperature_of(treatment: str) -> float:
+    """The temperature of such a treatment."""
+    return float(treatment.removeprefix(COOLED))
+
+
+def drawing(numbers: pd.DataFrame) -> Drawing:
+    """Change of PSNR over the temperature: a panel per network, a line per set; frozen mixes at the side."""
+    whole = numbers[numbers["change_db"].notna()]
+    networks = list(whole.groupby(["weights", "scale"], sort=False))
+    columns = min(3, len(networks))
+    lines = -(-len(networks) // columns)
+    figure = Figure(figsize=(WIDTH_IN, 3.0 * lines), layout="constrained")
+    for axes, ((weights, scale), part) in zip(
+        figure.subplots(lines, columns, squeeze=False).flat, networks, strict=False
+    ):
+        plot_network(axes, part)
+        axes.set_title(f"{source_label(weights)}, ×{scale}", fontsize=9)
+    for axes in figure.axes[len(networks) :]:
+        axes.set_axis_off()
+    return Drawing("dynamics", figure, whole.assign(panel=whole["dataset"]))
+
+
+def plot_network(axes: Axes, part: pd.DataFrame) -> None:
+    """Temperatures and frozen mixes of one network, evenly spaced, with the intervals of the changes."""
+    names = list(part["treatment"].unique())
+    for index, (dataset, lines) in enumerate(part.groupby("dataset", sort=False)):
+        place = np.array([names.index(name) for name in lines["treatment"]]) + 0.12 * index
+        spread = np.abs(lines[["low_db", "high_db"]].to_numpy().T - lines["change_db"].to_numpy())
+        axes.errorbar(place, lines["change_db"], spread, fmt="o", ms=4, lw=1, capsize=2, label=dataset)
+    axes.axhline(0, color="black", lw=0.7, zorder=0)
+    axes.axhspan(-MEASURABLE_DB, MEASURABLE_DB, color="0.9", zorder=0)
+    labels = [name.replace(f"{COOLED} ", "T = ") for name in names]
+    axes.set_xticks(range(len(names)), labels, fontsize=8)
+    axes.set_ylabel("change of PSNR (dB)", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=7)

@@ -1,0 +1,244 @@
+"""HDSRNet's layers and how they are connected, traced from the module itself: nothing is listed twice.
+
+A trace follows one symbolic image through `forward`. Activations and pixel shuffles belong to the layer
+before them; sums and the product of the two branches are parts of their own; the mean shift is left out, as
+in the paper's Figure 1.
+"""
+
+import operator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+import torch.nn.functional as F
+from torch import fx, nn
+
+from hdsr.errors import HdsrError
+from hdsr.layers import DynamicConv2d
+from hdsr.measure import counters
+from hdsr.network import HDSRNet
+from hdsr.report.tables import Table
+
+IMAGE = "image"
+CONVOLUTION, DILATED, DYNAMIC, SUB_PIXEL = "convolution", "dilated", "dynamic", "sub-pixel"
+SUM, PRODUCT = "sum", "product"
+JOINS = {operator.add: SUM, operator.mul: PRODUCT}
+LEAVES = (nn.Conv2d, nn.PixelShuffle, DynamicConv2d)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer, or a place where two branches meet."""
+
+    name: str
+    """A layer's path in the network; the trace's own word for sums and the product."""
+    kind: str
+    inputs: tuple[str, ...] = ()
+    """Names of the parts whose outputs it takes."""
+    module: nn.Module | None = None
+    """None for the image, sums and the product."""
+    relu: bool = False
+    shuffle: int = 1
+    """How many times its pixel shuffle enlarges."""
+
+    @property
+    def branch(self) -> str:
+        """The sub-network that a layer belongs to: upper, lower or reconstruction."""
+        return self.name.split(".")[0]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The LR pixels that a pixel depends on, along one axis and relative to the LR pixel that it lies in.
+
+    One entry for each place within that LR pixel: one before any pixel shuffle, `scale` after all of them.
+    """
+
+    low: tuple[int, ...] = (0,)
+    high: tuple[int, ...] = (0,)
+
+    @property
+    def px(self) -> int:
+        """The receptive field: the most LR pixels in a row that one pixel depends on."""
+        return max(high - low + 1 for low, high in zip(self.low, self.high, strict=True))
+
+    def convolved(self, margin: int, step: int) -> "Reach":
+        """After a convolution that looks `margin` pixels far to each side, `step` apart."""
+        places = len(self.low)
+        seen = [[place + far for far in range(-margin, margin + 1, step)] for place in range(places)]
+        return Reach(
+            tuple(min(x // places + self.low[x % places] for x in taps) for taps in seen),
+            tuple(max(x // places + self.high[x % places] for x in taps) for taps in seen),
+        )
+
+    def shuffled(self, factor: int) -> "Reach":
+        """After a pixel shuffle."""
+        return Reach(*(tuple(x for x in side for _ in range(factor)) for side in (self.low, self.high)))
+
+    def joined(self, other: "Reach") -> "Reach":
+        """Of a sum or product of two."""
+        return Reach(tuple(map(min, self.low, other.low)), tuple(map(max, self.high, other.high)))
+
+
+class LayerTracer(fx.Tracer):
+    """Looks into everything but layers."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, LEAVES)
+
+
+def parts(network: HDSRNet) -> dict[str, Part]:
+    """All parts of the network by name, in the order in which they are computed; the image is the first."""
+    return named(LayerTracer().trace(network), network)[0]
+
+
+def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
+    """The network up to a part, whose output it returns: with activation, pixel shuffle and mean shift.
+
+    It shares the network's layers. What the part does not depend on is not run.
+
+    Args:
+        network: any scale.
+        name: of a part, as `parts` has it.
+    """
+    graph = LayerTracer().trace(network)
+    found, names = named(graph, network)
+    if name not in found:
+        raise HdsrError(f"HDSRNet ×{network.scale} has no part {name!r}: expected one of {', '.join(found)}")
+    last = [node for node, part in names.items() if part == name][-1]
+    graph.erase_node(graph.output_node())
+    graph.output(last)
+    cut = fx.GraphModule(network, graph)
+    cut.graph.eliminate_dead_code()
+    cut.recompile()
+    return cut
+
+
+def named(graph: fx.Graph, network: HDSRNet) -> tuple[dict[str, Part], dict[fx.Node, str]]:
+    """The parts that a trace shows by name, and the part that each step of it belongs to."""
+    found: dict[str, Part] = {}
+    names: dict[fx.Node, str] = {}
+    for node in graph.nodes:
+        sources = tuple(names[item] for item in node.all_input_nodes if item in names)
+        module = network.get_submodule(node.target) if node.op == "call_module" else None
+        part = part_of(node, module, sources, found)
+        if part:
+            found[part.name] = part
+            names[node] = part.name
+    return found, names
+
+
+def part_of(
+    node: fx.Node, module: nn.Module | None, sources: tuple[str, ...], found: dict[str, Part]
+) -> Part | None:
+    """What a step of the trace adds: a part, an earlier one with its activation or shuffle, or nothing."""
+    if node.op == "placeholder":
+        return Part(IMAGE, IMAGE)
+    if node.op not in ("call_module", "call_function"):
+        return None
+    if node.target in JOINS and len(sources) == 2:
+        return Part(node.name, JOINS[node.target], sources)
+    if isinstance(module, nn.PixelShuffle):
+        return replace(found[sources[0]], kind=SUB_PIXEL, shuffle=module.upscale_factor)
+    if module:
+        return Part(node.target, kind_of(module), sources, module)
+    return replace(found[sources[0]], relu=found[sources[0]].relu or node.target is F.relu)
+
+
+def kind_of(layer: nn.Module) -> str:
+    """The kind of a convolution."""
+    if isinstance(layer, DynamicConv2d):
+        return DYNAMIC
+    return DILATED if layer.dilation[0] > 1 else CONVOLUTION
+
+
+def geometry(layer: nn.Module) -> tuple[int, int, int, int]:
+    """Kernel size, dilation, input and output channels of a layer."""
+    if isinstance(layer, DynamicConv2d):
+        _, channels, size, _ = layer.weight.shape
+        return size, 1, channels, layer.bias.shape[1]
+    return layer.kernel_size[0], layer.dilation[0], layer.in_channels, layer.out_channels
+
+
+def reaches(found: dict[str, Part]) -> dict[str, Reach]:
+    """The reach of each part's output, without the dynamic convolutions' global average, which sees all."""
+    known = {IMAGE: Reach()}
+    for name, part in found.items():
+        if part.kind in JOINS.values():
+            known[name] = known[part.inputs[0]].joined(known[part.inputs[1]])
+        elif part.module:
+            size, dilation, *_ = geometry(part.module)
+            inside = known[part.inputs[0]].convolved(dilation * (size // 2), dilation)
+            known[name] = inside.shuffled(part.shuffle)
+    return known
+
+
+def layer_lines(network: HDSRNet, lr_px: int = 256) -> pd.DataFrame:
+    """One line per layer: layer, kind, relu, kernel, dilation, inputs, outputs, parameters, macs, reach_px.
+
+    Args:
+        network: any scale.
+        lr_px: side of the square LR image that the operations are counted for.
+    """
+    found = parts(network)
+    reach = reaches(found)
+    return pd.DataFrame(
+        layer_line(part, reach[part.name], lr_px) for part in found.values() if part.module is not None
+    )
+
+
+def layer_line(part: Part, reach: Reach, lr_px: int) -> dict[str, Any]:
+    """One line of `layer_lines`."""
+    shape = dict(zip(("kernel", "dilation", "inputs", "outputs"), geometry(part.module), strict=True))
+    height_px = lr_px * len(reach.low) // part.shuffle
+    counts = {
+        "parameters": sum(parameter.numel() for parameter in part.module.parameters()),
+        "macs": layer_macs(part.module, height_px**2),
+    }
+    return {"layer": part.name, "kind": part.kind, "relu": part.relu, **shape, **counts, "reach_px": reach.px}
+
+
+def layer_macs(layer: nn.Module, pixels: int) -> int:
+    """Multiply-accumulate operations of a layer on that many pixels; a dynamic one also mixes its kernels."""
+    size, _, inputs, outputs = geometry(layer)
+    macs = size**2 * inputs * outputs * pixels
+    if isinstance(layer, DynamicConv2d):
+        attention = layer.attention
+        macs += layer.weight.numel() + layer.bias.numel()
+        macs += attention.squeeze.weight.numel() + attention.excite.weight.numel()
+    return macs
+
+
+def totals(network: HDSRNet, lr_px: int = 256) -> str:
+    """Parameters and operations summed over the layers, and whether torch, which sees no layers, agrees."""
+    lines = layer_lines(network, lr_px)
+    words = [f"×{network.scale}: {len(lines)} layers, receptive field {lines['reach_px'].iloc[-1]} LR px"]
+    counted = {"parameters": counters.parameters(network), "macs": counters.macs(network, lr_px, lr_px)}
+    for column, by_torch in counted.items():
+        summed = lines[column].sum()
+        agrees = "as" if summed == by_torch else f"but {by_torch:,}"
+        words.append(f"{summed:,} {column.replace('macs', 'MACs')} ({agrees} torch counts)")
+    return ", ".join(words)
+
+
+def layer_table(network: HDSRNet, lr_px: int = 256) -> Table:
+    """`layer_lines` to read, with the sums below."""
+    numbers = layer_lines(network, lr_px)
+    total: dict[str, Any] = {"parameters": numbers["parameters"].sum(), "macs": numbers["macs"].sum()}
+    total |= {"layer": f"{len(numbers)} layers", "reach_px": numbers["reach_px"].iloc[-1]}
+    lines = pd.concat([numbers, pd.DataFrame([total])], ignore_index=True)
+    printed = lines[["layer"]].assign(
+        kind=(lines["kind"] + lines["relu"].map({True: " + ReLU", False: ""})).fillna(""),
+        **{name: lines[name].astype("Int64").astype("string").fillna("") for name in ("kernel", "dilation")},
+        channels=(channel_text(lines["inputs"]) + " → " + channel_text(lines["outputs"])).fillna(""),
+        parameters=lines["parameters"].map("{:,.0f}".format),
+        **{"MACs (G)": (lines["macs"] / 1e9).map("{:.3f}".format)},
+        **{"receptive field (LR px)": lines["reach_px"].map("{:.0f}".format)},
+    )
+    caption = f"The layers of HDSRNet ×{network.scale}; operations for {lr_px} × {lr_px} LR pixels"
+    return Table(f"layers_x{network.scale}", caption, numbers, printed.astype(str))
+
+
+def channel_text(counts: pd.Series) -> pd.Series:
+    """Numbers of channels as text, absent ones left absent."""
+    return counts.astype("Int64").astype("string")

@@ -1,0 +1,107 @@
+"""The tables inside the READMEs, renewed from the published rows and from what the weights say of themselves.
+
+A table stands between `<!-- name -->` and `<!-- end of name -->`; the text around it is written by hand.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hdsr import checkpoint, results
+from hdsr.errors import HdsrError
+from hdsr.files import atomic_path, sha256
+from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
+from hdsr.report import psnr_tables, tables
+from hdsr.report.training import PUBLISHED_ROWS, changed_keys, spent
+from hdsr.scorecard import scorecard
+
+PUBLISHED = PUBLISHED_ROWS.parent.parent
+
+
+def renew() -> None:
+    """Write every table of the two READMEs anew.
+
+    Raises:
+        HdsrError: when a README lacks the place of a table.
+    """
+    for path, contents in current_tables().items():
+        text = with_tables(path.read_text(encoding="utf-8"), contents, path.name)
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def current_tables() -> dict[Path, dict[str, str]]:
+    """What the tables of each README should say, by name."""
+    rows = pd.read_csv(PUBLISHED_ROWS)
+    verdicts = scorecard.counts(scorecard.read(PUBLISHED))
+    return {
+        PROJECT / "README.md": {
+            "verdicts": lines_of(verdicts),
+            "headline": lines_of(psnr_tables.headline(rows)),
+        },
+        OWN_WEIGHTS / "README.md": {"files": files_table(OWN_WEIGHTS), "quality": quality_table(rows)},
+    }
+
+
+def with_tables(text: str, contents: Mapping[str, str], source: str) -> str:
+    """The text of README `source` with each table put between its marks."""
+    for name, table in contents.items():
+        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        pattern = re.compile(f"{start}.*?{end}", re.DOTALL)
+        if not pattern.search(text):
+            raise HdsrError(f"{source} has no place for a table: expected {start} and {end}")
+        text = pattern.sub(lambda _, body=f"{start}\n{table}\n{end}": body, text)
+    return text
+
+
+def lines_of(table: tables.Table) -> str:
+    """The body of a table in Markdown, without caption and notes."""
+    return "\n".join(line for line in repr(table).splitlines() if line.startswith("|"))
+
+
+def files_table(folder: Path) -> str:
+    """A line for each weights file: what made it, for how long, how good it was on held-out images."""
+    head = ("file", "configuration", "steps", "minutes", "held-out PSNR (dB)", "SHA-256")
+    lines = [file_cells(path) for path in sorted(folder.glob("*.safetensors"))]
+    return markdown([head, *lines])
+
+
+def file_cells(path: Path) -> tuple[str, ...]:
+    """One line of `files_table`."""
+    about = checkpoint.describe(path)
+    origin = f", from {about['warm_start']}" if about.get("warm_start") else ""
+    return (
+        path.name,
+        configuration_link(path, about) + origin,
+        f"{spent(about, 'step'):,}",
+        f"{spent(about, 'minutes'):.0f}",
+        f"{about['validation_psnr_db']:.2f}",
+        sha256(path),
+    )
+
+
+def configuration_link(path: Path, about: dict[str, Any]) -> str:
+    """The configuration that made a weights file, and the keys in which it has changed since."""
+    made_by = CONFIGS / f"{path.stem.replace('hdsrnet', 'cpu')}.yaml"
+    keys = [change.partition("=")[0] for change in changed_keys(made_by, about)]
+    link = f"[{made_by.stem}](../../hdsr/configs/{made_by.name})"
+    return f"{link} with other {', '.join(keys)}" if keys else link
+
+
+def quality_table(rows: pd.DataFrame) -> str:
+    """PSNR in dB / SSIM of our weights on every whole set, a line per method and set."""
+    means = tables.with_methods(results.summarize(rows[rows["weights"] == "ours"])).query("complete")
+    cells = means.assign(cell=tables.pairs(means, "psnr_db", "ssim"))
+    table = cells.pivot(index=["method", "dataset"], columns="scale", values="cell").fillna(tables.ABSENT)
+    order = list(dict.fromkeys(zip(cells["method"], cells["dataset"], strict=True)))
+    head = ("network", "set", *(f"x{scale}" for scale in table.columns))
+    return markdown([head, *((*place, *table.loc[place]) for place in order)])
+
+
+def markdown(lines: list[tuple[str, ...]]) -> str:
+    """Lines of cells as a Markdown table, the first one its head."""
+    head, *body = lines
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *body])

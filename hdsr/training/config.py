@@ -1,0 +1,264 @@
+"""Training configurations: one YAML file per experiment, frozen once read, unknown keys refused by name."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from hdsr.errors import HdsrError
+
+DIV2K_IMAGES = 900
+
+
+def image_numbers(images: str) -> range:
+    """The images of DIV2K that "first-last" names, both included.
+
+    Raises:
+        HdsrError: unless it is a range within 1-900.
+    """
+    match = re.fullmatch(r"(\d+)-(\d+)", str(images))
+    first, last = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= first <= last <= DIV2K_IMAGES:
+        raise HdsrError(f"{images!r} is no range of DIV2K's images, such as 1-800, within 1-{DIV2K_IMAGES}")
+    return range(first, last + 1)
+
+
+def checked_range(images: Any) -> Any:
+    """A range of DIV2K's images as it was given, or an error."""
+    image_numbers(images)
+    return images
+
+
+def checked_held_out(images: Any) -> Any:
+    """A number of images or a range of DIV2K's as it was given, or an error."""
+    is_count = isinstance(images, int) and not isinstance(images, bool) and images >= 0
+    return images if is_count else checked_range(images)
+
+
+class Settings(BaseModel):
+    """Frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainingSet(Settings):
+    """One set of images in ROOT/train and how often its patches are drawn."""
+
+    name: str
+    """A folder ROOT/train/<name> with HR/ in it, or DIV2K as it is published: see `hdsr.training.div2k`."""
+    images: Annotated[str, BeforeValidator(checked_range)] | None = None
+    """Which ones of DIV2K, such as 1-900; without it 1-800, its training images."""
+    exclude: tuple[str, ...] = ()
+    """Names of images to leave out: those of a benchmark, above all."""
+    shrunk: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Factors to which bicubic shrinks further copies of the images, sharper than these are."""
+    weight: PositiveFloat = 1.0
+    """Relative share of the patches; within a set every pixel is as likely as any other."""
+
+    @model_validator(mode="after")
+    def range_is_of_div2k(self) -> Self:
+        if self.images is not None and self.name != "DIV2K":
+            raise ValueError(f"images is for the set DIV2K, not for {self.name}")
+        return self
+
+
+class Validation(Settings):
+    """Training images that are held out, on which the best weights are chosen (never a benchmark)."""
+
+    set: str = "BSD200"
+    images: Annotated[int | str, BeforeValidator(checked_held_out)] = 20
+    """How many are held out: every n-th of the set, sorted by name. Or which ones of DIV2K, such as 801-900.
+    With 0 nothing is validated and the last weights are kept."""
+    every: PositiveInt = 2000
+    """Steps between validations."""
+
+    @model_validator(mode="after")
+    def range_is_of_div2k(self) -> Self:
+        if isinstance(self.images, str) and self.set != "DIV2K":
+            raise ValueError(f"a range of images is for the set DIV2K, not for {self.set}")
+        return self
+
+
+class Schedule(Settings):
+    """Learning rate as a factor of its peak over the run."""
+
+    kind: Literal["constant", "linear", "cosine", "halving"] = "cosine"
+    """linear and cosine fall to zero at the end of the budget; halving is a staircase."""
+    warmup_steps: int = Field(default=0, ge=0)
+    halve_every: PositiveInt | None = None
+    """Steps between halvings, for the staircase."""
+
+    @model_validator(mode="after")
+    def staircase_has_steps(self) -> Self:
+        if (self.kind == "halving") != (self.halve_every is not None):
+            raise ValueError("halve_every goes with kind: halving, and only with it")
+        return self
+
+
+class LatePatches(Settings):
+    """The last part of the budget, on fewer and larger patches, in which fewer pixels see a border."""
+
+    share: float = Field(gt=0, lt=1)
+    """Of the budget."""
+    patch_px: PositiveInt
+    batch_size: PositiveInt
+
+
+class TrainingConfig(Settings):
+    """Everything that decides what a training run does; the defaults are the plain choices of the field."""
+
+    network: Literal["hdsrnet", "srcnn"] = "hdsrnet"
+    """What is trained; srcnn on images that bicubic has enlarged, by the mean squared error of the luma."""
+    scale: Literal[2, 3, 4]
+    sets: tuple[TrainingSet, ...] = Field(min_length=1)
+    data: str | None = None
+    """Data folder; without it the environment variable HDSR_DATA, else data/."""
+    validation: Validation = Validation()
+
+    patch_px: PositiveInt
+    """Side of the square HR patch, a multiple of the scale."""
+    draws: PositiveInt = 1
+    """Places that are drawn for a patch; the one with the most detail is taken."""
+    batch_size: PositiveInt = 16
+    """Patches per step, over all processes together."""
+    steps: PositiveInt | None = None
+    minutes: PositiveFloat | None = None
+    """The budget: either a number of steps or minutes of training time."""
+    late: LatePatches | None = None
+
+    loss: Literal["l1", "mse", "rmse"] = "l1"
+    """Mean absolute or squared error, or the root of the mean squared error of the patches that a process has
+    in a step. SRCNN has its own, mean squared."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """muon: Muon for the 64-to-64 convolutions, Adam for everything else (but see muon_upsampler)."""
+    learning_rate: PositiveFloat = 1e-4
+    """Peak, for Adam."""
+    muon_learning_rate: PositiveFloat = 0.01
+    """Peak, for Muon."""
+    muon_upsampler: bool = False
+    """Muon for the upsampler's convolutions too: 0.07 dB held out after 500 steps at x4 from x2 weights."""
+    unit_range: bool = False
+    """Start and learn as if images were in 0..1: see `hdsr.training.optimizers`."""
+    schedule: Schedule = Schedule()
+    clip_value: PositiveFloat | None = None
+    """Clip every gradient element to this magnitude."""
+    clip_norm: PositiveFloat | None = None
+    """Clip the norm of the whole gradient to this."""
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the averaged weights that are validated and kept; 0 keeps the last ones."""
+
+    warm_start: str | None = None
+    """Weights to start from; of another scale, all but the upsampler is taken."""
+    head_steps: int = Field(default=0, ge=0)
+    """First steps in which only the upsampler learns, after a warm start from another scale."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = True
+    folded: bool = True
+    """Train through the folded reconstruction, the loss taken on all but the outermost ring of LR pixels."""
+    border_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the patches whose outermost ring the folded form takes into the loss, to stand for all."""
+    revive: bool = False
+    """After a warm start, begin blocks that are dead anew: see `hdsr.training.revival`."""
+    keep_dilated_means: bool = False
+    """Leave the means of dilated kernels as they are, zero in fresh ones, so that their blocks stay alive."""
+    seed: int = Field(default=0, ge=0)
+    log_every: PositiveInt = 100
+    save_every: PositiveInt = 500
+    tensorboard: bool = False
+    """Write the log for TensorBoard, too, in the run's folder."""
+    max_skipped: PositiveInt = 20
+    """Steps in a row with a non-finite gradient after which the run ends."""
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("give either steps or minutes as the budget")
+        for form in (self, self.late):
+            if form and form.patch_px % self.scale:
+                raise ValueError(f"patch_px {form.patch_px} is not a multiple of scale {self.scale}")
+        for key in ("head_steps", "revive"):
+            if getattr(self, key) and not self.warm_start:
+                raise ValueError(f"{key} goes with warm_start")
+        if self.border_share and not self.folded:
+            raise ValueError(
+                "border_share goes with folded: true; whole patches have their border in the loss"
+            )
+        only_hdsrnet = ("folded", "unit_range", "head_steps", "revive", "keep_dilated_means")
+        given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
+        if self.network != "hdsrnet" and given:
+            raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")
+        names = [training_set.name for training_set in self.sets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a set is named twice in sets: {', '.join(names)}")
+        return self
+
+    @property
+    def input_scale(self) -> int:
+        """How many times larger the HR image is than what the network reads: 1 if that is enlarged before."""
+        return 1 if self.network == "srcnn" else self.scale
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:
+    """Read a training configuration.
+
+    Args:
+        path: a YAML file.
+        overrides: "key=value" each, the value in YAML; "a.b=value" reaches into a section.
+
+    Raises:
+        HdsrError: naming the file and the unknown key or the wrong value.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise HdsrError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        raise HdsrError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise HdsrError(f"{path} must hold keys and values, such as `scale: 2`")
+    for override in overrides or []:
+        set_key(values, override)
+    return validated(values, str(path))
+
+
+def set_key(values: dict[str, Any], override: str) -> None:
+    """Apply one "key=value" to nested `values`."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise HdsrError(f"--set takes key=value, not {override!r}")
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise HdsrError(f"--set {override}: {section} has no keys of its own")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise HdsrError(f"--set {override}: {text!r} is not a value in YAML") from None
+
+
+def validated(values: dict[str, Any], source: str) -> TrainingConfig:
+    """The configuration, or one line that names the first offending key."""
+    try:
+        return TrainingConfig(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(TrainingConfig.model_fields)
+            raise HdsrError(f"{source}: unknown key {key!r}; known: {known}") from None
+        raise HdsrError(f"{source}: {key + ': ' if key else ''}{first['msg']}") from None
+    except TypeError as error:
+        raise HdsrError(f"{source}: {error}") from None

@@ -1,0 +1,36 @@
+"""The networks that `hdsr train` can train, and what training needs to know of each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from hdsr.inference import fold
+from hdsr.methods.luma import LumaToRgb
+from hdsr.methods.srcnn import SRCNN
+from hdsr.network import HDSRNet
+from hdsr.training.config import TrainingConfig
+from hdsr.training.losses import LumaLoss, PatchLoss
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A network that can be trained."""
+
+    kind: type[nn.Module]
+    """Takes the scale."""
+    loss: Callable[[nn.Module, TrainingConfig], nn.Module]
+    """A module from the patches of `hdsr.training.patches` to the loss."""
+    inference_form: Callable[[nn.Module], nn.Module]
+    """The network as a module from what it reads to SR images, RGB in 0..255 both."""
+
+
+TRAINABLES = {
+    "hdsrnet": Trainable(
+        HDSRNet,
+        lambda network, config: PatchLoss(network, config.folded, config.border_share, config.loss),
+        fold,
+    ),
+    "srcnn": Trainable(SRCNN, lambda network, config: LumaLoss(network), LumaToRgb),
+}
+"""By the word that a configuration says."""

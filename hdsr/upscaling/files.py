@@ -1,0 +1,303 @@
+"""Enlarge a person's images with HDSRNet: arrays, and files of any kind.
+
+The network knows RGB of 8 bits. Gray goes through it as three equal channels, 16 bits as fractions of 8, and
+transparency is enlarged by itself.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from torch import nn
+from tqdm.auto import tqdm
+
+from hdsr.checkpoint import load_pretrained
+from hdsr.errors import HdsrError
+from hdsr.files import read_bytes
+from hdsr.images import Picture, Pixels, decode_picture, image_size, write_png
+from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.resize import contributions
+from hdsr.upscaling.memory import check_enlargeable, strip_rows
+from hdsr.upscaling.pipeline import one_ahead, one_behind
+from hdsr.upscaling.run import Precision, check_precision, network_runner, strip_runner, torch_device
+
+Enlarge = Callable[[NDArray[np.float32]], Iterable[NDArray[np.float32]]]
+"""RGB in 0..255, (height, width, 3), to the rows of the same `scale` times larger, some at a time,
+from its top, neither rounded nor clipped."""
+PROGRESS_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file on its way: what is to become of it, and how far it has come."""
+
+    path: Path
+    output: Path
+    picture: Picture | None = None
+    """What is in memory now."""
+    error: HdsrError | None = None
+    """Why it got no further."""
+
+
+def upscale(
+    image: NDArray[np.uint8],
+    scale: int,
+    network: nn.Module | None = None,
+    weights: str | Path = "ours",
+    *,
+    root: str | Path | None = None,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    memory_bytes: int | None = None,
+) -> NDArray[np.uint8]:
+    """Enlarge an RGB image `scale` times.
+
+    Args:
+        image: uint8 RGB, (height, width, 3).
+        scale: 2, 3 or 4.
+        network: RGB in 0..255, (batch, 3, height, width), to the same `scale` times larger; by default
+            HDSRNet with `weights`.
+        weights: "ours", "authors" or a file.
+        root: the data folder, where the authors' weights lie.
+        device: as torch names it.
+        precision: "fp32" or "bf16".
+        memory_bytes: resident memory that the process may have; by default what is free. HDSRNet goes
+            through an image in strips that fit; the pixels are those of the whole.
+
+    Returns:
+        uint8 RGB, (scale * height, scale * width, 3).
+
+    Raises:
+        HdsrError: for another kind of array, an image too large for the memory, or arguments that do not fit.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        raise HdsrError(f"upscale takes a uint8 array, not {getattr(image, 'dtype', type(image).__name__)}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise HdsrError(f"upscale takes RGB of shape (height, width, 3), not {image.shape}")
+    if network is None:
+        network = fold(load_pretrained(scale, weights, root))
+    enlarge = runner(network, device, precision, memory_bytes)
+    return assembled(enlarge(image.astype(np.float32)), scale, image)
+
+
+def upscale_files(
+    paths: Sequence[str | Path],
+    scale: int,
+    out_dir: str | Path,
+    weights: str | Path = "ours",
+    *,
+    overwrite: bool = False,
+    root: str | Path | None = None,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    memory_bytes: int | None = None,
+    strict: bool = True,
+    progress: bool | None = True,
+) -> list[HdsrError]:
+    """Enlarge image files into `out_dir`/<stem>_x<scale>.png.
+
+    Gray stays gray, 16 bits stay 16 bits, transparency and color profile are kept, a photograph marked as
+    turned is turned. What else was changed is said on stderr. While one image is enlarged, the next one is
+    read and the one before it written.
+
+    Args:
+        paths: image files.
+        scale: 2, 3 or 4.
+        out_dir: folder for the results, made if need be.
+        weights: "ours", "authors" or a file.
+        overwrite: whether to replace results that are there.
+        root: the data folder, where the authors' weights lie.
+        device: as torch names it.
+        precision: "fp32" or "bf16".
+        memory_bytes: resident memory that the process may have; by default what is free.
+        strict: whether a JPEG of which libjpeg says that its data are corrupt is an error.
+        progress: True or False; None shows a bar on a terminal only.
+
+    Returns:
+        One error for each image that could not be enlarged; all others are done.
+
+    Raises:
+        HdsrError: before any work, if two images would be written to one file, a result is there already, a
+            result would replace an input, or the arguments do not fit.
+    """
+    planned = plan(list(map(Path, paths)), scale, Path(out_dir), overwrite)
+    hidden = None if progress is None else not progress
+    enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision, memory_bytes, hidden)
+    make_folder(Path(out_dir))
+    check = partial(check_enlargeable, scale=scale, precision=precision, limit_bytes=memory_bytes)
+    reading = partial(read_job, check if device == "cpu" else None, strict)
+    read = one_ahead(attempt(reading, Job(path, output)) for output, path in planned.items())
+    enlarged = (attempt(partial(enlarge_job, scale, enlarge), job) for job in read)
+    done = one_behind(partial(attempt, write_job), enlarged)
+    bar = tqdm(done, "upscale", len(planned), unit="image", disable=hidden)
+    return [job.error for job in bar if job.error is not None]
+
+
+def attempt(step: Callable[[Job], Job], job: Job) -> Job:
+    """The job after a step, or with the reason why there is none; one that has failed stays as it is."""
+    if job.error is not None:
+        return job
+    try:
+        return step(job)
+    except HdsrError as error:
+        named = str(job.path) in str(error)
+        return Job(job.path, job.output, error=error if named else HdsrError(f"{job.path}: {error}"))
+    except OSError as error:
+        reason = f"{job.output} cannot be written: {error.strerror or error}"
+        return Job(job.path, job.output, error=HdsrError(reason))
+
+
+def read_job(check_size: Callable[[int, int], None] | None, strict: bool, job: Job) -> Job:
+    """Read the image file, once its height and width have been checked."""
+    data = read_bytes(job.path, "an image")
+    if check_size is not None:
+        check_size(*image_size(data, str(job.path)))
+    return replace(job, picture=decode_picture(data, str(job.path), strict))
+
+
+def enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:
+    """Enlarge what was read, and say what was changed in reading."""
+    for note in job.picture.notes:
+        tqdm.write(f"{job.path}: {note}", file=sys.stderr)
+    pixels = enlarge_pixels(job.picture.pixels, scale, enlarge)
+    return replace(job, picture=Picture(pixels, job.picture.icc_profile))
+
+
+def write_job(job: Job) -> Job:
+    """Write the enlarged image as PNG."""
+    write_png(job.output, job.picture.pixels, job.picture.icc_profile)
+    return replace(job, picture=None)
+
+
+def plan(paths: list[Path], scale: int, out_dir: Path, overwrite: bool) -> dict[Path, Path]:
+    """The input of every output, or an HdsrError if one would replace what it must not."""
+    planned: dict[Path, Path] = {}
+    for path in paths:
+        output = out_dir / f"{path.stem}_x{scale}.png"
+        if output in planned:
+            raise HdsrError(f"{planned[output]} and {path} would both be written to {output}")
+        planned[output] = path
+    inputs = {path.resolve(): path for path in paths}
+    for output, path in planned.items():
+        if output.resolve() in inputs:
+            raise HdsrError(f"the result of {path} would replace the input {inputs[output.resolve()]}")
+        if not overwrite and output.exists():
+            raise HdsrError(f"{output} exists already: choose another folder or allow it to be overwritten")
+    return planned
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for the results, or say why it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise HdsrError(f"{folder} is or lies in a file, expected a folder for the results") from None
+    except OSError as error:
+        raise HdsrError(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+def enlarge_pixels(pixels: Pixels, scale: int, enlarge: Enlarge) -> Pixels:
+    """Enlarge gray or RGB of 8 or 16 bits, (height, width, channels), with or without an alpha channel."""
+    has_alpha = pixels.shape[2] in (2, 4)
+    colors = pixels[..., :-1] if has_alpha else pixels
+    if has_alpha:
+        colors = spread(colors, pixels[..., -1])
+    result = assembled(enlarge_colors(colors, enlarge), scale, colors)
+    if not has_alpha:
+        return result
+    return np.concatenate([result, enlarge_alpha(pixels[..., -1:], scale)], axis=2)
+
+
+def enlarge_colors(colors: Pixels, enlarge: Enlarge) -> Iterator[NDArray[np.float32]]:
+    """Enlarge gray or RGB, strip by strip; what is gray stays exactly gray. In 0..255, not rounded."""
+    in_range = colors.astype(np.float32) * np.float32(255 / np.iinfo(colors.dtype).max)
+    if not (colors == colors[..., :1]).all():
+        yield from enlarge(in_range)
+        return
+    for strip in enlarge(np.repeat(in_range[..., :1], 3, axis=2)):
+        yield np.repeat(strip.mean(axis=2, keepdims=True), colors.shape[2], axis=2)
+
+
+def assembled(strips: Iterable[NDArray[np.float32]], scale: int, lr: Pixels) -> Pixels:
+    """The enlarged image of which these are the rows, rounded to the depth of the LR image.
+
+    Raises:
+        HdsrError: if they are not `scale` times as many and as wide as those of the LR image.
+    """
+    height, width = scale * lr.shape[0], scale * lr.shape[1]
+    result, top = np.empty((height, width, lr.shape[2]), lr.dtype), 0
+    for strip in strips:
+        bottom = top + len(strip)
+        if bottom > height or strip.shape[1] != width:
+            found = f"{lr.shape[:2]} became {bottom} or more rows of {strip.shape[1]}"
+            raise HdsrError(f"the network does not enlarge x{scale}: {found}")
+        result[top:bottom] = rounded(strip, lr.dtype)
+        top = bottom
+    if top < height:
+        raise HdsrError(f"the network does not enlarge x{scale}: {lr.shape[:2]} became {top} rows")
+    return result
+
+
+def spread(colors: Pixels, alpha: Pixels) -> Pixels:
+    """Give wholly transparent pixels the nearest visible color: their own must not bleed into others."""
+    hidden = alpha == 0
+    if not hidden.any() or hidden.all():
+        return colors
+    nearest = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    return colors[tuple(nearest)]
+
+
+def enlarge_alpha(alpha: Pixels, scale: int) -> Pixels:
+    """Enlarge (height, width, 1) by MATLAB's bicubic in either depth, rounding only at the end."""
+    result = alpha[..., 0].astype(np.float64)
+    for _ in range(2):
+        weights, indices = contributions(len(result), scale, "replicate")
+        taps = zip(weights.T, indices.T, strict=True)
+        result = sum(weight[:, None] * result[index] for weight, index in taps).T
+    peak = np.iinfo(alpha.dtype).max
+    return np.rint(result.clip(0, peak)).astype(alpha.dtype)[..., None]
+
+
+def rounded(values: NDArray[np.float32], dtype: np.dtype | type) -> Pixels:
+    """Values in 0..255 as whole numbers that fill the range of `dtype`."""
+    return np.rint(values.clip(0, 255) * np.float32(np.iinfo(dtype).max / 255)).astype(dtype)
+
+
+def runner(
+    network: nn.Module,
+    device: str,
+    precision: Precision,
+    memory_bytes: int | None,
+    hidden: bool | None = True,
+) -> Enlarge:
+    """A network as a call on arrays of floats: the folded HDSRNet in strips, any other on images as a whole.
+
+    A bar shows how far an image is, unless it is `hidden`; None shows it on a terminal only.
+    """
+    check_precision(precision)
+    where = torch_device(device)
+    if not isinstance(network, FoldedHDSRNet):
+        run = network_runner(network, where, precision)
+        return lambda image: [run(image)]
+    run_strips = strip_runner(network, where, precision)
+
+    def enlarge(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        height, width = image.shape[:2]
+        rows = height
+        if where.type == "cpu":
+            rows = strip_rows(height, width, network.scale, precision, memory_bytes)
+        with tqdm(
+            desc=f"{width} x {height}",
+            total=network.convolved_rows(height),
+            bar_format=PROGRESS_FORMAT,
+            leave=False,
+            disable=hidden,
+        ) as bar:
+            yield from run_strips(image, rows, bar.update)
+
+    return enlarge

@@ -1,0 +1,116 @@
+"""How much memory it takes to enlarge an image in strips, and which strips stay within a limit."""
+
+import math
+import re
+
+import psutil
+
+from hdsr.errors import HdsrError
+from hdsr.upscaling.run import Precision
+
+UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+BYTES_PER_VALUE: dict[Precision, int] = {"fp32": 4, "bf16": 2}
+CHANNELS = 64
+"""Of a feature map."""
+WHOLE_MAPS = (2, 1)
+"""Feature maps of the whole image that are kept while the upper and the lower sub-network run."""
+STRIP_MAPS = (4, 11)
+"""Feature maps of one strip that they take besides: the lower one keeps the outputs of its first half."""
+IMAGE_BYTES_PER_PIXEL = 64
+"""LR image as read, as numbers in 0..255 and less its mean."""
+OUTPUT_COPIES = 3
+"""The HR image in 8 bits, and the one before it with its file."""
+HALO_ROWS = 36
+"""Rows of a strip beyond its own: 18 on either side."""
+COMFORTABLE_STRIP_PX = 720_000
+"""Larger strips save little: the rows that overlap are then a tenth or less."""
+LEAST_ROWS = 8
+SPARE = 0.05
+"""Share of the memory that is left alone."""
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a size as people write it: 3GiB, 1.5 GB, 800MiB.
+
+    Raises:
+        HdsrError: for another form, or a size of nothing.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]I?B|)", text.strip().upper())
+    if not match or not float(match[1]):
+        raise HdsrError(f"{text!r} is not an amount of memory: expected a number and a unit, such as 3GiB")
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+def strip_rows(
+    height: int, width: int, scale: int, precision: Precision, limit_bytes: int | None = None
+) -> int:
+    """How many LR rows at a time to enlarge an image by, so that memory suffices.
+
+    Args:
+        height: of the LR image, as is `width`.
+        width: pixels.
+        scale: 2, 3 or 4.
+        precision: "fp32" or "bf16".
+        limit_bytes: resident memory that the whole process may have; by default what is free.
+
+    Returns:
+        Rows from 1 to `height`; strips of more than 720,000 pixels are not proposed.
+
+    Raises:
+        HdsrError: if the memory does not suffice for any strips.
+    """
+    free = psutil.virtual_memory().available
+    if limit_bytes is not None:
+        free = min(free, limit_bytes - psutil.Process().memory_info().rss)
+    rows = min(height, max(COMFORTABLE_STRIP_PX // width - HALO_ROWS, LEAST_ROWS))
+    least = min(rows, LEAST_ROWS)
+    while rows > least and working_bytes(height, width, scale, precision, rows) > free * (1 - SPARE):
+        rows = max(least, rows * 7 // 8)
+    needed = working_bytes(height, width, scale, precision, rows)
+    if needed > free * (1 - SPARE):
+        raise HdsrError(too_large(height, width, needed, max(free, 0), limit_bytes))
+    return rows
+
+
+def check_enlargeable(
+    height: int, width: int, scale: int, precision: Precision, limit_bytes: int | None = None
+) -> None:
+    """Raise HdsrError for an image too large for any strips, had this process nothing else in memory.
+
+    The arguments are those of `strip_rows`.
+    """
+    own = psutil.Process().memory_info().rss
+    free = min(psutil.virtual_memory().available + own, limit_bytes or math.inf)
+    needed = working_bytes(height, width, scale, precision, min(height, LEAST_ROWS))
+    if needed > free * (1 - SPARE):
+        raise HdsrError(too_large(height, width, needed, int(free), limit_bytes))
+
+
+def check_readable(height: int, width: int, name: str) -> None:
+    """Raise HdsrError unless an image file of that size can be read and cut with the memory that is free."""
+    needed, free = height * width * IMAGE_BYTES_PER_PIXEL, psutil.virtual_memory().available
+    if needed > free * (1 - SPARE):
+        raise HdsrError(
+            f"{name} has {width} x {height} pixels, too many to be read here: that takes about "
+            f"{needed / 2**30:.2f} GiB of memory, {free / 2**30:.2f} GiB are free"
+        )
+
+
+def too_large(height: int, width: int, needed: int, free: int, limit_bytes: int | None) -> str:
+    """Why an image cannot be enlarged."""
+    left = "are free" if limit_bytes is None else f"are left of a limit of {limit_bytes / 2**30:.2f} GiB"
+    return (
+        f"an image of {width} x {height} pixels is too large: even in strips it takes about "
+        f"{needed / 2**30:.2f} GiB of memory, {free / 2**30:.2f} GiB {left}"
+    )
+
+
+def working_bytes(height: int, width: int, scale: int, precision: Precision, rows: int) -> int:
+    """Memory that enlarging takes at its peak, besides the program and the network; an upper estimate."""
+    pixels = height * width
+    strip_pixels = min(rows + HALO_ROWS, height) * width
+    map_bytes = CHANNELS * BYTES_PER_VALUE[precision]
+    maps = max(
+        whole * pixels + strip * strip_pixels for whole, strip in zip(WHOLE_MAPS, STRIP_MAPS, strict=True)
+    )
+    return maps * map_bytes + pixels * IMAGE_BYTES_PER_PIXEL + OUTPUT_COPIES * 3 * scale**2 * pixels

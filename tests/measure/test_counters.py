@@ -1,0 +1,101 @@
+"""Counters of operations, against hand counts and single layers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hdsr.errors import HdsrError
+from hdsr.inference import fold
+from hdsr.measure import counters, hand_count
+from hdsr.measure.counters import ATEN, HAND, PYTORCH, TORCH
+from hdsr.network import HDSRNet
+
+
+class ComputedKernel(nn.Module):
+    """A layer, and a convolution with half its kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.relu(self.layer(image)) + F.conv2d(image, self.layer.weight / 2, padding=1)
+
+
+LAYER_MACS = 10 * 12 * 8 * 3 * 9
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_parameters_by_hand_and_by_torch(scale: int) -> None:
+    by_hand = hand_count.count(scale, 1, 1)["parameters"].sum()
+    assert counters.parameters(HDSRNet(scale)) == by_hand
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (17, 30)])
+def test_macs_by_hand_and_by_torch(scale: int, height: int, width: int) -> None:
+    parts = hand_count.count(scale, height, width).set_index("part")["macs"]
+    assert counters.macs(HDSRNet(scale), height, width) == parts.drop("mean shift").sum()
+
+
+def test_folding_saves_a_third_of_the_macs_at_x4() -> None:
+    assert counters.macs(fold(HDSRNet(4)), 256, 256) < 81e9
+
+
+def test_a_convolution_by_hand() -> None:
+    layer = nn.Conv2d(3, 8, 5, padding=2, groups=1)
+    assert counters.macs(layer, 10, 12) == 10 * 12 * 8 * 3 * 25
+    assert counters.parameters(layer) == 8 * 3 * 25 + 8
+
+
+def test_a_network_of_one_channel() -> None:
+    layer = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+    assert counters.macs(layer, 5, 7, channels=1) == 5 * 7 * 2 * 9
+    assert counters.ptflops_macs(layer, 5, 7, "pytorch", channels=1) == 5 * 7 * 2 * 9
+
+
+def test_each_counter_sees_what_it_is_said_to_see() -> None:
+    network, values = ComputedKernel(), 10 * 12 * 8
+    assert counters.macs(network, 10, 12) == 2 * LAYER_MACS
+    assert counters.ptflops_macs(network, 10, 12, "aten") == 2 * LAYER_MACS + values
+    assert counters.ptflops_macs(network, 10, 12, "pytorch") == LAYER_MACS + 2 * values
+
+
+@pytest.mark.parametrize("backend", ["pytorch", "aten"])
+def test_four_small_images_give_the_count_of_any_other(backend: str) -> None:
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 8, 3, padding=1)]
+    network = nn.Sequential(*layers, nn.PixelShuffle(2), nn.Conv2d(2, 3, 1))
+    for height, width in ((7, 9), (31, 20), (8, 12)):
+        counted = counters.ptflops_count(network, (3, height, width), backend)
+        assert counters.ptflops_macs(network, height, width, backend) == counted
+
+
+def test_rows_have_every_counter_and_a_hand_count_where_there_is_one(tmp_path: Path) -> None:
+    rows = counters.measure(["SRCNN", "HDSRNet"], [2], 16)
+    assert rows["counter"].tolist() == [TORCH, ATEN, PYTORCH, HAND, TORCH, ATEN, PYTORCH]
+    srcnn = 40 * 40 * 81 * 64 + 36 * 36 * 25 * 64 * 32 + 32 * 32 * 25 * 32
+    assert rows.loc[rows["network"] == "SRCNN", "macs"].iloc[0] == srcnn
+    assert rows.loc[rows["network"] == "HDSRNet", "parameters"].unique().tolist() == [1_818_496]
+    counters.write(rows, tmp_path / "rows" / "complexity.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "rows" / "complexity.csv"), rows)
+
+
+def test_an_unknown_network_is_named() -> None:
+    with pytest.raises(HdsrError, match="unknown network 'EDSR': expected one of SRCNN"):
+        counters.measure(["EDSR"], [2], 16)
+
+
+def test_counting_leaves_the_network_and_torch_alone() -> None:
+    network = HDSRNet(2).train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    relu = F.relu
+    counters.macs(network, 8, 8)
+    counters.ptflops_macs(network, 8, 8, "pytorch")
+    assert network.training
+    assert F.relu is relu
+    assert vars(network).keys() == vars(HDSRNet(2)).keys()
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

@@ -1,0 +1,121 @@
+"""Table VI: who is timed on what, when rows are reused, and how the table puts them beside the paper's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from hdsr import paper
+from hdsr.errors import HdsrError
+from hdsr.measure import counters, latency, runtime
+from hdsr.settings import RuntimeSettings
+
+SETTINGS = RuntimeSettings(profile="tiny", hr_sizes=(16, 32), warmup=0, runs=2)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("reports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HDSR_REPORTS", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def rows(reports: Path) -> pd.DataFrame:
+    return runtime.measure(SETTINGS, progress=False)
+
+
+def fabricated(times_ms: dict[tuple[str, str], float], hr_px: int) -> pd.DataFrame:
+    """Rows of one size whose medians are given."""
+    rows = runtime.identities(RuntimeSettings(hr_sizes=(hr_px,)))
+    rows["median_ms"] = [
+        times_ms[method, form] for method, form in zip(rows["method"], rows["form"], strict=True)
+    ]
+    reference = times_ms["HDSRNet", "as published"]
+    return rows.assign(
+        quartile1_ms=rows["median_ms"] - 1,
+        quartile3_ms=rows["median_ms"] + 2,
+        ratio=rows["median_ms"] / reference,
+    )
+
+
+def test_every_network_of_the_papers_table_is_timed() -> None:
+    timed = [contender.method for contender in runtime.CONTENDERS if contender.form == "as published"]
+    assert timed == list(paper.runtime()["method"].unique())
+
+
+def test_contenders_have_the_parameters_of_the_networks_they_are_called() -> None:
+    counts = {
+        contender.title: counters.parameters(runtime.made(contender)) for contender in runtime.CONTENDERS
+    }
+    assert counts["VDSR, as published"] == 664_704
+    assert counts["HDSRNet, as published"] == 1_966_208
+    assert counts["ACNet, as published"] == 1_504_256
+
+
+@pytest.mark.parametrize("contender", runtime.CONTENDERS, ids=lambda contender: contender.title)
+def test_each_makes_an_image_of_hr_size(contender: runtime.Contender) -> None:
+    with torch.inference_mode():
+        result = runtime.made(contender)(torch.rand(contender.shape(32)))
+    assert result.shape[-2:] == (32, 32)
+
+
+def test_rows_state_what_they_depend_on(rows: pd.DataFrame) -> None:
+    assert len(rows) == 2 * len(runtime.CONTENDERS)
+    assert set(rows["n"]) == {2}
+    assert set(rows["threads"]) == {torch.get_num_threads()}
+    assert set(zip(rows["hr_px"], rows["lr_px"], strict=True)) == {(16, 4), (32, 8)}
+    assert (rows["quartile1_ms"] <= rows["median_ms"]).all()
+    assert (rows["median_ms"] <= rows["quartile3_ms"]).all()
+    reference = rows[(rows["method"] == "HDSRNet") & (rows["form"] == "as published")]
+    assert (reference["ratio"] == 1).all()
+
+
+def never(*_: object) -> None:
+    pytest.fail("a network was timed again")
+
+
+def test_rows_are_reused_while_all_they_depend_on_is_the_same(
+    rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "time_size", never)
+        pd.testing.assert_frame_equal(runtime.measure(SETTINGS, progress=False), rows)
+    monkeypatch.setattr(runtime, "machine", lambda: "another")
+    assert set(runtime.measure(SETTINGS, progress=False)["machine"]) == {"another"}
+
+
+def test_the_table_puts_ratios_beside_the_papers() -> None:
+    times = {
+        ("VDSR", "as published"): 300.0,
+        ("CARN-M", "as published"): 50.0,
+        ("ACNet", "as published"): 150.0,
+    }
+    times |= {("HDSRNet", "as published"): 100.0, ("HDSRNet", "folded"): 40.0}
+    table = runtime.table(fabricated(times, 256))
+    numbers = table.numbers.set_index(["method", "form"])
+    assert numbers.loc[("VDSR", "as published"), "paper_ms"] == 17.2
+    assert numbers.loc[("CARN-M", "as published"), "paper_ratio"] == pytest.approx(15.9 / 14.17)
+    assert pd.isna(numbers.loc[("HDSRNet", "folded"), "paper_ms"])
+    assert "| HDSRNet | folded | – | – | 40 (39 to 42) | 0.40 |" in repr(table)
+    assert "| VDSR | as published | 17.20 | 1.21 | 300 (299 to 302) | 3.00 |" in repr(table)
+
+
+def test_a_size_that_cannot_be_reduced_is_named() -> None:
+    with pytest.raises(HdsrError, match="an HR side of 30 pixels: expected a multiple of 4"):
+        runtime.measure(RuntimeSettings(hr_sizes=(32, 30)))
+
+
+def test_time_ratios_are_taken_within_turns() -> None:
+    assert latency.time_ratios([1.0, 4.0, 9.0], [1.0, 2.0, 3.0]) == (2.0, 1.5, 2.5)
+
+
+@pytest.mark.parametrize("facts", [{"cpu_name": "Some CPU", "amx_bf16": True}, {}])
+def test_the_machine_is_described(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: facts)
+    described = latency.machine()
+    assert ("with bfloat16 products" in described) is bool(facts)
+    assert described.startswith("Some CPU, ") or not facts

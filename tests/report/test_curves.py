@@ -1,0 +1,75 @@
+"""Curves show what the logs say."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hdsr import checkpoint
+from hdsr.errors import HdsrError
+from hdsr.report import curves
+from hdsr.report import training as training_record
+
+LOG = """step,loss,learning_rate,gradient_norm,skipped,psnr_db,seconds
+10,20.0,0.001,5.0,0,,30
+20,10.0,0.0005,4.0,0,28.5,60
+30,8.0,0.0,3.0,1,29.5,90
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG)
+    return path
+
+
+def test_a_log_is_read_with_its_minutes(log: Path) -> None:
+    rows = curves.read_log(log)
+    assert rows["minutes"].tolist() == [0.5, 1.0, 1.5]
+    assert rows["psnr_db"].isna().tolist() == [True, False, False]
+
+
+def test_what_is_no_log_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HdsrError, match=r"no training log at .*log\.csv"):
+        curves.read_log(tmp_path / "log.csv")
+    for text in ("", "a,b\n1,2\n"):
+        (tmp_path / "other.csv").write_text(text)
+        with pytest.raises(HdsrError, match=r"other\.csv is not a training log"):
+            curves.read_log(tmp_path / "other.csv")
+
+
+def test_lines_are_those_of_the_log(log: Path) -> None:
+    rows = curves.read_log(log)
+    drawing = curves.curves("runs", {"a": rows, "b": rows.head(2)}, "Two runs")
+    loss, first, second = drawing.figure.axes
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[20, 10, 8], [20, 10]]
+    assert first.lines[0].get_xydata().tolist() == [[20, 28.5], [30, 29.5]]
+    assert second.lines[0].get_xydata().tolist() == [[20, 28.5]]
+    assert loss.get_yscale() == "log"
+    assert repr(drawing) == "runs: a, b"
+    assert drawing.numbers.groupby("panel").size().tolist() == [3, 2]
+    assert drawing._repr_png_().startswith(b"\x89PNG")
+
+
+def test_many_runs_have_their_panels_in_rows(log: Path) -> None:
+    rows = curves.read_log(log)
+    few, many = (
+        curves.curves("runs", dict.fromkeys(names, rows), "Runs").figure for names in ("abc", "abcdef")
+    )
+    assert len(many.axes) == 1 + 6
+    assert many.get_figheight() == 2 * few.get_figheight()
+    assert [panel.get_subplotspec().rowspan.start for panel in many.axes[1:]] == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int) -> None:
+    about = checkpoint.describe(training_record.weights_path(scale))
+    runs = training_record.lineage(f"cpu_x{scale}", about)
+    logs = curves.shipped_logs((scale,))
+    first, *_, last = logs
+    assert (first, last) == ("trunk", f"×{scale}")
+    for log, (_, each) in zip(logs.values(), runs, strict=True):
+        scored: pd.Series = log.set_index("step")["psnr_db"]
+        assert scored[each["step"]] == pytest.approx(each["validation_psnr_db"], abs=1e-4)
+        assert scored.max() == scored[each["step"]]

@@ -1,0 +1,92 @@
+"""What notebooks say of the suite and of themselves."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fabricated import gaps, rows
+
+from hdsr import checkpoint, paths
+from hdsr.files import sha256
+from hdsr.network import HDSRNet
+from hdsr.report import overview, psnr_tables
+
+
+def states(report: Path) -> dict[str, str]:
+    numbers = overview.overview(report).numbers
+    return dict(zip(numbers["subject"], numbers["state"], strict=True))
+
+
+def test_an_empty_report_holds_nothing(tmp_path: Path) -> None:
+    found = states(tmp_path)
+    assert found["PSNR and SSIM on Set5"] == "not in this report"
+    assert found["architecture of HDSRNet"] == "not in this report"
+    assert overview.outputs(tmp_path).numbers.empty
+
+
+def test_states_name_the_methods_that_were_measured_and_drawn(tmp_path: Path) -> None:
+    measured = rows({("bicubic", "none"): 36.0, ("hdsrnet", "ours"): 39.0})
+    psnr_tables.comparison(measured, "Set5", gaps()).write(tmp_path / "tables")
+    partial = rows({("bicubic", "none"): 30.0}, "Urban100", images=3, expected=100)
+    psnr_tables.comparison(partial, "Urban100", gaps()).write(tmp_path / "tables")
+    (tmp_path / "figures").mkdir()
+    pd.DataFrame({"panel": ["Bicubic", "HDSRNet"]}).to_csv(tmp_path / "figures" / "figure_2.csv")
+    found = states(tmp_path)
+    assert found["PSNR and SSIM on Set5"] == "measured: Bicubic, HDSRNet"
+    assert found["PSNR and SSIM on Urban100"] == "published numbers only"
+    assert found["zebra of Set14 at x2"] == "drawn with Bicubic, HDSRNet"
+    assert overview.outputs(tmp_path).numbers.to_numpy().tolist() == [
+        ["tables", "table_II_Set5", "csv, html, md, tex"],
+        ["tables", "table_V_Urban100", "csv, html, md, tex"],
+        ["figures", "figure_2", "csv"],
+    ]
+
+
+def test_states_of_counts_and_of_verdicts(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    counts = pd.DataFrame({"method": ["ACNet", "HDSRNet", "VDSR"], "macs": [3.0, 2.0, None]})
+    counts.to_csv(tmp_path / "tables" / "table_VII_complexity.csv", index=False)
+    verdicts = pd.DataFrame({"verdict": ["contradicted", "reproduced", "reproduced"]})
+    verdicts.to_csv(tmp_path / "tables" / "scorecard_printed.csv", index=False)
+    found = states(tmp_path)
+    assert found["parameters and FLOPs of three networks"] == "measured: ACNet, HDSRNet"
+    assert found["those that the printed numbers alone decide"] == "2 reproduced, 1 contradicted"
+    assert found["those that measurements decide"] == "not in this report"
+
+
+def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:
+    status = pd.DataFrame(
+        {
+            "group": ["benchmarks"],
+            "set": ["Set5"],
+            "scale": ["HR"],
+            "images": [5],
+            "present": [3],
+            "verified": [2],
+            "missing": [("baby", "bird")],
+            "damaged": [("head",)],
+            "bytes": [1_240_000],
+        }
+    )
+    assert overview.presence(status).printed.iloc[0].tolist() == [
+        *("Set5", "HR", "5", "3", "2", "2", "head", "1.2")
+    ]
+
+
+def test_provenance_names_code_images_and_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(paths, "OWN_WEIGHTS", tmp_path)
+    stored = tmp_path / "hdsrnet_x2.safetensors"
+    checkpoint.save(HDSRNet(2), stored, {"step": 700, "minutes": 20.5, "commit": "abc"})
+    measured = rows({("bicubic", "none"): 36.0, ("hdsrnet", "ours"): 39.0}, scales=[2], images=3)
+    measured["weights_sha256"] = measured["weights"].map({"none": "none", "ours": sha256(stored)})
+    lines = overview.provenance(measured).numbers.set_index("of")["value"]
+    assert lines["Set5"] == "3 of 5 images, LR from imresize"
+    assert lines["HDSRNet, trained here, ×2"] == (
+        f"SHA-256 {sha256(stored)[:16]}, step 700, minutes 20.5, commit abc"
+    )
+    assert {"commit", "python", "torch", "protocol", "precision", "device"} <= set(lines.index)
+
+
+def test_provenance_without_rows_names_the_code() -> None:
+    kinds = overview.provenance().numbers["kind"].unique().tolist()
+    assert kinds == ["code", "version", "machine"]

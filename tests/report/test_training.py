@@ -1,0 +1,142 @@
+"""The record of training: commands that give back what files say, scores beside published ones, trials."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from fabricated import rows
+
+from hdsr import checkpoint, paths
+from hdsr.files import sha256
+from hdsr.report import training as training_record
+from hdsr.training.config import load_config
+
+
+def config_path(scale: int) -> Path:
+    return paths.CONFIGS / f"cpu_x{scale}.yaml"
+
+
+def described(scale: int, **changes: Any) -> dict[str, Any]:
+    """What weights of the present configuration would say of themselves, with changes of it."""
+    config = load_config(config_path(scale))
+    stored = config.model_dump(mode="json", exclude={"data", "tensorboard", "warm_start"}, exclude_none=True)
+    return {"config": stored | changes, "warm_start": config.warm_start and "weights.safetensors"}
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_present_configuration_needs_no_changes(scale: int) -> None:
+    assert training_record.changed_keys(config_path(scale), described(scale)) == []
+    assert training_record.command(scale, described(scale)) == (
+        f"hdsr train hdsr/configs/cpu_x{scale}.yaml --out runs/cpu_x{scale} && hdsr pack "
+        f"runs/cpu_x{scale}/weights.safetensors --out data/weights/hdsrnet_x{scale}.safetensors"
+    )
+
+
+def test_the_run_that_it_started_from_is_made_first_and_counted() -> None:
+    trunk = load_config(paths.CONFIGS / "cpu_trunk.yaml").model_dump(mode="json", exclude_none=True)
+    ancestor = {"config": trunk | {"steps": 700}, "warm_start": None, "step": 500, "minutes": 7.0}
+    about = described(3) | {"warm_start": "cpu_trunk/weights.safetensors", "started_from": ancestor}
+    first, second, _ = training_record.command(3, about).split(" && ")
+    assert first == "hdsr train hdsr/configs/cpu_trunk.yaml --out runs/cpu_trunk --set steps=700"
+    assert second == "hdsr train hdsr/configs/cpu_x3.yaml --out runs/cpu_x3"
+    assert training_record.spent(about | {"step": 200}, "step") == 700
+
+
+def test_a_run_may_have_two_before_it() -> None:
+    first, second = (
+        load_config(paths.CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_none=True)
+        for name in ("cpu_trunk", "cpu_base")
+    )
+    trunk = {"config": first, "warm_start": None, "step": 300, "minutes": 3.0}
+    base = {"config": second, "warm_start": "cpu_trunk/weights.safetensors", "started_from": trunk}
+    base |= {"step": 200, "minutes": 2.0}
+    about = described(4) | {"warm_start": "cpu_base/weights.safetensors", "started_from": base, "step": 100}
+    names = ("cpu_trunk", "cpu_base", "cpu_x4")
+    commands = training_record.command(4, about).split(" && ")
+    assert commands[:3] == [f"hdsr train hdsr/configs/{name}.yaml --out runs/{name}" for name in names]
+    assert training_record.spent(about, "step") == 600
+
+
+def test_changed_keys_are_those_that_differ() -> None:
+    changes = {"batch_size": 7, "learning_rate": 1e-5, "sets": [{"name": "T91", "weight": 2.0}]}
+    assert training_record.changed_keys(config_path(2), described(2, **changes)) == [
+        'sets=[{"name": "T91", "weight": 2.0}]',
+        "batch_size=7",
+        "learning_rate=1e-05",
+    ]
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_commands_give_back_the_configurations_in_the_file(scale: int) -> None:
+    about = checkpoint.describe(training_record.weights_path(scale))
+    *commands, _ = training_record.command(scale, about).split(" && ")
+    runs = training_record.lineage(f"cpu_x{scale}", about)
+    for command, (_, run) in zip(commands, runs, strict=True):
+        words = shlex.split(command)
+        overrides = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+        config = training_record.comparable(load_config(paths.PROJECT / words[2], overrides))
+        stored = run["config"] | {"warm_start": run["warm_start"]}
+        then = training_record.comparable(training_record.validated(stored, "file"))
+        assert config == then | {"warm_start": config["warm_start"]}
+
+
+def test_each_file_has_its_line() -> None:
+    table = training_record.weights([2, 4])
+    assert table.numbers["file"].tolist() == ["hdsrnet_x2.safetensors", "hdsrnet_x4.safetensors"]
+    assert table.numbers["sha256"].iloc[1] == sha256(training_record.weights_path(4))
+    assert (table.numbers["minutes"] > 0).all()
+    assert table.printed["SHA-256"].str.len().tolist() == [16, 16]
+
+
+def test_trials_are_told_with_what_is_known_of_them() -> None:
+    table = training_record.trials()
+    assert table.numbers["psnr_db"].between(25, 35).all()
+    assert table.numbers[["session", "recipe", "steps", "held_out_images"]].notna().all(axis=None)
+    assert "<NA>" not in repr(table)
+    assert "nan" not in repr(table)
+
+
+def test_ours_stand_beside_published_numbers() -> None:
+    measured = rows({("hdsrnet", "ours"): 40.0}, scales=[2])
+    partial = rows({("hdsrnet", "ours"): 30.0}, dataset="B100", scales=[2], images=3, expected=100)
+    table = training_record.comparison(pd.concat([measured, partial]), [2])
+    lines = table.printed.set_index("dataset")
+    assert lines.loc["Set5", "HDSRNet, trained here"].startswith("38.00/")
+    assert lines.loc["Set5", ["ahead of SRCNN", "ahead of VDSR", "ahead of HDSRNet"]].tolist() == [
+        "+1.34",
+        "+0.47",
+        "+0.05",
+    ]
+    assert lines.loc["B100", "HDSRNet, trained here"] == "–"
+    assert table.printed["dataset"].tolist() == ["Set5", "Set14", "B100", "Urban100"]
+    assert any("no rows of these weights" in note for note in table.notes)
+
+
+def test_only_rows_of_the_files_that_ship_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = sha256(training_record.weights_path(2))
+    now = rows({("hdsrnet", "ours"): 38.0, ("bicubic", "none"): 33.0}, scales=[2]).assign(
+        weights_sha256=digest
+    )
+    before = rows({("hdsrnet", "ours"): 35.0}, dataset="Set14", scales=[2]).assign(weights_sha256="0" * 64)
+    published = pd.concat([now.assign(psnr_db=1.0), now.assign(dataset="B100")])
+    (tmp_path / "rows").mkdir()
+    pd.concat([now, before]).to_csv(tmp_path / "rows" / "benchmarks.csv", index=False)
+    published.to_csv(tmp_path / "published.csv", index=False)
+    monkeypatch.setattr(training_record, "PUBLISHED_ROWS", tmp_path / "published.csv")
+    taken = training_record.shipped_rows(tmp_path, [2])
+    assert taken["dataset"].unique().tolist() == ["Set5", "B100"]
+    assert taken["model"].unique().tolist() == ["hdsrnet"]
+    assert taken.query("dataset == 'Set5'")["psnr_db"].mean() == pytest.approx(36.0)
+
+
+def test_the_notebook_names_tests_that_there_are() -> None:
+    cells = nbformat.read(paths.NOTEBOOKS / "03_training.ipynb", as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    named = re.findall(r"`(test_\w+)`", text)
+    written = (paths.PROJECT / "tests" / "training" / "test_loop.py").read_text(encoding="utf-8")
+    assert len(named) == 3
+    assert all(f"def {name}(" in written for name in named)

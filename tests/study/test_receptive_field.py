@@ -1,0 +1,125 @@
+"""The effective receptive field: known maps, both paths of the gradient, a sentence for each outcome."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from small_sets import dynamics_settings
+from torch import nn
+from untrained import image_like_network
+
+from hdsr import metrics
+from hdsr.errors import HdsrError
+from hdsr.study import receptive_field
+from hdsr.study.interventions import dynamic_layers
+from hdsr.study.receptive_field import ATTENTION, CENTRE, COLUMNS, CONVOLUTIONS, PATCH_PX
+
+
+def patch() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (PATCH_PX, PATCH_PX, 3), np.uint8)
+
+
+def test_the_map_of_an_enlargement_by_repetition_is_the_central_pixel() -> None:
+    found = receptive_field.gradient_map(nn.Upsample(scale_factor=3, mode="nearest"), patch(), 3)
+    assert found.shape == (3, 3, PATCH_PX, PATCH_PX)
+    expected = torch.zeros_like(found)
+    expected[:, :, CENTRE, CENTRE] = torch.from_numpy(metrics.LUMA_WEIGHTS)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_map_of_a_mean_is_flat() -> None:
+    module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Upsample(2 * PATCH_PX))
+    found = receptive_field.gradient_map(module, patch(), 2)
+    weights = torch.from_numpy(metrics.LUMA_WEIGHTS).reshape(1, 3, 1, 1) / PATCH_PX**2
+    torch.testing.assert_close(found, weights.expand_as(found))
+
+
+@pytest.fixture(scope="module")
+def live_parts() -> dict[str, np.ndarray]:
+    network = image_like_network(2)
+    for layer in dynamic_layers(network):
+        layer.attention.temperature = 0.1
+    return receptive_field.parts(network, patch())
+
+
+def test_convolutions_see_the_theoretical_square_and_attention_everything(
+    live_parts: dict[str, np.ndarray],
+) -> None:
+    reach = receptive_field.theoretical(2)
+    rows, columns = np.nonzero(live_parts[CONVOLUTIONS])
+    for places in (rows, columns):
+        assert places.min() - CENTRE >= min(reach.low)
+        assert places.max() - CENTRE <= max(reach.high)
+    assert (live_parts[ATTENTION] > 0).all()
+
+
+def test_nothing_goes_through_dead_attention() -> None:
+    network = image_like_network(2)
+    for layer in dynamic_layers(network):
+        layer.attention.squeeze.weight.data = -layer.attention.squeeze.weight.data.abs()
+    assert receptive_field.parts(network, patch())[ATTENTION].max() == 0
+
+
+def test_the_square_that_holds_a_share() -> None:
+    gradient = np.zeros((5, 5))
+    gradient[2, 2], gradient[1, 2], gradient[0, 0] = 5, 4, 1
+    assert [receptive_field.held_px(gradient, share) for share in (0.5, 0.9, 0.95)] == [1, 3, 5]
+
+
+def made_rows(convolutions: np.ndarray, attention: np.ndarray) -> pd.DataFrame:
+    lines = [
+        ("ours", 2, "w", 3, "p", "c", part, y - CENTRE, *line)
+        for part, gradient in ((CONVOLUTIONS, convolutions), (ATTENTION, attention))
+        for y, line in enumerate(gradient)
+    ]
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def said(convolutions: np.ndarray, attention: np.ndarray) -> str:
+    lines = receptive_field.numbers(made_rows(convolutions, attention))
+    return " ".join(receptive_field.sentence(lines).split())
+
+
+def test_sentences_for_each_outcome() -> None:
+    point, flat = np.zeros((PATCH_PX, PATCH_PX)), np.ones((PATCH_PX, PATCH_PX))
+    point[CENTRE, CENTRE] = 1
+    text = said(point, 0 * flat)
+    assert (
+        "uses a small part of its theoretical field: 95% of the gradient lies within 1 × 1 of 46 × 46" in text
+    )
+    assert text.endswith("Nothing goes through the attention, which could see the whole image.")
+    wide = said(flat, 0.001 * flat)
+    assert "uses most of its theoretical field's width: 95% of the gradient lies within 57 × 57" in wide
+    assert "but next to nothing goes through it (1.0e-03 of the gradient)" in wide
+    assert "Through the attention goes 50.0% of the gradient" in said(flat, flat)
+
+
+def test_the_drawing_frames_the_theoretical_square() -> None:
+    flat = np.ones((PATCH_PX, PATCH_PX))
+    drawing = receptive_field.drawing(made_rows(flat, 0 * flat), "ours")
+    axes = drawing.figure.axes[0]
+    reach, (frame,) = receptive_field.theoretical(2), axes.patches
+    assert frame.get_width() == max(reach.high) - min(reach.low) + 1
+    assert drawing._repr_png_().startswith(b"\x89PNG")
+
+
+def test_maps_are_kept_and_reused_by_their_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = dynamics_settings(tmp_path, monkeypatch, size=(116, 120))
+    rows = receptive_field.measure(settings, progress=False)
+    assert len(rows) == 2 * PATCH_PX
+    assert set(rows["patches"]) == {1}
+    path = settings.report / "rows" / "dynamics_field.csv"
+    before = path.stat().st_mtime_ns
+    monkeypatch.setattr(receptive_field, "mean_maps", None)
+    pd.testing.assert_frame_equal(receptive_field.measure(settings, progress=False), rows, check_dtype=False)
+    assert path.stat().st_mtime_ns == before
+    monkeypatch.setattr(receptive_field, "PROTOCOL", "changed")
+    with pytest.raises(TypeError, match="not callable"):
+        receptive_field.measure(settings, progress=False)
+
+
+def test_images_that_are_too_small_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HdsrError, match="no LR image of Own has 57 pixels each way"):
+        receptive_field.measure(dynamics_settings(tmp_path, monkeypatch), progress=False)

@@ -1,0 +1,153 @@
+"""Gains by gradient energy: blocks and bins by hand, sums over images, a sentence for each outcome."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fabricated import rows as scored_rows
+from small_sets import dynamics_settings
+
+from hdsr import metrics
+from hdsr.datasets import load_benchmark
+from hdsr.measure import benchmarks
+from hdsr.settings import DynamicsSettings
+from hdsr.study import texture
+from hdsr.study.texture import Blocks
+
+
+def test_block_means_by_hand() -> None:
+    plane = np.arange(24.0).reshape(4, 6)
+    assert texture.block_means(plane, 2).tolist() == [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]]
+    assert texture.block_means(plane, 4).tolist() == [[10.5]]
+
+
+def test_the_energy_of_a_ramp_is_its_slope_squared() -> None:
+    ramp = np.repeat(np.arange(0, 200, 2, np.uint8)[None, :, None], 20, axis=0).repeat(3, axis=2)
+    slope = 2 * metrics.LUMA_WEIGHTS.sum()
+    assert texture.gradient_energy(ramp) == pytest.approx(np.full((20, 100), slope**2))
+
+
+def test_blocks_lie_inside_the_border_that_psnr_crops() -> None:
+    hr = np.zeros((36, 52, 3), np.uint8)
+    bicubic, sr = hr.copy(), hr.copy()
+    bicubic[0], sr[2:18, 2:18] = 255, 10
+    blocks = texture.blocks_of(hr, bicubic, sr, crop_px=2)
+    error = (10 * metrics.LUMA_WEIGHTS.sum()) ** 2
+    assert blocks.mse_bicubic.tolist() == [0] * 6
+    assert blocks.mse_network == pytest.approx([error, 0, 0, 0, 0, 0])
+
+
+def test_tenths_go_from_the_least_energy_to_the_most() -> None:
+    energy = np.arange(20.0)[::-1]
+    blocks = Blocks(energy, np.full(20, 4.0), energy / 10)
+    first, *_, last = texture.binned(blocks)
+    assert first == (1, 0, 1, 2, 0.5, 4, 0.05)
+    assert last == (10, 18, 19, 2, 18.5, 4, 1.85)
+    assert [line[3] for line in texture.binned(Blocks(*(np.ones(3),) * 3))] == [1] * 3
+
+
+def test_blocks_of_images_are_joined() -> None:
+    one, two = Blocks(*np.ones((3, 2))), Blocks(*np.zeros((3, 1)))
+    assert texture.joined([one, two]).mse_network.tolist() == [1, 1, 0]
+
+
+def made_bins(*lines: tuple[int, int, float, float]) -> pd.DataFrame:
+    """Lines of (bin, blocks, mse_bicubic, mse_network)."""
+    about = {"weights": "ours", "scale": 4, "dataset": "Set5", "low": 0.0, "high": 1.0}
+    return pd.DataFrame(
+        {**about, "bin": bin_, "blocks": blocks, "mse_bicubic": bicubic, "mse_network": network}
+        for bin_, blocks, bicubic, network in lines
+    )
+
+
+def test_shares_of_the_error_count_blocks() -> None:
+    first, second = texture.by_bin(made_bins((1, 4, 4, 2.5), (2, 4, 20, 2))).itertuples()
+    assert second.gain_db == pytest.approx(10)
+    assert (first.share, second.share) == pytest.approx((6 / 78, 72 / 78))
+
+
+def test_gains_of_images_are_those_of_their_psnr() -> None:
+    scored = scored_rows({("bicubic", "none"): 30, ("hdsrnet", "ours"): 32.5}, scales=[4], images=2)
+    lines = {"weights": "ours", "scale": 4, "dataset": "Set5", "energy": [20, 30]}
+    found = texture.by_image(pd.DataFrame({**lines, "image": ["image_1", "image_0"]}), scored)
+    assert found["image"].tolist() == ["image_1", "image_0"]
+    assert found["gain_db"].to_numpy() == pytest.approx([2.5, 2.5])
+
+
+def sentence_of(gains_db: list[float], images_db: list[float]) -> str:
+    bins = texture.by_bin(
+        made_bins(*((bin_, 1, 10.0, 10 / 10 ** (gain / 10)) for bin_, gain in enumerate(gains_db, 1)))
+    )
+    images = pd.DataFrame(
+        {
+            "weights": "ours",
+            "scale": 4,
+            "dataset": "Set5",
+            "image": f"i{index}",
+            "energy": index,
+            "gain_db": gain,
+        }
+        for index, gain in enumerate(images_db)
+    )
+    return " ".join(texture.sentence(bins, images).split())
+
+
+def test_sentences_on_blocks() -> None:
+    rising = sentence_of([-0.5, 1, 2, 3], [1, 2])
+    assert "rises with the energy (-0.50 dB in the lowest tenth, +3.00 dB in the highest)" in rising
+    assert "falls with the energy" in sentence_of([3, 2, 1, 0.5], [1, 2])
+    assert "does not follow the energy (largest in tenth 2, +3.00 dB; +1.00 dB in the" in sentence_of(
+        [1, 3, 2, 0.5], [1, 2]
+    )
+
+
+def test_sentences_on_images() -> None:
+    assert sentence_of([1, 2], [0.5, 2.5]).endswith("Images gain from +0.50 dB (i0) to +2.50 dB (i1).")
+    assert ": more with more energy (Kendall's rank correlation +1.00" in sentence_of(
+        [1, 2], [1, 2, 3, 4, 5, 6]
+    )
+    assert ": less with more energy (Kendall's rank correlation -1.00" in sentence_of(
+        [1, 2], [6, 5, 4, 3, 2, 1]
+    )
+    assert ": no clear trend with the energy (Kendall's" in sentence_of([1, 2], [3, 1, 6, 2, 5, 1.5])
+
+
+def test_the_place_is_where_the_error_falls_most_or_least() -> None:
+    hr = np.zeros((132, 196, 3), np.uint8)
+    bicubic, sr = hr.copy(), hr.copy()
+    bicubic[70, 70], bicubic[1, 130] = 200, 255
+    sr[5, 130], sr[100, 1] = 200, 255
+    assert texture.most_changed(hr, bicubic, sr, crop_px=2, largest=True) == (66, 66)
+    assert texture.most_changed(hr, bicubic, sr, crop_px=2, largest=False) == (130, 2)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DynamicsSettings:
+    return dynamics_settings(tmp_path, monkeypatch, size=(84, 100))
+
+
+def test_saved_images_are_summed_and_shown(settings: DynamicsSettings) -> None:
+    measured = benchmarks.measure(settings.measurement, progress=False)
+    energies = texture.measure(settings, measured)
+    for name, rows in (("blocks", energies.bins), ("energies", energies.images)):
+        stored = pd.read_csv(settings.report / "rows" / f"dynamics_{name}.csv")
+        pd.testing.assert_frame_equal(stored, rows, check_dtype=False)
+    assert energies.images["blocks"].tolist() == [30, 30]
+    assert energies.bins["blocks"].tolist() == [6] * 10
+    errors = []
+    for image, _, hr in load_benchmark("Own", 2, settings.root):
+        rows = measured.rows[(measured.rows["image"] == image) & (measured.rows["model"] == "bicubic")]
+        error = texture.squared_error(texture.saved_image(settings, rows.iloc[0]), hr)
+        errors.append(texture.block_means(error[2:-2, 2:-2], 16).mean())
+    assert energies.bins["mse_bicubic"].mean() == pytest.approx(np.mean(errors), rel=1e-5)
+    bins, images = texture.by_bin(energies.bins), texture.by_image(energies.images, measured.rows)
+    drawing = texture.drawing(bins, images, "ours")
+    assert drawing._repr_png_().startswith(b"\x89PNG")
+    assert texture.table(bins).printed["tenth"].tolist() == [str(number) for number in range(1, 11)]
+    (shown,) = texture.extremes(settings, measured, images)
+    first, last = shown.numbers["image"].iloc[[0, -1]]
+    ranked = images.sort_values("gain_db")["image"].tolist()
+    assert [last, first] == ranked
+    assert shown.name == "dynamics_extremes_ours"
+    assert len(shown.figure.axes) == 8

@@ -1,0 +1,103 @@
+"""What the READMEs print is what was measured, and the weights are those that they describe."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from hdsr import checkpoint
+from hdsr.errors import HdsrError
+from hdsr.files import sha256
+from hdsr.paths import OWN_WEIGHTS, PROJECT
+from hdsr.suite import readmes
+from hdsr.training import config
+
+
+def test_the_tables_are_of_the_published_rows_and_the_weights_that_ship() -> None:
+    current = readmes.current_tables()
+    for path, contents in current.items():
+        text = path.read_text(encoding="utf-8")
+        assert readmes.with_tables(text, contents, path.name) == text, f"{path}: renew its tables"
+    assert len(current[PROJECT / "README.md"]["headline"].splitlines()) == 2 + 9
+
+
+def test_published_rows_are_of_the_weights_that_ship() -> None:
+    rows = pd.read_csv(readmes.PUBLISHED_ROWS).query("weights == 'ours'")
+    for (model, scale), part in rows.groupby(["model", "scale"]):
+        shipped = sha256(OWN_WEIGHTS / f"{model}_x{scale}.safetensors")
+        assert set(part["weights_sha256"]) == {shipped}, f"{model} x{scale}: run the paper profile anew"
+
+
+@pytest.mark.parametrize("path", sorted(OWN_WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_weights_describe_themselves(path: Path) -> None:
+    about = checkpoint.describe(path)
+    assert path.stem.endswith(f"_x{about['scale']}")
+    assert about["config"]["scale"] == about["scale"]
+    assert about["step"] > 0
+    assert len(about["training_data_sha256"]) == 64
+
+
+def test_a_table_takes_the_place_between_its_marks() -> None:
+    text = "before\n<!-- a -->\nold\n<!-- end of a -->\nafter\n"
+    renewed = readmes.with_tables(text, {"a": r"| new \1 |"}, "README.md")
+    assert renewed == "before\n<!-- a -->\n" + r"| new \1 |" + "\n<!-- end of a -->\nafter\n"
+    with pytest.raises(HdsrError, match=r"README\.md has no place for a table: expected <!-- b -->"):
+        readmes.with_tables(text, {"b": ""}, "README.md")
+
+
+def test_a_configuration_is_named_with_what_differs_in_it() -> None:
+    path = Path("hdsrnet_x2.safetensors")
+    given = config.load_config(readmes.CONFIGS / "cpu_x2.yaml").model_dump(mode="json", exclude_none=True)
+    start = given.pop("warm_start")
+    link = readmes.configuration_link(path, {"config": given, "warm_start": start})
+    assert link == "[cpu_x2](../../hdsr/configs/cpu_x2.yaml)"
+    other = readmes.configuration_link(path, {"config": given | {"seed": 12345}, "warm_start": start})
+    assert other == "[cpu_x2](../../hdsr/configs/cpu_x2.yaml) with other seed"
+
+
+PROSE = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "hdsr/*/README.md", "data/weights/README.md")
+    for path in PROJECT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.relative_to(PROJECT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target, heading in re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)", text):
+        there = path.parent / target if target else path
+        assert there.exists(), target
+        if heading:
+            assert heading in anchors(there.read_text(encoding="utf-8")), heading
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as a repository's web page makes them."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_the_readme_takes_two_minutes() -> None:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    written = re.sub(r"<!-- (\w+) -->.*?<!-- end of \1 -->", "", text, flags=re.DOTALL)
+    assert len(re.findall(r"\w[\w'.×/-]*", re.sub(r"\]\([^)]*\)", "]", written))) <= 1000
+    assert len(written.split()) <= 1000
+
+
+def test_the_example_in_the_readme_puts_out_what_it_says() -> None:
+    assert doctest.testfile(str(PROJECT / "README.md"), module_relative=False).failed == 0
+
+
+def test_workflows_use_targets_that_the_makefile_has() -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    files = [*(PROJECT / ".github" / "workflows").glob("*.yml"), PROJECT / "Dockerfile"]
+    used = {name for path in files for name in re.findall(r"\bmake ([a-z-]+)", path.read_text("utf-8"))}
+    assert used == {"setup", "test"} <= set(targets)
+    for path in files[:-1]:
+        assert {"on", "jobs", "name", "permissions"} <= {
+            "on" if key is True else key for key in yaml.safe_load(path.read_text("utf-8"))
+        }

@@ -1,0 +1,342 @@
+"""Training: it learns, it resumes bit for bit after any interruption, it stops with one clear line."""
+
+import itertools
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from accelerate import tracking
+from accelerate.utils import LoggerType
+from PIL import Image
+
+from hdsr import checkpoint
+from hdsr.errors import HdsrError
+from hdsr.network import HDSRNet
+from hdsr.resize import imresize
+from hdsr.training import loop as training
+from hdsr.training.config import TrainingConfig
+from hdsr.training.losses import PatchLoss
+
+TINY = {
+    "scale": 2,
+    "sets": [{"name": "Toy"}],
+    "validation": {"set": "Toy", "images": 1, "every": 6},
+    "patch_px": 16,
+    "batch_size": 2,
+    "steps": 18,
+    "late": {"share": 0.4, "patch_px": 24, "batch_size": 4},
+    "optimizer": "muon",
+    "learning_rate": 1e-3,
+    "schedule": {"kind": "linear", "warmup_steps": 3},
+    "clip_norm": 50,
+    "ema": 0.9,
+    "precision": "bf16",
+    "log_every": 2,
+    "save_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "train" / "Toy" / "HR"
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for i in range(3):
+        image = imresize(random.integers(0, 256, (8, 8, 3), dtype=np.uint8), 4)
+        Image.fromarray(image).save(folder / f"toy{i}.png")
+    return root
+
+
+def config(root: Path, **changes: object) -> TrainingConfig:
+    return TrainingConfig(**{**TINY, "data": str(root), **changes})
+
+
+def run(root: Path, out: Path, resume: bool = False, **changes: object) -> Path:
+    return training.train(config(root, **changes), out, resume, progress=False)
+
+
+def log_without_clock(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "log.csv").drop(columns="seconds")
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    pd.testing.assert_frame_equal(log_without_clock(a), log_without_clock(b))
+    states = [training.load_state(out) for out in (a, b)]
+    for key in states[0]["network"]:
+        assert torch.equal(states[0]["network"][key], states[1]["network"][key]), key
+    weights = [checkpoint.load(out / "weights.safetensors").state_dict() for out in (a, b)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_learns_validates_and_describes_itself(root: Path, tmp_path: Path) -> None:
+    weights = run(root, tmp_path / "run", steps=60)
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
+    assert log.step.tolist() == list(range(2, 61, 2))
+    assert log.loss.iloc[-5:].mean() < 0.6 * log.loss.iloc[0]
+    about = checkpoint.describe(weights)
+    assert about["scale"] == 2
+    assert about["config"]["optimizer"] == "muon"
+    assert len(about["training_data_sha256"]) == 64
+    assert about["validation_psnr_db"] == pytest.approx(log.psnr_db.max(), abs=1e-4)
+    assert torch.__version__.startswith(about["versions"]["torch"])
+    assert checkpoint.load(weights).scale == 2
+
+
+def test_resumed_in_one_process_equals_uninterrupted(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(root, tmp_path / "whole")
+    take_step = training.Run.take_step
+
+    def interrupted_at_seven(self: training.Run, *batch: torch.Tensor) -> None:
+        if self.progress.step == 7:
+            raise KeyboardInterrupt
+        take_step(self, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Run, "take_step", interrupted_at_seven)
+        with pytest.raises(KeyboardInterrupt):
+            run(root, tmp_path / "cut")
+    run(root, tmp_path / "cut", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def start(config_path: Path, out: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "hdsr", "train", str(config_path), "--out", str(out), "--resume"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_process_resumes_bit_for_bit(root: Path, tmp_path: Path, how: signal.Signals) -> None:
+    config_path = tmp_path / "toy.yaml"
+    config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), "steps": 40}))
+    assert start(config_path, tmp_path / "whole").wait() == 0
+    random = np.random.default_rng()
+    for _ in range(2):
+        process = start(config_path, tmp_path / "cut")
+        wait_for_a_new_state(tmp_path / "cut", process)
+        time.sleep(random.uniform(0, 0.5))
+        process.send_signal(how)
+        assert process.wait() in (-how, 130, 0)
+    assert start(config_path, tmp_path / "cut").wait() == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def wait_for_a_new_state(out: Path, process: subprocess.Popen) -> None:
+    """Wait until the process has saved a state of its own, or has ended."""
+    seen = set(out.glob("state-*.pt"))
+    while process.poll() is None and set(out.glob("state-*.pt")) <= seen:
+        time.sleep(0.02)
+
+
+def test_a_budget_of_minutes_ends_annealed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(perf_counter=map(float, itertools.count()).__next__)
+    monkeypatch.setattr(training, "time", clock)
+    run(root, tmp_path / "run", steps=None, minutes=0.5)
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
+    assert log.step.tolist() == list(range(2, 31, 2))
+    assert log.seconds.iloc[-1] == 30
+    assert log.learning_rate.iloc[-1] == pytest.approx(1e-3 / 30)
+    assert math.isfinite(log.psnr_db.iloc[-1])
+
+
+def test_warm_start_across_scales_takes_all_but_the_upsampler(root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    source, target = HDSRNet(2), HDSRNet(4)
+    untouched = target.reconstruction.upsampler[0].weight.clone()
+    checkpoint.save(source, tmp_path / "x2.safetensors", {})
+    training.warm_start(target, tmp_path / "x2.safetensors")
+    assert torch.equal(target.reconstruction.exit.weight, source.reconstruction.exit.weight)
+    assert torch.equal(target.upper.blocks[4].dynamic.weight, source.upper.blocks[4].dynamic.weight)
+    assert torch.equal(target.reconstruction.upsampler[0].weight, untouched)
+
+
+def test_head_steps_move_the_upsampler_alone(root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    source = HDSRNet(4)
+    checkpoint.save(source, tmp_path / "x4.safetensors", {})
+    changes = {"scale": 2, "steps": 3, "head_steps": 3, "ema": 0, "precision": "fp32"}
+    weights = run(root, tmp_path / "run", warm_start=str(tmp_path / "x4.safetensors"), **changes)
+    trained = checkpoint.load(weights)
+    assert torch.equal(trained.lower.layers[5].weight, source.lower.layers[5].weight)
+    assert torch.equal(trained.reconstruction.exit.weight, source.reconstruction.exit.weight)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "fraction", "expected"),
+    [
+        ({"kind": "linear"}, 0, 0.25, 0.75),
+        ({"kind": "cosine"}, 0, 0.5, 0.5),
+        ({"kind": "cosine"}, 0, 1.0, 0.0),
+        ({"kind": "linear", "warmup_steps": 4}, 0, 0.0, 0.25),
+        ({"kind": "halving", "halve_every": 100}, 99, 0.1, 1.0),
+        ({"kind": "halving", "halve_every": 100}, 250, 0.9, 0.25),
+    ],
+)
+def test_schedules(root: Path, schedule: dict, step: int, fraction: float, expected: float) -> None:
+    assert training.rate_factor(config(root, schedule=schedule), step, fraction) == pytest.approx(expected)
+
+
+def test_non_finite_steps_are_skipped_and_too_many_end_the_run(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = PatchLoss.forward
+    calls = iter(range(1000))
+
+    def sometimes_nan(self: PatchLoss, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        return forward(self, lr, hr) * (math.nan if next(calls) in broken else 1)
+
+    monkeypatch.setattr(PatchLoss, "forward", sometimes_nan)
+    broken = {3, 4}
+    run(root, tmp_path / "few")
+    log = pd.read_csv(tmp_path / "few" / "log.csv")
+    assert log.skipped.iloc[-1] == 2
+    assert log.loss.notna().sum() >= len(log) - 1
+    assert math.isfinite(log.psnr_db.iloc[-1])
+    calls, broken = iter(range(1000)), range(5, 1000)
+    with pytest.raises(HdsrError, match="step 9: the gradient was not finite 4 times in a row"):
+        run(root, tmp_path / "many", max_skipped=4)
+    assert all(
+        torch.isfinite(value).all() for value in training.load_state(tmp_path / "many")["network"].values()
+    )
+
+
+def test_a_folder_is_not_overwritten_and_a_run_not_mixed_with_another(root: Path, tmp_path: Path) -> None:
+    run(root, tmp_path / "run", steps=2)
+    with pytest.raises(HdsrError, match="already holds a run: --resume"):
+        run(root, tmp_path / "run", steps=2)
+    with pytest.raises(HdsrError, match=r"cannot resume: learning_rate was 0\.001, now 0\.5"):
+        run(root, tmp_path / "run", resume=True, steps=2, learning_rate=0.5)
+
+
+def test_a_run_at_a_constant_rate_may_be_prolonged_and_no_other(root: Path, tmp_path: Path) -> None:
+    constant = {"schedule": {"kind": "constant"}, "late": None}
+    run(root, tmp_path / "two", steps=4, **constant)
+    run(root, tmp_path / "two", resume=True, steps=8, **constant)
+    run(root, tmp_path / "one", steps=8, **constant)
+    ends = [training.load_state(tmp_path / out)["network"] for out in ("one", "two")]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+    run(root, tmp_path / "falling", steps=4)
+    with pytest.raises(HdsrError, match="cannot resume: steps was 4, now 8"):
+        run(root, tmp_path / "falling", resume=True, steps=8)
+
+
+def test_a_state_from_before_a_key_existed_resumes(root: Path, tmp_path: Path) -> None:
+    now = config(root).model_dump(mode="json")
+    before = {key: value for key, value in now.items() if key != "tensorboard"}
+    before["sets"] = [{"name": "Toy", "weight": 1.0}]
+    training.check_same_run(config(root, tensorboard=True, data="elsewhere"), before, "hash", "hash")
+    with pytest.raises(HdsrError, match="the saved state: unknown key 'colour'"):
+        training.check_same_run(config(root), now | {"colour": 1}, "hash", "hash")
+
+
+def test_without_held_out_images_the_last_weights_are_kept(root: Path, tmp_path: Path) -> None:
+    weights = run(root, tmp_path / "run", steps=8, ema=0, validation={"images": 0, "every": 3})
+    assert pd.read_csv(tmp_path / "run" / "log.csv").psnr_db.isna().all()
+    last = training.load_state(tmp_path / "run")["network"]
+    kept = checkpoint.load(weights).state_dict()
+    assert all(torch.equal(kept[key], last[key]) for key in kept)
+    assert checkpoint.describe(weights)["validation_psnr_db"] is None
+
+
+WRITER = """
+from pathlib import Path
+
+class SummaryWriter:
+    def __init__(self, folder):
+        self.lines = []
+        self.path = Path(f"{folder}.txt")
+    def add_scalar(self, name, value, global_step):
+        self.lines.append(f"{global_step} {name}\\n")
+    def flush(self):
+        pass
+    def close(self):
+        self.path.write_text("".join(self.lines))
+"""
+
+
+def test_tensorboard_gets_the_log(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "tensorboardX.py").write_text(WRITER)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setattr(training, "is_tensorboard_available", lambda: True)
+    monkeypatch.setattr(tracking, "_available_trackers", [LoggerType.TENSORBOARD])
+    run(root, tmp_path / "run", steps=6, tensorboard=True)
+    lines = (tmp_path / "run" / "tensorboard.txt").read_text().splitlines()
+    assert {"2 loss", "4 learning_rate", "6 psnr_db"} <= set(lines)
+    assert "2 psnr_db" not in lines
+
+
+def test_tensorboard_that_is_not_installed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "is_tensorboard_available", lambda: False)
+    with pytest.raises(HdsrError, match="needs the package tensorboard: pip install tensorboard"):
+        run(root, tmp_path / "run", tensorboard=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_cut_log_drops_later_rows_and_a_torn_line(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("step,loss\n2,1.5\n4,1.2\n6,1.1\n8,0.")
+    training.cut_log(log, 4)
+    assert log.read_text() == "step,loss\n2,1.5\n4,1.2\n"
+
+
+def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_path: Path) -> None:
+    config_path = tmp_path / "toy.yaml"
+    config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), "steps": 4}))
+    limited = ["bash", "-c", 'ulimit -f 16; exec "$0" "$@"', sys.executable, "-m", "hdsr", "train"]
+    arguments = [str(config_path), "--out", str(tmp_path / "run")]
+    done = subprocess.run([*limited, *arguments], capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cannot save" in done.stderr
+    assert not list((tmp_path / "run").glob("*.pt"))
+    run(root, tmp_path / "run", resume=True, steps=4)
+    assert (tmp_path / "run" / "weights.safetensors").is_file()
+
+
+def test_a_batch_that_processes_cannot_share_evenly_is_refused(root: Path) -> None:
+    training.check_shares(config(root), 2)
+    with pytest.raises(HdsrError, match="batch_size 2 cannot be shared evenly by 4 processes"):
+        training.check_shares(config(root), 4)
+    late = {"share": 0.5, "patch_px": 16, "batch_size": 3}
+    with pytest.raises(HdsrError, match="batch_size 3 cannot be shared evenly by 2 processes"):
+        training.check_shares(config(root, late=late), 2)
+
+
+def test_two_processes_follow_the_curve_of_one(root: Path, tmp_path: Path) -> None:
+    changes = {
+        "precision": "fp32",
+        "steps": 8,
+        "optimizer": "adam",
+        "batch_size": 4,
+        "schedule": {"kind": "linear"},
+    }
+    run(root, tmp_path / "one", **changes)
+    config_path = tmp_path / "toy.yaml"
+    config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), **changes}))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "hdsr", "train", str(config_path), "--out", str(tmp_path / "two")]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    one, two = (log_without_clock(tmp_path / name) for name in ("one", "two"))
+    assert one.step.tolist() == two.step.tolist()
+    np.testing.assert_allclose(one.loss, two.loss, rtol=1e-3)
+    np.testing.assert_allclose(one.gradient_norm, two.gradient_norm, rtol=1e-2)

@@ -1,0 +1,67 @@
+"""Losses by hand, through the metrics' luma."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from hdsr import metrics
+from hdsr.methods.srcnn import SRCNN
+from hdsr.network import HDSRNet
+from hdsr.training.losses import LumaLoss, PatchLoss
+
+
+def batch(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float()
+
+
+def test_the_loss_of_a_network_that_changes_nothing_is_bicubic_s() -> None:
+    random = np.random.default_rng(0)
+    enlarged, hr = random.integers(0, 256, (2, 3, 24, 22, 3), dtype=np.uint8)
+    inside = (slice(8, -8), slice(8, -8))
+    errors = [(metrics.luma(a) - metrics.luma(b))[inside] for a, b in zip(enlarged, hr, strict=True)]
+    loss = LumaLoss(SRCNN(2))(batch(enlarged), batch(hr))
+    assert loss.item() == pytest.approx(np.mean(np.square(errors)), rel=1e-4)
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_the_patch_loss_is_the_mean_error_of_its_kind(folded: bool) -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(2)
+    lr, hr = 255 * torch.rand(2, 3, 7, 7), 255 * torch.rand(2, 3, 14, 14)
+    error = network(lr) - hr
+    error = error[..., 2:-2, 2:-2] if folded else error
+    mse = error.square().mean().item()
+    expected = {"l1": error.abs().mean().item(), "mse": mse, "rmse": math.sqrt(mse)}
+    for kind, value in expected.items():
+        loss = PatchLoss(network, folded, kind=kind)(lr, hr)
+        assert loss.item() == pytest.approx(value, rel=1e-4), kind
+
+
+@pytest.mark.parametrize("kind", ["l1", "rmse"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_with_all_borders_the_folded_loss_is_that_of_whole_patches(scale: int, kind: str) -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(scale)
+    lr, hr = 255 * torch.rand(2, 3, 7, 6), 255 * torch.rand(2, 3, 7 * scale, 6 * scale)
+    losses = PatchLoss(network, False, kind=kind), PatchLoss(network, True, border_share=1.0, kind=kind)
+    whole, with_border = (loss(lr, hr) for loss in losses)
+    assert with_border.item() == pytest.approx(whole.item(), rel=1e-5)
+    parameters = list(network.parameters())
+    expected, found = (torch.autograd.grad(loss, parameters) for loss in (whole, with_border))
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-3 * float(one.abs().max()))
+
+
+def test_some_borders_stand_for_all() -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(2)
+    lr, hr = 255 * torch.rand(4, 3, 8, 8), 255 * torch.rand(4, 3, 16, 16)
+    error = (network(lr) - hr).abs()
+    interior = error[..., 2:-2, 2:-2].sum()
+    ring = error[:2].sum() - error[:2, ..., 2:-2, 2:-2].sum()
+    expected = (interior + 2 * ring) / hr.numel()
+    assert PatchLoss(network, True, border_share=0.5)(lr, hr).item() == pytest.approx(
+        expected.item(), rel=1e-4
+    )

@@ -1,0 +1,102 @@
+"""Strips are as high as memory allows, and an image for which none will do is declined."""
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdsr.errors import HdsrError
+from hdsr.upscaling import memory
+from hdsr.upscaling.memory import check_readable, parse_bytes, strip_rows, working_bytes
+
+GIB = 2**30
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine with so much free memory, on which this process has taken half a GiB."""
+
+    def make(free):
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: Figures(available=free))
+        monkeypatch.setattr(psutil.Process, "memory_info", lambda self: Figures(rss=GIB // 2))
+
+    return make
+
+
+class Figures:
+    def __init__(self, **values):
+        self.__dict__.update(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3GiB", 3 * GIB),
+        ("1.5 GB", 1_500_000_000),
+        ("800mib", 800 * 2**20),
+        ("123456", 123456),
+        ("2KB", 2000),
+    ],
+)
+def test_sizes_as_people_write_them(text, expected):
+    assert parse_bytes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "much", "-3GiB", "3GiBs", "0GiB", "3 TiB", "nan"])
+def test_other_texts_are_no_size(text):
+    with pytest.raises(HdsrError, match=f"{text!r} is not an amount of memory: expected .* such as 3GiB"):
+        parse_bytes(text)
+
+
+def test_a_small_image_goes_whole(machine):
+    machine(4 * GIB)
+    assert strip_rows(256, 256, 4, "fp32") == 256
+
+
+def test_a_large_image_goes_in_strips_that_overlap_little(machine):
+    machine(64 * GIB)
+    rows = strip_rows(1356, 2040, 4, "fp32")
+    assert 300 < rows < 400
+    assert working_bytes(1356, 2040, 4, "fp32", rows) < 4 * GIB
+    assert working_bytes(1356, 2040, 4, "bf16", rows) < 2.5 * GIB
+
+
+def test_a_limit_makes_lower_strips(machine):
+    machine(64 * GIB)
+    heights = [strip_rows(1356, 2040, 4, "fp32", limit) for limit in (4 * GIB, 3 * GIB, int(2.6 * GIB))]
+    assert heights[0] > heights[1] > heights[2] >= memory.LEAST_ROWS
+    for rows, limit in zip(heights[1:], (3 * GIB, int(2.6 * GIB)), strict=True):
+        assert working_bytes(1356, 2040, 4, "fp32", rows) <= limit - GIB // 2
+
+
+def test_a_limit_above_what_is_free_is_no_help(machine):
+    machine(2 * GIB)
+    assert strip_rows(1356, 2040, 4, "bf16", 60 * GIB) == strip_rows(1356, 2040, 4, "bf16")
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"), [(None, "1.00 GiB are free"), (GIB, "0.50 GiB are left of a limit of 1.00 GiB")]
+)
+def test_what_does_not_fit_in_strips_is_declined(machine, limit, words):
+    machine(GIB)
+    with pytest.raises(HdsrError, match=rf"2040 x 1356 pixels is too large: even in strips .* {words}"):
+        strip_rows(1356, 2040, 4, "fp32", limit)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([2, 3, 4]), st.integers(1, 40))
+def test_the_plan_always_fits(height, width, scale, gib):
+    limit = psutil.Process().memory_info().rss + gib * GIB // 4
+    try:
+        rows = strip_rows(height, width, scale, "fp32", limit)
+    except HdsrError:
+        return
+    assert 1 <= rows <= height
+    assert working_bytes(height, width, scale, "fp32", rows) <= gib * GIB // 4
+
+
+def test_a_file_of_too_many_pixels_is_declined(machine):
+    machine(GIB)
+    check_readable(3000, 4000, "a.png")
+    with pytest.raises(HdsrError, match=r"a.png has 6000 x 4000 pixels, .* 1.43 GiB of memory, 1.00 GiB are"):
+        check_readable(4000, 6000, "a.png")
