@@ -15,7 +15,7 @@ import pandas as pd
 from filelock import FileLock
 
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path
+from hdsr.files import atomic_path, check_regular
 
 GROUP = ("model", "weights", "dataset", "scale", "precision", "device")
 """What one mean is taken over: all rows that agree in these."""
@@ -89,20 +89,45 @@ def read(path: str | Path, kind: type[Row] = Row) -> list[Row]:
 def add(path: str | Path, row: Row) -> None:
     """Write a row to disk, in place of the one of the same place if there is one.
 
-    Several processes may add to one file at once. When this returns, the row survives a kill.
+    Several processes may add to one file at once. When this returns, the row survives a kill. The file is
+    read anew only where something else than this function, in this process, has changed it.
     """
-    path = Path(path)
+    path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        rows, whole = parse(path, type(row))
-        kept = [other for other in rows if other.place != row.place]
-        if whole and len(kept) == len(rows):
+        places = _known_places(path, type(row))
+        if places is None or row.place in places:
+            kept = [other for other in parse(path, type(row))[0] if other.place != row.place]
+            replace(path, [*kept, row], type(row))
+            places = {other.place for other in kept}
+        else:
             with path.open("a", encoding="utf-8", newline="") as stream:
                 stream.write(lines([dataclasses.astuple(row)]))
                 stream.flush()
                 os.fsync(stream.fileno())
-        else:
-            replace(path, [*kept, row], type(row))
+        places.add(row.place)
+        _known[path, type(row)] = _stamp(path), places
+
+
+_known: dict[tuple[Path, type[Row]], tuple[tuple[int, ...], set[tuple[object, ...]]]] = {}
+"""Of the files that `add` has written to: how each looked then, and the places of its rows."""
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file does; None if it is absent."""
+    if not path.exists():
+        return None
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _known_places(path: Path, kind: type[Row]) -> set[tuple[object, ...]] | None:
+    """The places of a file's rows; None if a row cannot be appended, since the file is absent or damaged."""
+    stamp, places = _known.get((path, kind), (None, set()))
+    if stamp is not None and stamp == _stamp(path):
+        return places
+    rows, whole = parse(path, kind)
+    return {row.place for row in rows} if whole else None
 
 
 def replace(path: Path, rows: Iterable[Row], kind: type[Row] = Row) -> None:
@@ -123,6 +148,7 @@ def parse(path: Path, kind: type[Row] = Row) -> tuple[list[Row], bool]:
     """The rows of a file, and whether they are all of it: False if it is absent or a line is damaged."""
     if not path.exists():
         return [], False
+    check_regular(path, "a file of result rows")
     text = path.read_text(encoding="utf-8", errors="replace")
     header = lines([columns(kind)])
     if header.startswith(text):

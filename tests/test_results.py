@@ -1,5 +1,6 @@
 import math
 import multiprocessing
+import os
 from dataclasses import replace
 
 import pandas as pd
@@ -116,6 +117,47 @@ def test_a_file_of_something_else_is_left_alone(tmp_path, text):
     with pytest.raises(HdsrError, match="is not a file of result rows"):
         results.add(path, ROW)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_text(path.read_text().replace("baby", "bird")),
+        lambda path: path.write_text(path.read_text() + "torn, by a kill"),
+        lambda path: results.replace(path, [replace(ROW, image="bird")]),
+        lambda path: path.unlink(),
+    ],
+    ids=["edited", "torn", "replaced", "removed"],
+)
+def test_what_others_did_to_the_file_meanwhile_is_noticed(tmp_path, change):
+    path = tmp_path / "rows.csv"
+    results.add(path, ROW)
+    change(path)
+    results.add(path, replace(ROW, image="bird", psnr_db=20.0))
+    rows = results.read(path)
+    assert [row.psnr_db for row in rows if row.image == "bird"] == [20.0]
+    assert results.parse(path)[1]
+
+
+def test_adding_a_row_does_not_read_the_others_again(tmp_path, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(
+        results,
+        "row_of",
+        lambda record, kind, row_of=results.row_of: parsed.append(record) or row_of(record, kind),
+    )
+    for index in range(50):
+        results.add(tmp_path / "rows.csv", replace(ROW, image=str(index)))
+    assert len(parsed) == 0
+    results.add(tmp_path / "rows.csv", replace(ROW, image="7", psnr_db=1.0))
+    assert len(parsed) == 50
+    assert len(results.read(tmp_path / "rows.csv")) == 50
+
+
+def test_a_pipe_is_no_file_of_rows(tmp_path):
+    os.mkfifo(tmp_path / "rows.csv")
+    with pytest.raises(HdsrError, match="is a pipe, socket or device, expected a file of result rows"):
+        results.add(tmp_path / "rows.csv", ROW)
 
 
 def add_many(path, model):
