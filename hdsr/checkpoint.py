@@ -18,9 +18,8 @@ from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.files import atomic_path
 from hdsr.methods.srcnn import SRCNN
-from hdsr.network import RGB_MEAN, HDSRNet
+from hdsr.network import RGB_MEAN, HDSRNet, check_scale
 from hdsr.paths import OWN_WEIGHTS, data_root
-from hdsr.scales import check_scale
 
 DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError)
 """What torch raises for bytes that make no sense."""

@@ -12,9 +12,9 @@ from tqdm.auto import tqdm
 from hdsr import metrics, results
 from hdsr.datasets import Benchmark, load_benchmark
 from hdsr.errors import HdsrError
-from hdsr.fingerprints import code_version, pixels_sha256
-from hdsr.images import read_image, write_png
+from hdsr.images import pixels_sha256, read_image, write_png
 from hdsr.methods.registry import Method, load
+from hdsr.provenance import code_version
 from hdsr.upscaling.pipeline import one_ahead
 from hdsr.upscaling.run import Image, Precision
 

@@ -4,6 +4,7 @@ Pillow reads what has 8 bits per channel, but has no mode for color with more; t
 2000, AVIF) and tifffile read the pixels, and imagecodecs writes them.
 """
 
+import hashlib
 import logging
 import re
 import struct
@@ -426,3 +427,8 @@ def with_profile(data: bytes, icc_profile: bytes) -> bytes:
     content = b"iCCP" + b"ICC profile\0\0" + zlib.compress(icc_profile)
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     return data[:PNG_HEADER_BYTES] + chunk + data[PNG_HEADER_BYTES:]
+
+
+def pixels_sha256(image: Pixels) -> str:
+    """Hexadecimal SHA-256 of an image's shape and pixels, whatever file they came from."""
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()

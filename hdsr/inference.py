@@ -9,16 +9,89 @@ has a kernel of its own. ReLUs are one operation with their convolutions; sums o
 import copy
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.fused import rectified_conv2d
-from hdsr.layers import convolve_each
-from hdsr.network import HDSRNet, HeterogeneousBlock, LowerNetwork, Reconstruction, UpperNetwork
-from hdsr.strips import Strip, split
+from hdsr.network import (
+    HDSRNet,
+    HeterogeneousBlock,
+    LowerNetwork,
+    Reconstruction,
+    UpperNetwork,
+    convolve_each,
+)
+
+
+def rectified_conv2d(
+    features: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1
+) -> Tensor:
+    """relu(conv2d(features, weight, bias)) with a 3x3 kernel, height and width kept; for inference only.
+
+    Under autocast it computes in autocast's data type, as conv2d does.
+
+    Args:
+        features: (batch, channels, height, width).
+        weight: (outputs, channels, 3, 3).
+        bias: (outputs,), or none.
+        dilation: distance of the kernel's weights in pixels.
+    """
+    dtype = computed_dtype(features)
+    if not is_fusable(features.device, dtype):
+        return F.conv2d(features, weight, bias, padding=dilation, dilation=dilation).relu_()
+    features, weight = features.to(dtype), weight.to(dtype)
+    bias = None if bias is None else bias.to(dtype)
+    around = [dilation, dilation]
+    return torch.ops.mkldnn._convolution_pointwise(
+        features, weight, bias, around, [1, 1], around, 1, "relu", [], ""
+    )
+
+
+def computed_dtype(features: Tensor) -> torch.dtype:
+    """The data type that a convolution of these features computes in."""
+    device = features.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return features.dtype
+
+
+def is_fusable(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether oneDNN convolves in that data type here."""
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:
+        return False
+    if dtype == torch.bfloat16:
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return dtype == torch.float32
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Some rows of an image. What lies beyond the image's border is padding, so `source` ends there."""
+
+    rows: slice
+    """The rows that are wanted."""
+    source: slice
+    """The rows that are read for them."""
+    inner: slice
+    """The wanted ones among those read."""
+
+
+def split(height: int, rows: int, reach: int) -> Iterator[Strip]:
+    """Strips of an image of `height` rows from its top, each of `rows` rows, the last one of what is left.
+
+    Args:
+        height: rows of the image.
+        rows: rows of a strip, from 1 upwards.
+        reach: rows above and below a row that its result depends on.
+    """
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        start, stop = max(top - reach, 0), min(bottom + reach, height)
+        yield Strip(slice(top, bottom), slice(start, stop), slice(top - start, bottom - start))
+
 
 REACH = 2
 """LR pixels on each side of a pixel that its HR pixels depend on."""

@@ -2,14 +2,17 @@
 
 import ast
 import hashlib
+import inspect
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 from types import ModuleType
+from typing import Any
 
 from hdsr import paths
 
@@ -39,14 +42,18 @@ def versions() -> dict[str, str]:
     return {"python": python_version()} | {name: version(name) for name in PACKAGES}
 
 
-def code_version(*modules: ModuleType) -> str:
-    """Short SHA-256 of what modules do, with every module of hdsr that they import, directly or not.
+def code_version(*sources: ModuleType | Callable[..., Any]) -> str:
+    """Short SHA-256 of what code does: of modules with all of hdsr that they import, directly or not, and of
+    functions by themselves, where what stands beside them does not matter.
 
     It is taken over the syntax trees without docstrings, so comments, formatting and documentation do not
     change it, and rows made before such an edit stay valid.
     """
+    modules = [source for source in sources if isinstance(source, ModuleType)]
     files = closure("\n".join(f"import {module.__name__}" for module in modules))
     digests = [_digest(path) for path in sorted(files) if path.suffix == ".py"]
+    functions = [source for source in sources if not isinstance(source, ModuleType)]
+    digests += [_digest_of(textwrap.dedent(inspect.getsource(function))) for function in functions]
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
 
 
@@ -191,4 +198,8 @@ def _data_in(place: Path) -> set[Path]:
 
 @cache
 def _digest(path: Path) -> str:
-    return hashlib.sha256(ast.unparse(_running(path.read_text(encoding="utf-8"))[0]).encode()).hexdigest()
+    return _digest_of(path.read_text(encoding="utf-8"))
+
+
+def _digest_of(source: str) -> str:
+    return hashlib.sha256(ast.unparse(_running(source)[0]).encode()).hexdigest()

@@ -457,3 +457,10 @@ def test_other_arrays_are_not_written(tmp_path: Path, pixels: NDArray) -> None:
     with pytest.raises(HdsrError, match="a PNG takes"):
         write_png(tmp_path / "a.png", pixels)
     assert not list(tmp_path.iterdir())
+
+
+def test_pixels_and_shape_make_the_hash() -> None:
+    image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert images.pixels_sha256(image) == images.pixels_sha256(np.asfortranarray(image))
+    assert images.pixels_sha256(image) != images.pixels_sha256(image.reshape(4, 1, 3))
+    assert images.pixels_sha256(image) != images.pixels_sha256(image + 1)

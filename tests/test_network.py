@@ -11,8 +11,7 @@ from torch import Tensor
 
 from hdsr.checkpoint import from_official
 from hdsr.errors import HdsrError
-from hdsr.layers import KernelAttention
-from hdsr.network import HDSRNet
+from hdsr.network import HDSRNet, KernelAttention
 
 PARAMETERS = {2: 1_818_496, 3: 2_003_136, 4: 1_966_208}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hdsr import paths, provenance
+from hdsr import files, paths, provenance
 
 FILES = {
     "hdsr/__init__.py": """
@@ -112,6 +112,11 @@ def test_the_code_of_a_row_is_what_its_modules_import(
     assert version_when("hdsr/network.py", documented) == plain
     assert version_when("hdsr/files.py", "x = 1\n") != plain
     assert version_when("hdsr/page.py", "x = 1\n") == plain
+
+
+def test_code_version_of_a_function_alone() -> None:
+    assert provenance.code_version(files.sha256) != provenance.code_version(files.atomic_path)
+    assert provenance.code_version(files.sha256) != provenance.code_version(files)
 
 
 def test_nothing_that_runs_is_missed() -> None:

@@ -23,11 +23,10 @@ from hdsr.bench.forms import (
 )
 from hdsr.bench.rows import Request, Row, spread
 from hdsr.checkpoint import load_pretrained
-from hdsr.fused import is_fusable
+from hdsr.inference import is_fusable
 from hdsr.measure import counters
 from hdsr.measure.latency import Call, time_calls, time_ratios
-from hdsr.network import HDSRNet
-from hdsr.scales import SCALES
+from hdsr.network import SCALES, HDSRNet
 from hdsr.upscaling import onnx
 from hdsr.upscaling.allocator import keep_freed_memory, return_freed_memory
 from hdsr.upscaling.run import Precision

@@ -12,10 +12,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hdsr import fused, inference, layers, network, paper
+from hdsr import inference, network, paper
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
-from hdsr.fingerprints import code_version
 from hdsr.inference import fold
 from hdsr.measure import latency
 from hdsr.measure.latency import describe, machine, on_image, quartiles, time_calls, time_ratios
@@ -24,6 +23,7 @@ from hdsr.methods.acnet import ACNet
 from hdsr.methods.carn_m import CARNM
 from hdsr.methods.vdsr import VDSR
 from hdsr.network import HDSRNet
+from hdsr.provenance import code_version
 from hdsr.report.tables import ABSENT, Table
 from hdsr.settings import RuntimeSettings
 from hdsr.upscaling.run import torch_device
@@ -119,7 +119,7 @@ def identities(settings: RuntimeSettings) -> pd.DataFrame:
         "n": settings.runs,
         "machine": machine(),
         "torch": torch.__version__,
-        "code_version": code_version(acnet, carn_m, fused, inference, latency, layers, network, vdsr),
+        "code_version": code_version(acnet, carn_m, inference, latency, network, vdsr),
     }
     places = [
         (contender.method, contender.form, SCALE, hr_px, hr_px // SCALE)

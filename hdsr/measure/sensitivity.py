@@ -13,11 +13,12 @@ from tqdm.auto import tqdm
 from hdsr import metrics, paper, results
 from hdsr.datasets import Benchmark, load_benchmark
 from hdsr.evaluation import unscored
-from hdsr.fingerprints import code_version, pixels_sha256
+from hdsr.images import pixels_sha256
 from hdsr.measure import protocols
 from hdsr.measure.benchmarks import set_obstacle, variants
 from hdsr.measure.protocols import LUMA_ONLY, REFERENCE, VARIATIONS, Image, Variation
 from hdsr.methods.registry import Method, load
+from hdsr.provenance import code_version
 from hdsr.report.tables import ABSENT, Table, pairs, ranks, with_variants
 from hdsr.settings import BenchmarkTableSettings, MeasurementSettings
 

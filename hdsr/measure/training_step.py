@@ -15,13 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hdsr import layers, network
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
-from hdsr.fingerprints import code_version
 from hdsr.measure.latency import quartiles, take_turns
 from hdsr.network import HDSRNet
 from hdsr.paths import CONFIGS, data_root
+from hdsr.provenance import code_version
 from hdsr.report.tables import Table
 from hdsr.training import loop as training
 from hdsr.training import losses, optimizers
@@ -103,7 +102,7 @@ def measured(report: Path, turns: int) -> pd.DataFrame:
         turns: see `ratios`.
     """
     path = report / "rows" / "training_step.csv"
-    identity = {"code": code_version(layers, network, losses, optimizers, training)}
+    identity = {"code": code_version(losses, optimizers, training)}
     identity |= {"threads": torch.get_num_threads(), "n": turns}
     if path.is_file():
         known = pd.read_csv(path)

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from hdsr.checkpoint import check_mean_shift, check_tensors, load_tensors
 from hdsr.errors import HdsrError
-from hdsr.network import RGB_MEAN
-from hdsr.scales import check_scale
+from hdsr.network import RGB_MEAN, check_scale
 
 
 class MeanShiftedNetwork(nn.Module, ABC):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.methods.blocks import MeanShiftedNetwork, conv3x3, fill, upsampler
-from hdsr.scales import SCALES
+from hdsr.network import SCALES
 
 GROUPS = 4
 STEPS = 3

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hdsr.checkpoint import check_tensors, load_tensors
 from hdsr.errors import HdsrError
 from hdsr.methods.blocks import upsampler
-from hdsr.scales import check_scale
+from hdsr.network import check_scale
 
 KERNEL_PX = 21
 SMALLEST_PX = 7

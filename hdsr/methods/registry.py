@@ -11,13 +11,13 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from hdsr import checkpoint, fused, inference, layers, network, paper, resize, strips
+from hdsr import checkpoint, inference, paper, resize
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
-from hdsr.fingerprints import code_version
 from hdsr.methods import acnet, blocks, carn_m, dcls, lesrcnn, luma, srcnn, vdsr
 from hdsr.methods.luma import luma_upscaler
-from hdsr.scales import check_scale
+from hdsr.network import check_scale
+from hdsr.provenance import code_version
 from hdsr.upscaling import run as runners
 from hdsr.upscaling.run import Image, Precision, check_precision, network_upscaler, torch_device
 
@@ -141,9 +141,7 @@ LOADERS: dict[str, Entry] = {
     "lesrcnn": Entry(network_loader(lesrcnn.load, lesrcnn, blocks), ("authors",)),
     "acnet": Entry(network_loader(acnet.load, acnet, blocks), ("authors",)),
     "dcls": Entry(network_loader(dcls.load, dcls, blocks), ("authors",)),
-    "hdsrnet": Entry(
-        network_loader(read_hdsrnet, layers, network, inference, fused, strips), ("ours", "authors")
-    ),
+    "hdsrnet": Entry(network_loader(read_hdsrnet, checkpoint, inference), ("ours", "authors")),
 }
 """Every method by name, in the paper's order."""
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.scales import check_scale
+from hdsr.network import check_scale
 
 
 class SRCNN(nn.Module):

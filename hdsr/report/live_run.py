@@ -6,15 +6,13 @@ from pathlib import Path
 
 from IPython.display import display
 
-from hdsr import layers, network
 from hdsr.errors import HdsrError
-from hdsr.fingerprints import code_version
 from hdsr.paths import CONFIGS
+from hdsr.provenance import code_version
 from hdsr.report.curves import curves, read_log
 from hdsr.report.figures import Drawing
 from hdsr.settings import TrainingSettings
 from hdsr.training import loop as training
-from hdsr.training import optimizers, patches
 from hdsr.training.config import TrainingConfig, load_config
 
 DRAWING_SHARE = 0.05
@@ -75,6 +73,6 @@ def run_config(settings: TrainingSettings) -> TrainingConfig:
 def run_folder(settings: TrainingSettings, config: TrainingConfig) -> Path:
     """Where a notebook's run lies: another folder for another configuration or other code."""
     kept = config.model_dump_json(exclude=training.PLACES)
-    code = code_version(training, network, layers, optimizers, patches)
+    code = code_version(training)
     digest = hashlib.sha256(f"{kept} {code}".encode()).hexdigest()[:8]
     return settings.report / "runs" / f"{Path(settings.config).stem}-{digest}"

@@ -24,8 +24,8 @@ from tqdm.auto import tqdm
 from hdsr import metrics, results
 from hdsr.datasets import Benchmark
 from hdsr.evaluation import unscored
-from hdsr.fingerprints import code_version
 from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.provenance import code_version
 from hdsr.report import bootstrap
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import ABSENT, Table, source_label

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hdsr.layers import DynamicConv2d, KernelAttention
+from hdsr.network import DynamicConv2d, KernelAttention
 
 
 class ConstantMix(nn.Module):

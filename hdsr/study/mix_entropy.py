@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from hdsr import datasets, layers, network
+from hdsr import datasets, network
 from hdsr.errors import HdsrError
-from hdsr.fingerprints import code_version, pixels_sha256
-from hdsr.images import read_image
+from hdsr.images import pixels_sha256, read_image
+from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import Table, source_label
 from hdsr.resize import imresize
@@ -40,7 +40,7 @@ COLUMNS = [*GROUP, "weights_sha256", "role", "dataset", "image", "lr_sha256", "c
 COLUMNS += [*SHARES, "live", "inputs"]
 DIGITS = 7
 """Decimals of a share: the last bits differ with the number of threads."""
-PROTOCOL = code_version(layers, network, kernel_mix)
+PROTOCOL = code_version(network, kernel_mix)
 STEADY = 0.02
 """Mixes whose shares differ by less between any two images are called nearly the same for all."""
 
@@ -251,11 +251,11 @@ def sentence(numbers: pd.DataFrame) -> str:
 
 def of_network(part: pd.DataFrame) -> str:
     """What the layers of one network say."""
-    layers, images = len(part), part["n"].iloc[0]
+    network, images = len(part), part["n"].iloc[0]
     alive = part[part["dead"] < part["units"]]
     if alive.empty:
         return (
-            f"attention is dead in all {layers} layers{blind(part)}: on none of {images} images a unit is "
+            f"attention is dead in all {network} layers{blind(part)}: on none of {images} images a unit is "
             "live, so every image gets the uniform mix, and no convolution is dynamic."
         )
     most, lacking = part.loc[part["differs"].idxmax()], part.loc[part["entropy_bits"].idxmin()]
@@ -263,13 +263,13 @@ def of_network(part: pd.DataFrame) -> str:
     meaning = ": every image gets nearly the same kernels"
     if most["differs"] >= STEADY:
         moving = (part["differs"] >= STEADY).sum()
-        said = f"mixes vary across {images} images by {STEADY} or more in {moving} of {layers} layers"
+        said = f"mixes vary across {images} images by {STEADY} or more in {moving} of {network} layers"
         meaning = ""
     return (
         f"{said} (at most {most['differs']:.2g}, layer {most['layer']}){meaning}. The mixes lack at most "
         f"{2 - lacking['entropy_bits']:.1e} of a uniform one's 2 bits (layer {lacking['layer']}); at most "
         f"{part['image_bits'].max():.1e} bits tell images apart. Attention is dead in "
-        f"{layers - len(alive)} of {layers} layers{blind(part)}; in the others {alive['dead'].sum()} of "
+        f"{network - len(alive)} of {network} layers{blind(part)}; in the others {alive['dead'].sum()} of "
         f"{alive['units'].sum()} units are live on no image."
     )
 
@@ -311,8 +311,8 @@ def strip(panel: Axes, lines: pd.DataFrame) -> None:
         place = (part["layer"] - 1) * width + kernel - 1 + 0.7 * rank
         panel.scatter(place, part["off"], s=5, color=f"C{kernel - 1}", label=f"kernel {kernel}", lw=0)
     panel.axhline(0, color="black", lw=0.7, zorder=0)
-    layers = sorted(lines["layer"].unique())
-    panel.set_xticks([(layer - 1) * width + 1.5 for layer in layers], layers)
+    network = sorted(lines["layer"].unique())
+    panel.set_xticks([(layer - 1) * width + 1.5 for layer in network], network)
     panel.set_xlabel("dynamic convolution", fontsize=8)
     panel.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     panel.tick_params(labelsize=8)

@@ -19,10 +19,9 @@ from hdsr import checkpoint
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
-from hdsr.fingerprints import pixels_sha256
-from hdsr.layers import KernelAttention
+from hdsr.images import pixels_sha256
 from hdsr.measure.benchmarks import without_folders
-from hdsr.network import HDSRNet
+from hdsr.network import HDSRNet, KernelAttention
 from hdsr.report.figures import Drawing
 from hdsr.report.tables import Table, source_label
 from hdsr.settings import NetworkSettings

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from hdsr import layers, metrics, network
+from hdsr import metrics, network
 from hdsr.errors import HdsrError
-from hdsr.fingerprints import code_version
 from hdsr.network import HDSRNet
+from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import Table, source_label
 from hdsr.settings import DynamicsSettings
@@ -82,7 +82,7 @@ def parts(network: HDSRNet, patch: Image) -> dict[str, Map]:
     return {name: gradient.abs().sum(1).mean(0).numpy() for name, gradient in found.items()}
 
 
-PROTOCOL = code_version(layers, network, interventions, gradient_map, parts)
+PROTOCOL = code_version(network, interventions, gradient_map, parts)
 
 
 def patches(settings: DynamicsSettings, scale: int) -> list[Image]:

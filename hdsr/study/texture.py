@@ -20,9 +20,9 @@ from scipy import stats
 
 from hdsr import metrics
 from hdsr.datasets import Benchmark, load_benchmark
-from hdsr.fingerprints import code_version
 from hdsr.images import read_image
 from hdsr.measure.benchmarks import Measurement
+from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
 from hdsr.report.tables import Table, source_label
 from hdsr.settings import DynamicsSettings

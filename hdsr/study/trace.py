@@ -14,9 +14,8 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from hdsr.errors import HdsrError
-from hdsr.layers import DynamicConv2d
 from hdsr.measure import counters
-from hdsr.network import HDSRNet
+from hdsr.network import DynamicConv2d, HDSRNet
 from hdsr.report.tables import Table
 
 IMAGE = "image"

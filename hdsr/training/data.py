@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hdsr import images, resize
 from hdsr.datasets import cropped, training_images
 from hdsr.errors import HdsrError
-from hdsr.fingerprints import code_version
+from hdsr.provenance import code_version
 from hdsr.resize import imresize
 from hdsr.training import div2k
 from hdsr.training.cache import cached_images

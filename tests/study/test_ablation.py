@@ -10,9 +10,8 @@ from small_sets import dynamics_settings
 
 from hdsr import results
 from hdsr.datasets import load_benchmark
-from hdsr.layers import KernelAttention
 from hdsr.measure import benchmarks
-from hdsr.network import HDSRNet
+from hdsr.network import HDSRNet, KernelAttention
 from hdsr.settings import DynamicsSettings
 from hdsr.study import ablation, mix_entropy
 from hdsr.study.ablation import MEAN, OTHER, UNIFORM, TreatedRow

@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from hdsr.inference import fold
-from hdsr.layers import DynamicConv2d
-from hdsr.network import HDSRNet
+from hdsr.network import DynamicConv2d, HDSRNet
 from hdsr.study.interventions import ConstantMix, attending, cooled, dynamic_layers, frozen
 from hdsr.study.mixes import kernel_mix
 

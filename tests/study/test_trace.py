@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from hdsr.layers import KernelAttention
-from hdsr.network import HDSRNet
+from hdsr.network import HDSRNet, KernelAttention
 from hdsr.study import trace
 from hdsr.study.trace import DILATED, DYNAMIC, PRODUCT, SUB_PIXEL, SUM, Reach
 

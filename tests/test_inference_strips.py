@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdsr.strips import Strip, split
+from hdsr.inference import Strip, split
 
 
 def test_strips_by_hand() -> None:

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdsr import fused
-from hdsr.fused import computed_dtype, is_fusable, rectified_conv2d
+from hdsr import inference
+from hdsr.inference import computed_dtype, is_fusable, rectified_conv2d
 
 CPU = torch.device("cpu")
 
@@ -56,7 +56,7 @@ def test_the_one_operation_is_used_where_it_exists(monkeypatch: pytest.MonkeyPat
     assert not is_fusable(CPU, torch.float64)
     assert not is_fusable(torch.device("cuda"), torch.float32)
     here = rectified_conv2d(features, weight)
-    monkeypatch.setattr(fused.torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(inference.torch.backends.mkldnn, "is_available", lambda: False)
     assert not is_fusable(CPU, torch.float32)
     torch.testing.assert_close(rectified_conv2d(features, weight), here, rtol=1e-5, atol=1e-4)
 
