@@ -43,14 +43,19 @@ def contributions(size: int, factor: float, border: Border) -> tuple[NDArray[np.
     return weights, np.where(mirrored < size, mirrored, 2 * size - 1 - mirrored)
 
 
-def resize_rows(image: NDArray[np.uint8], factor: float, border: Border) -> NDArray[np.uint8]:
-    """Resize along the first axis and round halves up to uint8."""
+def weighted_rows(image: NDArray[np.number], factor: float, border: Border) -> NDArray[np.float64]:
+    """Resize along the first axis."""
     weights, indices = contributions(image.shape[0], factor, border)
     weights = weights.reshape(*weights.shape, *[1] * (image.ndim - 1))
     total = np.zeros((len(weights), *image.shape[1:]))
     for tap in np.flatnonzero(weights.any(axis=0).ravel()):
         total += weights[:, tap] * image[indices[:, tap]]
-    return np.floor(np.clip(total, 0, 255) + 0.5).astype(np.uint8)
+    return total
+
+
+def resize_rows(image: NDArray[np.uint8], factor: float, border: Border) -> NDArray[np.uint8]:
+    """Resize along the first axis and round halves up to uint8."""
+    return np.floor(np.clip(weighted_rows(image, factor, border), 0, 255) + 0.5).astype(np.uint8)
 
 
 def imresize(image: NDArray[np.uint8], factor: float, border: Border = "replicate") -> NDArray[np.uint8]:
@@ -70,6 +75,20 @@ def imresize(image: NDArray[np.uint8], factor: float, border: Border = "replicat
     check_arguments(image, factor, border)
     rows = resize_rows(image, float(factor), border)
     return np.ascontiguousarray(resize_rows(rows.swapaxes(0, 1), float(factor), border).swapaxes(0, 1))
+
+
+def imresize_float(
+    image: NDArray[np.number], factor: float, border: Border = "replicate"
+) -> NDArray[np.float64]:
+    """Resize as MATLAB's `imresize` does doubles: neither rounded nor clipped, on the way or after.
+
+    Args:
+        image: numbers of any range, (height, width) or (height, width, channels).
+        factor: as in `imresize`.
+        border: as in `imresize`.
+    """
+    rows = weighted_rows(image, float(factor), border)
+    return np.ascontiguousarray(weighted_rows(rows.swapaxes(0, 1), float(factor), border).swapaxes(0, 1))
 
 
 def check_arguments(image: NDArray[np.uint8], factor: float, border: Border) -> None:

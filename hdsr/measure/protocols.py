@@ -1,162 +1,283 @@
-"""Other habits of measuring than the field's: each scores the same method with one thing changed.
+"""The ways of measuring that the field has: what LR is made of, what is compared with HR, and how.
 
-What changes is how SR and HR are compared, or how LR is made from HR, or (for bicubic) what is resized.
+Papers print PSNR and SSIM "on the Y channel" and mean different things. A Protocol says all that matters;
+NAMED holds the combinations behind published tables.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from torch.nn.functional import interpolate
 
 from hdsr import metrics, resize
+from hdsr.errors import HdsrError
 
-Image = NDArray[np.uint8]
-"""RGB, (height, width, 3)."""
 Plane = NDArray[np.float64]
 """Values in 0..255, (height, width)."""
 Scores = tuple[float, float]
 """PSNR in dB, and SSIM."""
 
-REFERENCE, LUMA_ONLY = "reference", "luma_only"
+CHOICES = {
+    "lr": {
+        "rgb": "LR of RGB, rounded",
+        "rgb_float": "LR of RGB, not rounded",
+        "luma_float": "LR of the rounded luma alone, not rounded",
+        "pillow": "LR by Pillow's bicubic",
+        "torch": "LR by torch's antialiased bicubic",
+        "torch_aliased": "LR by torch's bicubic without antialiasing",
+    },
+    "sr": {"rgb": "SR as RGB, rounded", "float": "SR not rounded"},
+    "values": {
+        "luma": "Y not rounded",
+        "luma_rounded": "Y rounded",
+        "luma_unshifted": "Y without its + 16",
+        "rgb": "PSNR and SSIM on RGB",
+    },
+    "gray": {"rgb": "one-channel files as RGB", "gray": "one-channel files by their gray values"},
+    "border": {
+        "scale": "`scale` pixels cropped",
+        "scale+6": "`scale` + 6 pixels cropped",
+        "none": "the border kept",
+    },
+    "ssim": {
+        "inside": "SSIM windows inside",
+        "mirrored": "an SSIM window at every pixel, the image mirrored",
+        "repeated": "an SSIM window at every pixel, the border repeated",
+    },
+}
+"""What can be chosen, and how tables call it; the first of each is what rows of this project have."""
 
 
-def scores(sr: Plane, hr: Plane, crop_px: int, window: metrics.SsimWindow = "valid") -> Scores:
-    """PSNR and SSIM by scikit-image, with the window and constants of `hdsr.metrics`.
+@dataclass(frozen=True)
+class Protocol:
+    """One way of measuring; see CHOICES. Without arguments it is that of this project's rows.
+
+    Attributes:
+        lr: what the LR image is made of, and whether it is rounded to uint8.
+        sr: whether SR is put together as RGB and rounded to uint8, or left as the method computes it.
+        values: what is compared.
+        gray: how images are compared whose file has one channel. Their gray values lie in 0..255, their luma
+            in 16..235, which makes 20 log10(255/219) = 1.32 dB of PSNR.
+        border: what is left out on every side.
+        ssim: where SSIM's windows of 11 x 11 lie.
+
+    Raises:
+        HdsrError: for a choice that there is not.
+    """
+
+    lr: str = "rgb"
+    sr: str = "rgb"
+    values: str = "luma"
+    gray: str = "rgb"
+    border: str = "scale"
+    ssim: str = "inside"
+
+    def __post_init__(self) -> None:
+        for name, options in CHOICES.items():
+            if getattr(self, name) not in options:
+                expected = ", ".join(options)
+                raise HdsrError(f"unknown {name} {getattr(self, name)!r}: expected one of {expected}")
+
+    @property
+    def words(self) -> str:
+        """All in which it differs from this project's."""
+        changed = [CHOICES[name][value] for name, value in vars(self).items() if value != DEFAULTS[name]]
+        return ", ".join(changed) or "as everywhere here"
+
+    def crop_px(self, scale: int) -> int:
+        """Pixels left out on every side."""
+        return {"scale": scale, "scale+6": scale + 6, "none": 0}[self.border]
+
+
+DEFAULTS = {field.name: field.default for field in fields(Protocol)}
+COMMON = "python"
+"""The protocol of this project's rows."""
+
+NAMED = {
+    COMMON: Protocol(),
+    "matlab_luma": Protocol(lr="luma_float", sr="float", values="luma_rounded", gray="gray"),
+    "matlab_rgb": Protocol(values="luma_rounded"),
+    "dncnn": Protocol(sr="float", gray="gray"),
+    "lapsrn": Protocol(lr="rgb_float", ssim="repeated"),
+    "hdsrnet": Protocol(values="luma_unshifted", ssim="mirrored"),
+}
+"""Protocols by name."""
+TITLES = {
+    COMMON: "EDSR and BasicSR in Python",
+    "matlab_luma": "MATLAB luma: SRCNN, FSRCNN, VDSR, CSCN, IDN, A+",
+    "matlab_rgb": "MATLAB's rgb2ycbcr of RGB images",
+    "dncnn": "DnCNN",
+    "lapsrn": "LapSRN",
+    "hdsrnet": "HDSRNet's authors",
+}
+"""Whose protocols these are, as tables print it."""
+
+VARIED = {
+    f"{name}={value}": Protocol(**{name: value})
+    for name, options in CHOICES.items()
+    for value in options
+    if value != DEFAULTS[name]
+}
+"""Protocols that differ from this project's in one thing, by that thing."""
+
+
+def named(name: str) -> Protocol:
+    """The protocol of that name; HdsrError for one that there is not."""
+    if name not in NAMED:
+        raise HdsrError(f"unknown protocol {name!r}: expected one of {', '.join(NAMED)}")
+    return NAMED[name]
+
+
+def score(sr: NDArray[Any], hr: NDArray[np.uint8], scale: int, protocol: Protocol | str = COMMON) -> Scores:
+    """PSNR and SSIM of an SR image by a protocol.
+
+    What the protocol says of LR is up to whoever makes SR.
 
     Args:
-        sr: the image to judge, float64 in 0..255, (height, width) or (height, width, channels); PSNR is then
-            over all values, SSIM the mean of the channels'.
-        hr: the true image, of the same shape.
-        crop_px: pixels left out on every side.
-        window: as in `hdsr.metrics.ssim_y`.
+        sr: the image to judge, in 0..255, (height, width, 3) as RGB or (height, width) as gray values;
+            uint8, or floats where it has not been rounded.
+        hr: the true image, uint8, of the same height and width; (height, width) if its file has one channel.
+        scale: the factor of enlargement, for the border.
+        protocol: a protocol or a name in NAMED.
+
+    Returns:
+        PSNR in dB against a peak of 255, infinite for equal images; SSIM.
+
+    Raises:
+        HdsrError: for an unknown protocol, images of different sizes or other shapes, a true image that is
+            not uint8, or one too small for the crop and the SSIM window.
     """
+    protocol = named(protocol) if isinstance(protocol, str) else protocol
+    check_images(sr, hr)
+    if protocol.sr == "rgb":
+        sr = rounded(sr).clip(0, 255)
+    if protocol.values == "rgb":
+        return compare(as_rgb(sr), as_rgb(hr), scale, protocol)
+    by_gray = hr.ndim == 2 and protocol.gray == "gray"
+    return compare(*(gray_values(image) if by_gray else luma(image) for image in (sr, hr)), scale, protocol)
+
+
+def compare(sr: NDArray[np.float64], hr: NDArray[np.float64], scale: int, protocol: Protocol) -> Scores:
+    """PSNR and SSIM of luma, gray values or RGB in 0..255, rounded and cropped as the protocol says.
+
+    Args:
+        sr: the values to judge, (height, width) or (height, width, channels), of which SSIM is the mean.
+        hr: the true ones, of the same shape.
+        scale: the factor of enlargement.
+        protocol: of which `values`, `border` and `ssim` matter here.
+    """
+    if protocol.values == "luma_rounded":
+        sr, hr = rounded(sr).clip(0, 255), rounded(hr)
+    shift = metrics.LUMA_OFFSET if protocol.values == "luma_unshifted" else 0
+    crop_px = protocol.crop_px(scale)
+    check_size(hr, crop_px)
     inside = tuple(slice(crop_px, length - crop_px) for length in hr.shape[:2])
-    sr, hr = sr[inside], hr[inside]
-    valid, everywhere = structural_similarity(
-        sr,
-        hr,
-        gaussian_weights=True,
-        sigma=metrics.GAUSSIAN_SIGMA_PX,
-        use_sample_covariance=False,
-        data_range=metrics.PEAK,
-        channel_axis=2 if hr.ndim == 3 else None,
-        full=True,
-    )
-    psnr_db = peak_signal_noise_ratio(hr, sr, data_range=metrics.PEAK)
-    return float(psnr_db), float(valid if window == "valid" else everywhere.mean())
+    sr, hr = sr[inside] - shift, hr[inside] - shift
+    error = float(np.mean((sr - hr) ** 2))
+    psnr_db = float(10 * np.log10(metrics.PEAK**2 / error)) if error else float("inf")
+    channels = zip(np.atleast_3d(sr).transpose(2, 0, 1), np.atleast_3d(hr).transpose(2, 0, 1), strict=True)
+    return psnr_db, float(np.mean([similarity(*pair, protocol.ssim) for pair in channels]))
 
 
-def luma_scores(
-    sr: Image,
-    hr: Image,
-    scale: int,
-    crop_px: int,
-    change: Callable[[Plane], Plane] | None = None,
-    window: metrics.SsimWindow = "valid",
-) -> Scores:
-    """Scores of the luma, `change` applied to that of both; alike at every scale."""
-    planes = [metrics.luma(image) for image in (sr, hr)]
-    if change is not None:
-        planes = [change(plane) for plane in planes]
-    return scores(*planes, crop_px=crop_px, window=window)
+def similarity(sr: Plane, hr: Plane, windows: str) -> float:
+    """Mean SSIM of two planes, its windows laid as a protocol's `ssim` says."""
+    if windows != "inside":
+        mode, reach = {"mirrored": "symmetric", "repeated": "edge"}[windows], metrics.GAUSSIAN_SIZE_PX // 2
+        sr, hr = (np.pad(plane, reach, mode=mode) for plane in (sr, hr))
+    return metrics.mean_similarity(sr, hr)
 
 
-def rgb_scores(sr: Image, hr: Image, scale: int, crop_px: int) -> Scores:
-    """Scores of all three channels; alike at every scale."""
-    return scores(sr.astype(np.float64), hr.astype(np.float64), crop_px)
+def luma(image: NDArray[Any]) -> Plane:
+    """Y of RGB or gray values in 0..255: from 16 to 235, not rounded; see `hdsr.metrics.luma`."""
+    return as_rgb(image) @ metrics.LUMA_WEIGHTS + metrics.LUMA_OFFSET
 
 
-def luma_only_scores(sr: Image, hr: Image, scale: int, crop_px: int) -> Scores:
-    """Scores of bicubic resizing of the rounded luma in floating point; `sr` is not looked at.
+def gray_values(image: NDArray[Any]) -> Plane:
+    """Gray values in 0..255; of RGB, its luma stretched from 16..235 to 0..255."""
+    if image.ndim == 2:
+        return image.astype(np.float64)
+    return (luma(image) - metrics.LUMA_OFFSET) / metrics.LUMA_WEIGHTS.sum()
 
-    The order of SRCNN's code (Dong et al., TPAMI 2016) and of those who published before it: the luma is
-    rounded, shrunk and enlarged without rounding in between, and rounded again.
+
+def as_rgb(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Float RGB of RGB or gray values."""
+    color = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    return color.astype(np.float64)
+
+
+def rounded(values: NDArray[Any]) -> NDArray[Any]:
+    """Values rounded to whole numbers, halves up, as MATLAB rounds what is not negative."""
+    return values if values.dtype == np.uint8 else np.floor(values + 0.5)
+
+
+def check_images(sr: NDArray[Any], hr: NDArray[np.uint8]) -> None:
+    """Raise HdsrError unless the images can be compared."""
+    if hr.dtype != np.uint8:
+        raise HdsrError(f"the true image has to be uint8, not {hr.dtype}")
+    for image in (sr, hr):
+        if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+            raise HdsrError(
+                f"images have the shape (height, width, 3) or, gray, (height, width), not {image.shape}"
+            )
+    if sr.shape[:2] != hr.shape[:2]:
+        raise HdsrError(f"images of different sizes: {metrics.size(sr)} against {metrics.size(hr)} pixels")
+
+
+def check_size(hr: NDArray[Any], crop_px: int) -> None:
+    """Raise HdsrError unless an SSIM window fits into what the crop leaves."""
+    if min(hr.shape[:2]) - 2 * crop_px < metrics.GAUSSIAN_SIZE_PX:
+        raise HdsrError(
+            f"an image of {metrics.size(hr)} pixels is too small: {crop_px} pixels cropped on every side "
+            f"must leave at least {metrics.GAUSSIAN_SIZE_PX} x {metrics.GAUSSIAN_SIZE_PX}"
+        )
+
+
+def lr_image(hr: NDArray[np.uint8], scale: int, protocol: Protocol) -> NDArray[Any]:
+    """The LR image that a protocol gives to a method.
+
+    Args:
+        hr: as for `score`, its sides multiples of the scale.
+        scale: the factor of shrinking.
+        protocol: of which `lr` and `gray` matter here.
+
+    Returns:
+        uint8 RGB, (height, width, 3); or the same in floats; or, where the luma alone is resized or a
+        one-channel file goes by its gray values, (height, width).
     """
-    plane = rounded(metrics.luma(hr))
-    enlarged = resized(resized(plane, 1 / scale), scale)
-    return scores(rounded(enlarged).clip(0, 255), plane, crop_px)
+    by_gray = hr.ndim == 2 and protocol.gray == "gray"
+    if protocol.lr == "luma_float":
+        return resize.imresize_float(gray_values(hr) if by_gray else rounded(luma(hr)), 1 / scale)
+    if protocol.lr == "rgb_float":
+        return resize.imresize_float(gray_values(hr) if by_gray else as_rgb(hr), 1 / scale)
+    return SHRINK[protocol.lr](hr if by_gray else as_rgb(hr).astype(np.uint8), scale)
 
 
-def resized(plane: Plane, factor: float) -> Plane:
-    """Bicubic resizing along both axes as MATLAB does it, in floating point."""
-    for _ in range(2):
-        weights, indices = resize.contributions(plane.shape[0], factor, "replicate")
-        plane = np.einsum("nt,ntk->nk", weights, plane[indices]).T
-    return plane
-
-
-def rounded(plane: Plane) -> Plane:
-    """Values rounded to whole numbers, halves up."""
-    return np.floor(plane + 0.5)
-
-
-def unshifted(plane: Plane) -> Plane:
-    """The luma from 0 for black to 219 for white."""
-    return plane - metrics.LUMA_OFFSET
-
-
-def shrunk_by_pillow(hr: Image, scale: int) -> Image:
+def shrunk_by_pillow(hr: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     """LR by Pillow's bicubic, which widens the kernel when it shrinks, as MATLAB does."""
     height, width = hr.shape[:2]
     size = width // scale, height // scale
     return np.asarray(PillowImage.fromarray(hr).resize(size, PillowImage.Resampling.BICUBIC))
 
 
-def shrunk_by_torch(hr: Image, scale: int, antialias: bool) -> Image:
+def shrunk_by_torch(hr: NDArray[np.uint8], scale: int, antialias: bool = True) -> NDArray[np.uint8]:
     """LR by torch's bicubic; without `antialias` the kernel is not widened, and pixels are passed over."""
+    import torch
+    from torch.nn.functional import interpolate
+
     size = hr.shape[0] // scale, hr.shape[1] // scale
-    planes = torch.tensor(hr, dtype=torch.float32).permute(2, 0, 1)[None]
+    planes = torch.tensor(np.atleast_3d(hr), dtype=torch.float32).permute(2, 0, 1)[None]
     lr = interpolate(planes, size, mode="bicubic", align_corners=False, antialias=antialias)
-    return lr[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    return lr[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy().reshape(*size, *hr.shape[2:])
 
 
-@dataclass(frozen=True)
-class Variation:
-    """One habit of measuring.
-
-    Attributes:
-        name: what rows call it.
-        words: what is done, as tables print it.
-        score: scores of an SR image, given the true one, the scale, and the pixels to crop.
-        crop: whether as many pixels are cropped as the scale, or none.
-        shrink: makes LR of an HR image and the scale; None for the benchmark's own LR.
-        models: the methods it can be had for; empty for all.
-    """
-
-    name: str
-    words: str
-    score: Callable[[Image, Image, int, int], Scores] = luma_scores
-    crop: bool = True
-    shrink: Callable[[Image, int], Image] | None = None
-    models: tuple[str, ...] = ()
-
-
-VARIATIONS = (
-    Variation(REFERENCE, "as everywhere here"),
-    Variation("luma_rounded", "Y is rounded", partial(luma_scores, change=rounded)),
-    Variation("border_kept", "the border is not cropped", crop=False),
-    Variation("rgb", "PSNR and SSIM on RGB", rgb_scores),
-    Variation("ssim_same", "SSIM window `same`", partial(luma_scores, window="same")),
-    Variation("luma_unshifted", "Y without its + 16", partial(luma_scores, change=unshifted)),
-    Variation(
-        "luma_unshifted_ssim_same",
-        "Y without its + 16, SSIM window `same`",
-        partial(luma_scores, change=unshifted, window="same"),
-    ),
-    Variation("lr_pillow", "LR by Pillow's bicubic", shrink=shrunk_by_pillow),
-    Variation(
-        "lr_torch", "LR by torch's antialiased bicubic", shrink=partial(shrunk_by_torch, antialias=True)
-    ),
-    Variation(
-        "lr_aliased",
-        "LR by torch's bicubic without antialiasing",
-        shrink=partial(shrunk_by_torch, antialias=False),
-    ),
-    Variation(LUMA_ONLY, "rounded Y alone resized, in floating point", luma_only_scores, models=("bicubic",)),
-)
+SHRINK: dict[str, Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]] = {
+    "rgb": lambda hr, scale: resize.imresize(hr, 1 / scale),
+    "pillow": shrunk_by_pillow,
+    "torch": shrunk_by_torch,
+    "torch_aliased": partial(shrunk_by_torch, antialias=False),
+}
+"""Ways to an LR image in uint8."""

@@ -1,202 +1,154 @@
-"""How far scores move when one habit of measuring is changed, and the method and its weights are not.
+"""Every method scored by every named protocol, and two of them with one thing changed at a time.
 
-Rows go to a file of their own, one per image and variation, and are reused by their identity.
+SR images that a run has saved are not made again. Rows go to a file of their own, one per image and protocol,
+and are reused by their identity.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from hdsr import metrics, paper, results
+from hdsr import metrics, resize, results
 from hdsr.datasets import Benchmark, load_benchmark
-from hdsr.evaluation import unscored
-from hdsr.images import pixels_sha256
+from hdsr.evaluation import picture_path, shows, unscored
+from hdsr.images import read_image, read_picture
 from hdsr.measure import protocols
-from hdsr.measure.benchmarks import set_obstacle, variants
-from hdsr.measure.protocols import LUMA_ONLY, REFERENCE, VARIATIONS, Image, Variation
+from hdsr.measure.benchmarks import rows_file, set_obstacle, variants
+from hdsr.measure.protocols import NAMED, VARIED, Protocol, Scores
 from hdsr.methods.registry import Method, load
 from hdsr.provenance import code_version
-from hdsr.report.tables import ABSENT, Table, pairs, ranks, with_variants
-from hdsr.settings import BenchmarkTableSettings, MeasurementSettings
+from hdsr.settings import BenchmarkTableSettings
 
 MODELS = ("bicubic", "hdsrnet")
-PROTOCOL = code_version(protocols, metrics)
-"""Version of the code that computes the scores."""
-LARGE_DB = 0.1
-"""Neighbours in the paper's tables are often closer than this."""
+"""The methods that are scored with one thing changed at a time, on the first set of a profile."""
+VERSION = code_version(protocols)
+"""Version of the code that makes LR images and computes scores."""
 
 
 @dataclass(frozen=True)
-class VariationRow(results.Row):
-    """The score of one image under one variation."""
+class ProtocolRow(results.Row):
+    """The score of one image by one protocol."""
 
-    variation: str
+    way: str
+    """The protocol: a name in NAMED or VARIED."""
 
     @property
     def place(self) -> tuple[object, ...]:
-        return (*super().place, self.variation)
+        return (*super().place, self.way)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One image that a method enlarges, for all protocols."""
+
+    method: Method
+    scale: int
+    lr: NDArray[np.uint8]
+    """RGB, the benchmark's own."""
+    hr: NDArray[np.uint8]
+    """RGB, or (height, width) if its file has one channel."""
+    saved: Path | None
+    """The SR image of `lr`, where a run has saved it."""
+
+    @cached_property
+    def sr(self) -> NDArray[np.uint8]:
+        """What the method makes of `lr`, RGB."""
+        return self.method(self.lr) if self.saved is None else read_image(self.saved)
+
+    def scores(self, protocol: Protocol) -> Scores:
+        """The scores by a protocol that applies to the method; see `applies`."""
+        by_gray = self.hr.ndim == 2 and protocol.gray == "gray"
+        if protocol.lr == "rgb" and protocol.sr == "rgb" and not (by_gray and self.method.luma):
+            return protocols.score(self.sr, self.hr, self.scale, protocol)
+        lr = self.lr
+        if protocol.lr != "rgb" or by_gray:
+            lr = protocols.lr_image(self.hr, self.scale, protocol)
+        if self.method.luma is None:
+            return protocols.score(self.method(as_color(lr)), self.hr, self.scale, protocol)
+        true = protocols.gray_values(self.hr) if by_gray else protocols.luma(self.hr)
+        plane = lr.astype(np.float64) if lr.ndim == 2 else protocols.luma(lr)
+        sr = self.method.luma(plane)
+        if lr.ndim == 2 or protocol.sr == "float":
+            return protocols.compare(sr, true, self.scale, protocol)
+        return protocols.score(self.colored(sr, lr), self.hr, self.scale, protocol)
+
+    def colored(self, sr: protocols.Plane, lr: NDArray[Any]) -> NDArray[np.float64]:
+        """RGB of the luma that a method gives, its Cb and Cr those of the enlarged LR image."""
+        enlarged = resize.imresize_float(lr, self.scale)
+        change = sr - protocols.luma(enlarged)
+        return enlarged + change[..., None] / metrics.LUMA_WEIGHTS.sum()
+
+
+def as_color(lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB in uint8 of RGB or gray values."""
+    return protocols.as_rgb(lr).astype(np.uint8)
+
+
+def applies(protocol: Protocol, method: Method) -> bool:
+    """Whether a method can be scored so: networks of RGB are given RGB in uint8, and give it."""
+    return method.luma is not None or (protocol.sr == "rgb" and not protocol.lr.endswith("float"))
 
 
 def measure(settings: BenchmarkTableSettings, progress: bool = True) -> pd.DataFrame:
-    """Score MODELS on the first set of a profile under every variation.
+    """Score what a profile measures by every protocol that applies, at `sensitivity_scales`.
 
-    Rows go to rows/sensitivity.csv in the profile's report folder; known ones are reused. What cannot be
+    Rows go to rows/protocols.csv in the profile's report folder; known ones are reused. What cannot be
     measured (a set or weights that are not there) has no rows.
     """
-    path = settings.report / "rows" / "sensitivity.csv"
-    known = {row.identity: row for row in results.read(path, VariationRow)}
+    path = settings.report / "rows" / "protocols.csv"
+    known = {row.identity: row for row in results.read(path, ProtocolRow)}
+    scored = {row.identity: row for row in results.read(rows_file(settings))}
     rows = []
-    for scale in settings.sensitivity_scales:
-        if set_obstacle(settings, settings.datasets[0], scale) is None:
-            benchmark = load_benchmark(settings.datasets[0], scale, settings.root)
-            for method in usable_methods(settings, scale):
-                title = f"{method.label} x{scale} {benchmark.name}, varied"
-                for item in tqdm(benchmark, title, len(benchmark), unit="image", disable=not progress):
-                    rows.extend(varied_rows(settings, method, benchmark, item, path, known))
-    return results.frame(rows, VariationRow)
+    for method, benchmark in measurable(settings):
+        title = f"{method.label} x{benchmark.scale} {benchmark.name}, by all protocols"
+        items = tqdm(benchmark, title, len(benchmark), unit="image", disable=not progress)
+        for file, (name, lr, hr) in zip(benchmark.hr_paths, items, strict=True):
+            plain = unscored(method, benchmark, name, lr, hr, settings.precision, settings.device)
+            picture = picture_path(settings.report / "images" / method.weights_label, plain)
+            found = plain.identity in scored and shows(picture, hr, scored[plain.identity])
+            true = hr if read_picture(file).pixels.shape[2] > 2 else hr[..., 0]
+            subject = Subject(method, benchmark.scale, lr, true, picture if found else None)
+            for way, protocol in ways(settings, method, benchmark).items():
+                row = by_protocol(plain, way, protocol)
+                if row.identity not in known:
+                    psnr_db, ssim = subject.scores(protocol)
+                    known[row.identity] = replace(row, psnr_db=psnr_db, ssim=ssim)
+                    results.add(path, known[row.identity])
+                rows.append(replace(known[row.identity], expected=row.expected))
+    return results.frame(rows, ProtocolRow)
 
 
-def usable_methods(settings: MeasurementSettings, scale: int) -> Iterator[Method]:
-    """MODELS with each source of weights that is asked for and there."""
-    asked = settings.model_copy(update={"methods": MODELS})
-    for variant in variants(asked, scale):
-        if variant.obstacle is None:
-            yield load(
-                variant.model, scale, variant.source, settings.device, settings.precision, settings.root
-            )
+def measurable(settings: BenchmarkTableSettings) -> Iterator[tuple[Method, Benchmark]]:
+    """Each method with each source of weights, on each set and at each scale where both are there."""
+    asked = settings.model_copy(update={"scales": settings.sensitivity_scales})
+    for scale in asked.scales:
+        usable = [variant for variant in variants(asked, scale) if variant.obstacle is None]
+        for dataset in asked.datasets:
+            if set_obstacle(asked, dataset, scale) is None:
+                benchmark = load_benchmark(dataset, scale, asked.root)
+                for variant in usable:
+                    options = (variant.source, asked.device, asked.precision, asked.root)
+                    yield load(variant.model, scale, *options), benchmark
 
 
-def varied_rows(
-    settings: MeasurementSettings,
-    method: Method,
-    benchmark: Benchmark,
-    item: tuple[str, Image, Image],
-    path: Path,
-    known: dict[tuple[object, ...], VariationRow],
-) -> Iterator[VariationRow]:
-    """The rows of one image under every variation; the method runs once for each LR image."""
-    name, lr, hr = item
-    plain = unscored(method, benchmark, name, lr, hr, settings.precision, settings.device)
-    pictures: dict[str, Image] = {}
-    for variation in VARIATIONS:
-        if variation.models and method.name not in variation.models:
-            continue
-        given = lr if variation.shrink is None else variation.shrink(hr, benchmark.scale)
-        row = varied(plain, variation, given)
-        scored = known.get(row.identity)
-        if scored is None:
-            if row.lr_sha256 not in pictures:
-                pictures[row.lr_sha256] = method(given)
-            psnr_db, ssim = variation.score(pictures[row.lr_sha256], hr, row.scale, row.crop_px)
-            scored = replace(row, psnr_db=psnr_db, ssim=ssim)
-            results.add(path, scored)
-        yield replace(scored, expected=row.expected)
+def ways(settings: BenchmarkTableSettings, method: Method, benchmark: Benchmark) -> dict[str, Protocol]:
+    """The protocols that a method is scored by on a set."""
+    varied = method.name in MODELS and benchmark.name == settings.set_names[0]
+    chosen = NAMED | VARIED if varied else NAMED
+    return {way: protocol for way, protocol in chosen.items() if applies(protocol, method)}
 
 
-def varied(plain: results.Row, variation: Variation, lr: Image) -> VariationRow:
-    """The row of one image under a variation, its scores still missing."""
+def by_protocol(plain: results.Row, way: str, protocol: Protocol) -> ProtocolRow:
+    """The row of one image by a protocol, its scores still missing."""
     fields = {name: getattr(plain, name) for name in results.COLUMNS}
-    fields |= {"lr_sha256": pixels_sha256(lr), "protocol": PROTOCOL}
-    if variation.shrink is not None:
-        fields["lr_source"] = variation.name
-    if not variation.crop:
-        fields["crop_px"] = 0
-    return VariationRow(**fields, variation=variation.name)
-
-
-def table(rows: pd.DataFrame) -> Table:
-    """Scores as everywhere here, and how far the mean over the set moves under each variation.
-
-    Args:
-        rows: what `measure` returns, of one set, device and precision.
-    """
-    numbers = differences(rows)
-    dataset = rows["dataset"].iloc[0]
-    caption = f"PSNR (dB) / SSIM on {dataset}, and how far they move when one thing is done otherwise"
-    return Table(f"sensitivity_{dataset}", caption, numbers, cells(numbers), notes(numbers))
-
-
-def differences(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means by variation, method, source of weights and scale, and their distance from the reference.
-
-    Columns: dataset, variation, changed (in words), model, variant, weights, scale, n, psnr_db, ssim,
-    psnr_difference_db, ssim_difference. Sets that are not whole have no means, as everywhere.
-    """
-    parts = [results.summarize(part).assign(variation=name) for name, part in rows.groupby("variation")]
-    means = with_variants(pd.concat(parts))
-    place = ["model", "weights", "scale"]
-    reference = means[means["variation"] == REFERENCE].set_index(place)[["psnr_db", "ssim"]]
-    moved = (
-        means[["psnr_db", "ssim"]].to_numpy() - reference.loc[means[place].apply(tuple, axis=1)].to_numpy()
-    )
-    words = {variation.name: variation.words for variation in VARIATIONS}
-    means = means.assign(
-        changed=means["variation"].map(words), psnr_difference_db=moved[:, 0], ssim_difference=moved[:, 1]
-    )
-    order = means["variation"].map(list(words).index)
-    columns = [
-        "dataset",
-        "variation",
-        "changed",
-        "model",
-        "variant",
-        "weights",
-        "scale",
-        "n",
-        "psnr_db",
-        "ssim",
-    ]
-    ordered = means.assign(order=order).sort_values(["order", "scale", "model"], kind="stable")
-    return ordered[[*columns, "psnr_difference_db", "ssim_difference"]].reset_index(drop=True)
-
-
-def cells(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The printed form: a line per variation, the reference first; columns by scale and method."""
-    moved = pairs(numbers, "psnr_difference_db", "ssim_difference", sign="+")
-    plain = pairs(numbers, "psnr_db", "ssim")
-    shown = numbers.assign(cell=moved.mask(numbers["variation"] == REFERENCE, plain))
-    shown["scale"] = "×" + shown["scale"].astype(str)
-    printed = shown.pivot(index="changed", columns=["scale", "variant"], values="cell").fillna(ABSENT)
-    heads = list(shown[["scale", "variant"]].drop_duplicates().itertuples(index=False, name=None))
-    printed = printed.loc[numbers["changed"].unique(), heads].rename_axis(columns=[None, None])
-    return printed.reset_index().rename(columns={"changed": "what is done"})
-
-
-def notes(numbers: pd.DataFrame) -> tuple[str, ...]:
-    """What the numbers say of results that cannot be reproduced, and the paper's margins beside them."""
-    said = [
-        "Most reports that a published score cannot be reproduced turn on a line of this table, "
-        "not on the network."
-    ]
-    networks = numbers[(numbers["model"] == "hdsrnet") & (numbers["psnr_difference_db"].abs() >= LARGE_DB)]
-    for (scale, variant), part in networks.groupby(["scale", "variant"]):
-        moves = ", ".join(f"{line.changed} ({line.psnr_difference_db:+.2f})" for line in part.itertuples())
-        said.append(f"{variant}, ×{scale}, moves by {LARGE_DB} dB or more where {moves}.")
-    published = paper.quality().query("dataset == @numbers['dataset'].iloc[0]")
-    if len(published):
-        said += [margin_note(published), bicubic_note(numbers, published)]
-    return tuple(said)
-
-
-def margin_note(published: pd.DataFrame) -> str:
-    """How far apart the two highest values of PSNR are that the paper prints for a set."""
-    margins = []
-    for scale, part in published.groupby("scale"):
-        second = part.loc[ranks(part["psnr_db"]) == 2, "psnr_db"].max()
-        margins.append(f"{part['psnr_db'].max() - second:.2f} dB at ×{scale}")
-    return f"The best PSNR that the paper prints for this set lies above the second by {', '.join(margins)}."
-
-
-def bicubic_note(numbers: pd.DataFrame, published: pd.DataFrame) -> str:
-    """Bicubic as those before the paper computed it, beside the paper's row."""
-    own = numbers[numbers["variation"] == LUMA_ONLY].merge(
-        published[published["method"] == paper.label("bicubic")], on="scale", suffixes=("", "_paper")
-    )
-    ours, theirs = pairs(own, "psnr_db", "ssim"), pairs(own, "psnr_db_paper", "ssim_paper")
-    both = ", ".join(
-        f"{a} at ×{scale} (printed: {b})" for a, b, scale in zip(ours, theirs, own["scale"], strict=True)
-    )
-    return f"The paper's bicubic row is that of the last line, where the scores are {both}."
+    fields |= {"protocol": VERSION, "crop_px": protocol.crop_px(plain.scale)}
+    if protocol.lr != "rgb":
+        fields["lr_source"] = protocol.lr
+    return ProtocolRow(**fields, way=way)

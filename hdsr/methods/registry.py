@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from hdsr import checkpoint, inference, paper, resize
@@ -38,6 +40,9 @@ class Method:
     code_version: str
     """Changes with the code that makes the image; see `code_version`."""
     upscale: Upscaler
+    luma: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+    """For methods that see the luma alone: Y of the LR image in 0..255, (height, width), to that of the SR
+    image, neither rounded nor clipped."""
 
     def __call__(self, lr: Image) -> Image:
         return self.upscale(lr)
@@ -79,8 +84,11 @@ def load_bicubic(request: Request) -> Method:
     def upscale(lr: Image) -> Image:
         return resize.imresize(lr, request.scale)
 
+    def enlarge(luma: NDArray[np.float64]) -> NDArray[np.float64]:
+        return resize.imresize_float(luma, request.scale)
+
     label = paper.label(request.name)
-    return Method(request.name, label, NO_WEIGHTS, NO_WEIGHTS, code_version(resize), upscale)
+    return Method(request.name, label, NO_WEIGHTS, NO_WEIGHTS, code_version(resize), upscale, enlarge)
 
 
 def read_hdsrnet(path: Path, scale: int) -> nn.Module:

@@ -1,82 +1,130 @@
-"""Habits of measuring: the reference is the metrics' own, and each other one by a known case."""
+"""Protocols: the project's own is that of the metrics, and each choice is held by a known case."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
 
 from hdsr import metrics
 from hdsr.datasets import load_benchmark
-from hdsr.measure import protocols
-from hdsr.measure.protocols import VARIATIONS
+from hdsr.errors import HdsrError
+from hdsr.measure.protocols import CHOICES, COMMON, NAMED, TITLES, VARIED, Protocol, lr_image, luma, score
 from hdsr.resize import imresize
 
-BY_NAME = {variation.name: variation for variation in VARIATIONS}
+Image = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def hr() -> NDArray[np.uint8]:
+def hr() -> Image:
     return next(hr for name, _, hr in load_benchmark("samples", 4) if name == "chelsea")[:120, :160]
 
 
 @pytest.fixture(scope="module")
-def sr(hr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def sr(hr: Image) -> Image:
     return imresize(imresize(hr, 0.25), 4)
 
 
-def scores(name: str, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> tuple[float, float]:
-    variation = BY_NAME[name]
-    return variation.score(sr, hr, 4, 4 if variation.crop else 0)
+def test_the_common_protocol_is_how_rows_are_scored(sr: Image, hr: Image) -> None:
+    assert score(sr, hr, 4) == pytest.approx((metrics.psnr_y(sr, hr, 4), metrics.ssim_y(sr, hr, 4)), abs=1e-9)
 
 
-def test_the_reference_is_how_rows_are_scored(sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> None:
-    expected = metrics.psnr_y(sr, hr, 4), metrics.ssim_y(sr, hr, 4)
-    assert scores(protocols.REFERENCE, sr, hr) == pytest.approx(expected, abs=1e-6)
+@pytest.mark.parametrize(("border", "crop_px"), [("scale", 4), ("scale+6", 10), ("none", 0)])
+def test_borders(border: str, crop_px: int, sr: Image, hr: Image) -> None:
+    expected = metrics.psnr_y(sr, hr, crop_px), metrics.ssim_y(sr, hr, crop_px)
+    assert score(sr, hr, 4, Protocol(border=border)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_border_and_window_are_those_of_the_metrics(sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> None:
-    expected = metrics.psnr_y(sr, hr, 0), metrics.ssim_y(sr, hr, 0)
-    assert scores("border_kept", sr, hr) == pytest.approx(expected, abs=1e-6)
-    assert scores("ssim_same", sr, hr)[1] == pytest.approx(metrics.ssim_y(sr, hr, 4, "same"), abs=1e-6)
+def test_windows_at_every_pixel(sr: Image, hr: Image) -> None:
+    mirrored = score(sr, hr, 4, Protocol(ssim="mirrored"))[1]
+    assert mirrored == pytest.approx(metrics.ssim_y(sr, hr, 4, "same"), abs=1e-9)
+    inside = [np.pad(luma(image)[4:-4, 4:-4], 5, mode="edge") for image in (sr, hr)]
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+    expected = structural_similarity(*inside, **options)
+    assert score(sr, hr, 4, Protocol(ssim="repeated"))[1] == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_shift_of_the_luma_moves_ssim_only(sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> None:
-    reference, unshifted = scores(protocols.REFERENCE, sr, hr), scores("luma_unshifted", sr, hr)
-    assert unshifted[0] == pytest.approx(reference[0], abs=1e-9)
-    assert abs(unshifted[1] - reference[1]) > 1e-5
+def test_a_shift_of_the_luma_moves_ssim_only(sr: Image, hr: Image) -> None:
+    common, unshifted = score(sr, hr, 4), score(sr, hr, 4, Protocol(values="luma_unshifted"))
+    assert unshifted[0] == pytest.approx(common[0], abs=1e-9)
+    assert abs(unshifted[1] - common[1]) > 1e-5
 
 
 def test_rounding_hides_a_difference_of_less_than_half_a_step() -> None:
     gray = np.full((24, 24, 3), 100, np.uint8)
     bluer = gray.copy()
     bluer[..., 2] += 1  # the luma rises by 24.966 / 255, from 101.88 to 101.98
-    assert metrics.psnr_y(bluer, gray, 4) == pytest.approx(68.31, abs=0.01)
-    with np.errstate(divide="ignore"):
-        assert scores("luma_rounded", bluer, gray)[0] == float("inf")
+    assert score(bluer, gray, 4)[0] == pytest.approx(68.31, abs=0.01)
+    assert score(bluer, gray, 4, Protocol(values="luma_rounded"))[0] == float("inf")
+
+
+def test_sr_in_floats_is_rounded_or_not() -> None:
+    gray = np.full((24, 24, 3), 100, np.uint8)
+    assert score(gray + 0.3, gray, 4)[0] == float("inf")
+    expected = 10 * np.log10((255 / (0.3 * 219 / 255)) ** 2)
+    assert score(gray + 0.3, gray, 4, Protocol(sr="float"))[0] == pytest.approx(expected)
 
 
 def test_psnr_on_rgb_is_over_all_values() -> None:
     gray = np.full((24, 24, 3), 100, np.uint8)
     redder = gray.copy()
     redder[..., 0] += 6  # mean squared error 36 / 3
-    assert scores("rgb", redder, gray)[0] == pytest.approx(10 * np.log10(255**2 / 12))
+    expected = 10 * np.log10(255**2 / 12)
+    assert score(redder, gray, 4, Protocol(values="rgb"))[0] == pytest.approx(expected)
 
 
-def test_resizing_in_floating_point_is_the_8_bit_one_before_its_rounding(hr: NDArray[np.uint8]) -> None:
-    plane = hr[..., 1]
-    floating = protocols.resized(plane.astype(np.float64), 0.25)
-    assert np.abs(floating - imresize(plane, 0.25)).max() < 1.6
+def test_gray_values_have_less_psnr_than_their_luma(sr: Image, hr: Image) -> None:
+    sr, hr = sr[..., 1], hr[..., 1]
+    as_rgb, as_gray = score(sr, hr, 4)[0], score(sr, hr, 4, Protocol(gray="gray"))[0]
+    assert as_rgb - as_gray == pytest.approx(20 * np.log10(255 / 219), abs=1e-9)
+    in_color = np.repeat(sr[..., None], 3, axis=2)
+    assert score(in_color, hr, 4, Protocol(gray="gray"))[0] == pytest.approx(as_gray, abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "close"), [("lr_pillow", True), ("lr_torch", True), ("lr_aliased", False)])
-def test_antialiased_libraries_come_close_to_matlab(name: str, close: bool, hr: NDArray[np.uint8]) -> None:
-    lr = BY_NAME[name].shrink(hr, 4)
-    assert (lr.shape, lr.dtype) == ((30, 40, 3), np.uint8)
-    away = np.abs(lr.astype(int) - imresize(hr, 0.25))[2:-2, 2:-2]
-    assert bool(away.max() <= 2) is close
+def test_color_files_do_not_heed_the_rule_for_gray_ones(sr: Image, hr: Image) -> None:
+    assert score(sr, hr, 4, Protocol(gray="gray")) == score(sr, hr, 4)
 
 
-def test_the_papers_bicubic_row_is_that_of_rounded_luma_resized_alone(real_data_root) -> None:
-    for scale, expected in ((2, (33.66, 0.9299)), (3, (30.39, 0.8682)), (4, (28.42, 0.8104))):
-        images = [hr for _, _, hr in load_benchmark("Set5", scale, real_data_root)]
-        found = np.mean([protocols.luma_only_scores(hr, hr, scale, scale) for hr in images], axis=0)
-        assert (round(found[0], 2), round(found[1], 4)) == expected
+def test_lr_images(hr: Image) -> None:
+    np.testing.assert_array_equal(lr_image(hr, 4, Protocol()), imresize(hr, 0.25))
+    fine = lr_image(hr, 4, Protocol(lr="rgb_float"))
+    assert np.abs(fine - imresize(hr, 0.25)).max() <= 1.01
+    assert (fine % 1).any()
+    plane = lr_image(hr, 4, Protocol(lr="luma_float"))
+    np.testing.assert_allclose(plane, luma(fine), atol=0.6)  # the luma is rounded first
+    whole = lr_image(np.full((24, 24), 100, np.uint8), 4, NAMED["matlab_luma"])
+    np.testing.assert_allclose(whole, 100)
+    for kind in ("pillow", "torch"):
+        near = lr_image(hr, 4, Protocol(lr=kind)).astype(float) - imresize(hr, 0.25)
+        assert 0 < np.abs(near[2:-2, 2:-2]).max() <= 3, kind
+    np.testing.assert_array_equal(lr_image(hr[::1, :, :], 4, Protocol(lr="torch_aliased")).shape, (30, 40, 3))
+
+
+def test_single_changes_cover_every_choice() -> None:
+    assert len(VARIED) == sum(len(options) - 1 for options in CHOICES.values())
+    assert len({protocol.words for protocol in VARIED.values()}) == len(VARIED)
+    assert set(TITLES) == set(NAMED)
+    assert NAMED[COMMON].words == "as everywhere here"
+    assert NAMED["hdsrnet"].words == "Y without its + 16, an SSIM window at every pixel, the image mirrored"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocol": "mine"}, "unknown protocol 'mine': expected one of python, matlab_luma"),
+        ({"sr": np.zeros((20, 21, 3), np.uint8)}, "images of different sizes: 21 x 20 against 20 x 20"),
+        ({"sr": np.zeros((20, 20, 4), np.uint8)}, r"not \(20, 20, 4\)"),
+        ({"hr": np.zeros((20, 20, 3))}, "the true image has to be uint8, not float64"),
+        ({"scale": 5}, "20 x 20 pixels is too small: 5 pixels cropped"),
+    ],
+)
+def test_bad_input_is_named(change: dict[str, object], message: str) -> None:
+    image = np.zeros((20, 20, 3), np.uint8)
+    with pytest.raises(HdsrError, match=message):
+        score(**{"sr": image, "hr": image, "scale": 2} | change)
+
+
+def test_a_choice_that_there_is_not_is_refused() -> None:
+    with pytest.raises(HdsrError, match="unknown border 'half': expected one of scale, scale"):
+        replace(Protocol(), border="half")

@@ -1,4 +1,4 @@
-"""The sensitivity table: rows of every variation, reused by identity, and differences from the reference."""
+"""Rows by protocol: reused by identity, right for a gray file, and a table of single changes."""
 
 from pathlib import Path
 
@@ -9,26 +9,29 @@ import pytest
 from hdsr import checkpoint, metrics, results
 from hdsr.datasets import load_benchmark
 from hdsr.images import write_png
-from hdsr.measure import sensitivity
-from hdsr.measure.protocols import VARIATIONS
-from hdsr.measure.sensitivity import VariationRow
+from hdsr.measure import benchmarks, protocols, sensitivity
+from hdsr.measure.protocols import NAMED, VARIED
+from hdsr.measure.sensitivity import ProtocolRow
 from hdsr.network import HDSRNet
+from hdsr.report import protocol_tables
+from hdsr.resize import imresize, imresize_float
 from hdsr.settings import BenchmarkTableSettings
 from hdsr.suite import parameters
 
-LINES = len(VARIATIONS) + len([variation for variation in VARIATIONS if not variation.models])
+OF_RGB = {"python", "matlab_rgb", "hdsrnet"}
+"""Named protocols that a network of RGB can be scored by."""
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchmarkTableSettings:
-    """Parameters for two images of Set5 at x2, and weights of HDSRNet made from numbers."""
+    """Parameters for two images of Set5 at x2, one of them gray, and weights of HDSRNet made from numbers."""
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setattr(checkpoint, "OWN_WEIGHTS", tmp_path / "weights")
     checkpoint.save(HDSRNet(2), tmp_path / "weights" / "hdsrnet_x2.safetensors", {})
     random = np.random.default_rng(0)
-    for name in ("baby", "bird"):
+    for name, shape in (("baby", (36, 48, 3)), ("bird", (36, 48))):
         path = tmp_path / "benchmarks" / "Set5" / "HR" / f"{name}.png"
-        write_png(path, random.integers(0, 256, (36, 48, 3), np.uint8))
+        write_png(path, random.integers(0, 256, shape, np.uint8))
     chosen = {"datasets": ["Set5"], "scales": [2, 3], "sensitivity_scales": [2]}
     return parameters.validate("benchmarks", {"profile": "test", "data_root": str(tmp_path), **chosen})
 
@@ -38,35 +41,55 @@ def rows(settings: BenchmarkTableSettings) -> pd.DataFrame:
     return sensitivity.measure(settings, progress=False)
 
 
-def test_each_image_has_a_row_for_every_variation(
+def of_bicubic(rows: pd.DataFrame, image: str) -> pd.DataFrame:
+    return rows.query("model == 'bicubic' and image == @image").set_index("way")
+
+
+def test_each_image_has_a_row_for_every_protocol_that_applies(
     rows: pd.DataFrame, settings: BenchmarkTableSettings
 ) -> None:
-    assert len(rows) == 2 * LINES
-    assert rows.groupby(["model", "variation"]).size().eq(2).all()
+    assert set(of_bicubic(rows, "baby").index) == set(NAMED) | set(VARIED)
+    own = set(rows.query("model == 'hdsrnet'")["way"])
+    assert own & set(NAMED) == OF_RGB
+    assert own & set(VARIED) == set(VARIED) - {"lr=rgb_float", "lr=luma_float", "sr=float"}
     assert set(rows["scale"]) == {2}
-    stored = results.load(settings.report / "rows" / "sensitivity.csv", VariationRow)
-    keys = ["model", "image", "variation"]
-    pd.testing.assert_frame_equal(
-        *(table.sort_values(keys, ignore_index=True) for table in (stored, rows)), check_exact=True
-    )
+    stored = results.load(settings.report / "rows" / "protocols.csv", ProtocolRow)
+    pd.testing.assert_frame_equal(stored, rows, check_exact=True)
 
 
-def test_rows_say_what_was_varied(rows: pd.DataFrame) -> None:
-    by_name = rows.query("model == 'bicubic' and image == 'baby'").set_index("variation")
-    assert by_name.loc["border_kept", "crop_px"] == 0
-    assert by_name.drop("border_kept")["crop_px"].eq(2).all()
-    assert by_name.loc["lr_pillow", "lr_source"] == "lr_pillow"
-    assert by_name["lr_sha256"].nunique() == 4
-    assert by_name["image_sha256"].nunique() == 1
+def test_rows_say_what_was_changed(rows: pd.DataFrame) -> None:
+    by_way = of_bicubic(rows, "baby")
+    assert by_way.loc["border=none", "crop_px"] == 0
+    assert by_way.loc["border=scale+6", "crop_px"] == 8
+    assert by_way.loc["python", ["crop_px", "lr_source"]].tolist() == [2, "imresize"]
+    assert by_way.loc["matlab_luma", "lr_source"] == "luma_float"
 
 
-def test_the_reference_is_the_score_of_the_benchmark_tables(
+def test_scores_of_a_color_image(rows: pd.DataFrame, settings: BenchmarkTableSettings) -> None:
+    _, lr, hr = next(iter(load_benchmark("Set5", 2, settings.root)))
+    psnr_db = of_bicubic(rows, "baby")["psnr_db"]
+    assert psnr_db["python"] == metrics.psnr_y(imresize(lr, 2), hr, 2)
+    plane = protocols.rounded(metrics.luma(hr))
+    error = protocols.rounded(imresize_float(imresize_float(plane, 0.5), 2)) - plane
+    expected = 10 * np.log10(255**2 / np.mean(error[2:-2, 2:-2] ** 2))
+    assert psnr_db["matlab_luma"] == pytest.approx(expected)
+    enlarged = metrics.luma(lr)
+    error = imresize_float(enlarged, 2) - metrics.luma(hr)
+    assert psnr_db["dncnn"] == pytest.approx(10 * np.log10(255**2 / np.mean(error[2:-2, 2:-2] ** 2)))
+    error = protocols.rounded(imresize_float(imresize_float(hr, 0.5), 2)).clip(0, 255) - hr
+    error = error @ metrics.LUMA_WEIGHTS
+    assert psnr_db["lapsrn"] == pytest.approx(10 * np.log10(255**2 / np.mean(error[2:-2, 2:-2] ** 2)))
+
+
+def test_a_gray_file_goes_by_its_gray_values_where_the_protocol_says_so(
     rows: pd.DataFrame, settings: BenchmarkTableSettings
 ) -> None:
-    found = rows.query("model == 'bicubic' and variation == 'reference'")["psnr_db"]
-    pairs = load_benchmark("Set5", 2, settings.root)
-    expected = [metrics.psnr_y(sensitivity.load("bicubic", 2)(lr), hr, 2) for _, lr, hr in pairs]
-    assert found.tolist() == pytest.approx(expected)
+    gray_gain_db = 20 * np.log10(255 / 219)
+    for _, part in rows[rows["image"] == "bird"].groupby("model"):
+        psnr_db = part.set_index("way")["psnr_db"]
+        assert psnr_db["python"] - psnr_db["gray=gray"] == pytest.approx(gray_gain_db, abs=0.02)
+    psnr_db = of_bicubic(rows, "bird")["psnr_db"]
+    assert psnr_db["sr=float"] - psnr_db["dncnn"] == pytest.approx(gray_gain_db, abs=0.02)
 
 
 def test_a_second_call_computes_nothing(
@@ -76,12 +99,24 @@ def test_a_second_call_computes_nothing(
     pd.testing.assert_frame_equal(sensitivity.measure(settings, progress=False), rows)
 
 
+def test_saved_images_are_not_made_again(
+    settings: BenchmarkTableSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmarks.measure(settings, progress=False)
+    saved = []
+    monkeypatch.setattr(
+        sensitivity, "read_image", lambda path: saved.append(path) or np.zeros((36, 48, 3), np.uint8)
+    )
+    sensitivity.measure(settings, progress=False)
+    assert {path.parts[-4] for path in saved} == {"bicubic", "hdsrnet"}
+
+
 def test_rows_of_other_code_are_scored_anew(
     rows: pd.DataFrame, settings: BenchmarkTableSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensitivity, "PROTOCOL", "changed")
+    monkeypatch.setattr(sensitivity, "VERSION", "changed")
     sensitivity.measure(settings, progress=False)
-    stored = results.load(settings.report / "rows" / "sensitivity.csv", VariationRow)
+    stored = results.load(settings.report / "rows" / "protocols.csv", ProtocolRow)
     assert len(stored) == len(rows)
     assert set(stored["protocol"]) == {"changed"}
 
@@ -91,25 +126,19 @@ def whole(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(expected=2)
 
 
-def test_lines_are_differences_from_the_reference(rows: pd.DataFrame) -> None:
-    table = sensitivity.table(whole(rows))
-    means = whole(rows).query("model == 'bicubic'").groupby("variation")[["psnr_db", "ssim"]].mean()
+def test_lines_are_differences_from_the_common_protocol(rows: pd.DataFrame) -> None:
+    table = protocol_tables.sensitivity(whole(rows))
+    means = whole(rows).query("model == 'bicubic'").groupby("way")[["psnr_db", "ssim"]].mean()
     printed = table.printed.set_axis([" ".join(head).strip() for head in table.printed.columns], axis=1)
     cells = printed.set_index("what is done")["×2 Bicubic"]
-    assert cells["as everywhere here"] == "{:.2f}/{:.4f}".format(*means.loc["reference"])
-    moved = means.loc["rgb"] - means.loc["reference"]
+    assert cells["as everywhere here"] == "{:.2f}/{:.4f}".format(*means.loc["python"])
+    moved = means.loc["values=rgb"] - means.loc["python"]
     assert cells["PSNR and SSIM on RGB"] == "{:+.2f}/{:+.4f}".format(*moved)
-    assert list(cells.index) == [variation.words for variation in VARIATIONS]
-    assert printed["×2 HDSRNet, trained here"].iloc[-1] == "–"
+    assert list(cells.index)[1:] == [protocol.words for protocol in VARIED.values()]
+    own = printed.set_index("what is done")["×2 HDSRNet, trained here"]
+    assert own["SR not rounded"] == "–"
     assert table.name == "sensitivity_Set5"
 
 
-def test_notes_give_the_papers_margins_and_its_bicubic_row(rows: pd.DataFrame) -> None:
-    notes = " ".join(sensitivity.table(whole(rows)).notes)
-    assert "0.12 dB at ×2, 0.10 dB at ×3, 0.03 dB at ×4" in notes
-    assert "at ×2 (printed: 33.66/0.9299)" in notes
-
-
 def test_a_set_that_is_not_whole_has_no_means(rows: pd.DataFrame) -> None:
-    printed = sensitivity.table(rows).printed
-    assert printed.iloc[:, 1:].eq("–").all(axis=None)
+    assert protocol_tables.sensitivity(rows).printed.iloc[:, 1:].eq("–").all(axis=None)
