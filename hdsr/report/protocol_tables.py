@@ -17,8 +17,8 @@ def sensitivity(rows: pd.DataFrame) -> Table:
     """Scores as everywhere here, and how far the mean over a set moves when one thing is changed.
 
     Args:
-        rows: what `hdsr.measure.sensitivity.measure` returns, of one device and precision; those of the set that has single changes
-            are shown.
+        rows: what `hdsr.measure.sensitivity.measure` returns, of one device and precision; those of the set
+            that has single changes are shown.
     """
     varied = rows[rows["way"].isin(VARIED)]
     same = (rows["dataset"] == varied["dataset"].iloc[0]) & rows["model"].isin(MODELS)

@@ -6,12 +6,13 @@ import pandas as pd
 
 from hdsr import paper, results
 from hdsr.methods.registry import LOADERS, NO_WEIGHTS
-from hdsr.report import bootstrap
+from hdsr.report import statistics
 from hdsr.report.tables import ABSENT, Table, pairs, ranks, source_label, with_methods, with_variants
 
 METRICS = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
 """Name and digits of each score."""
 HEADLINE_MODELS = ("bicubic", "hdsrnet", "carn_m")
+GAIN = "PSNR over bicubic"
 
 
 def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
@@ -40,8 +41,9 @@ def comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> 
 
     Columns: method, weights, scale; paper_psnr_db and paper_ssim, and the ranks that the paper marks them
     with, paper_psnr_db_mark and paper_ssim_mark (1 red, 2 blue, else absent); n and expected (images),
-    psnr_db and ssim (means over the whole set, or absent), psnr_low_db and psnr_high_db (ends of the
-    interval, see `hdsr.report.bootstrap`); psnr_difference_db, ssim_difference; note (why not measured).
+    psnr_db and ssim (means over the whole set, or absent), gain_db and gain_half_width_db (over bicubic,
+    paired by image; see `hdsr.report.statistics`); psnr_difference_db, ssim_difference; note (why it was not
+    measured).
     """
     measured = measured_means(rows[rows["dataset"] == dataset])
     gaps = with_methods(gaps[gaps["dataset"] == dataset])
@@ -55,13 +57,19 @@ def comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> 
 
 
 def measured_means(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means of one set by method, source of weights and scale, and the interval of the mean PSNR."""
+    """Means of one set by method, source of weights and scale, and the gain in PSNR over bicubic."""
     means = with_methods(results.summarize(rows))
-    groups = rows.groupby(list(results.GROUP), sort=False)["psnr_db"]
-    ends = [bootstrap.mean_interval(psnr_db) for _, psnr_db in groups]
-    intervals = pd.DataFrame(ends, columns=["psnr_low_db", "psnr_high_db"], index=means.index)
-    means = means.join(intervals.where(means["complete"]))
-    return means[["method", "weights", "scale", "n", "expected", "psnr_db", "ssim", *intervals]]
+    groups = paired_gains(rows).groupby(list(results.GROUP), sort=False)["gain_db"]
+    gains = groups.agg(gain_db="mean", gain_half_width_db=statistics.half_width).reset_index(drop=True)
+    means = means.join(gains.where(means["complete"] & (means["model"] != "bicubic")))
+    return means[["method", "weights", "scale", "n", "expected", "psnr_db", "ssim", *gains]]
+
+
+def paired_gains(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one set with a column gain_db: the PSNR less that of bicubic of the same image."""
+    place = ["scale", "image"]
+    bicubic = rows[rows["model"] == "bicubic"].drop_duplicates(place).set_index(place)["psnr_db"]
+    return rows.assign(gain_db=rows["psnr_db"] - rows[place].join(bicubic, on=place)["psnr_db"])
 
 
 def published_scores(dataset: str) -> pd.DataFrame:
@@ -126,21 +134,18 @@ def comparison_cells(numbers: pd.DataFrame, difference: str) -> pd.DataFrame:
         measured = pairs(part, "psnr_db", "ssim", marked=part["psnr_db"].nunique() > 2)
         incomplete = part["n"].notna() & (part["n"] != part["expected"])
         printed[f"×{scale}", "measured"] = measured.mask(incomplete, part["note"])
-        if part["psnr_low_db"].notna().any():
-            printed[f"×{scale}", "95 % interval"] = interval_cells(part)
+        if part["gain_db"].notna().any():
+            printed[f"×{scale}", GAIN] = gain_cells(part)
         printed[f"×{scale}", difference] = pairs(part, "psnr_difference_db", "ssim_difference", sign="+")
     notes = pd.Series([joined(part) for _, part in lines])
     return pd.DataFrame(printed | ({("", "note"): notes} if notes.any() else {}))
 
 
-def interval_cells(numbers: pd.DataFrame) -> pd.Series:
-    """Cells `lower to upper end` of the mean PSNR in dB, or a dash."""
-    ends = numbers[["psnr_low_db", "psnr_high_db"]].map("{:.2f}".format)
-    return (
-        ends["psnr_low_db"]
-        .str.cat(ends["psnr_high_db"], " to ")
-        .where(numbers["psnr_low_db"].notna(), ABSENT)
-    )
+def gain_cells(numbers: pd.DataFrame) -> pd.Series:
+    """Cells `gain ± half of its interval` in dB, or a dash."""
+    width = " ± " + numbers["gain_half_width_db"].map("{:.2f}".format)
+    text = numbers["gain_db"].map("{:+.2f}".format) + width.where(numbers["gain_half_width_db"].notna(), "")
+    return text.where(numbers["gain_db"].notna(), ABSENT)
 
 
 def other_marks(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -168,11 +173,11 @@ def comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     if numbers["paper_psnr_db"].notna().any():
         notes.append("Red: the best of a column, blue: the second; of measured values from three on.")
         notes.extend(mark_notes(numbers))
-    if numbers["psnr_low_db"].notna().any():
+    if numbers["gain_db"].notna().any():
+        counts = ", ".join(f"{n:.0f}" for n in sorted(numbers.loc[numbers["gain_db"].notna(), "n"].unique()))
         notes.append(
-            f"Intervals hold the mean PSNR of {bootstrap.CONFIDENCE:.0%} of {bootstrap.RESAMPLES:,} "
-            "bootstrap resamples of the images, the same for every method. They are wide because images "
-            "differ in difficulty; the difference of two methods on the same images is far more certain."
+            f"Gains over bicubic: the mean of differences paired by image, n = {counts}, ± half of its "
+            f"{statistics.CONFIDENCE:.0%} interval by Student's t."
         )
     partial = numbers[numbers["n"].notna() & (numbers["n"] != numbers["expected"])]
     if len(partial):

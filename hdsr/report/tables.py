@@ -36,7 +36,7 @@ TEXT_PROPS = "text-align: left"
 LONG_TEXT_PROPS = "text-align: left; white-space: normal; min-width: 22em"
 LONG_TEXT = 30
 """Letters from which on a column's texts are wrapped."""
-NUMBER = re.compile(r"[-+–·*†/.,\d]*K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+")
+NUMBER = re.compile(r"[-+–·*†/.,\d]*K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+|[-+.\d]+ ± [.\d]+")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title></head>
@@ -60,6 +60,7 @@ LATEX_SIGNS = str.maketrans(
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "×": r"$\times$",
+        "±": r"$\pm$",
         "†": r"$^\dagger$",
         "·": r"$\cdot$",
         "–": "--",

@@ -7,7 +7,6 @@ identity; the untreated network's are those of the benchmark tables.
 import hashlib
 import itertools
 import math
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,20 +25,20 @@ from hdsr.datasets import Benchmark
 from hdsr.evaluation import unscored
 from hdsr.inference import FoldedHDSRNet, fold
 from hdsr.provenance import code_version
-from hdsr.report import bootstrap
+from hdsr.report import statistics
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import ABSENT, Table, source_label
 from hdsr.settings import DynamicsSettings
 from hdsr.study import interventions
 from hdsr.study.interventions import attending, cooled, frozen
 from hdsr.study.mix_entropy import mean_mix, mix_of
-from hdsr.study.mixes import WRAPPED
 from hdsr.study.networks import MODEL, Subject, benchmarks, subjects
 from hdsr.upscaling.run import Image, network_upscaler
 
 MEAN, UNIFORM, OTHER = "mean", "uniform", "other"
 FROZEN = {MEAN: "the mean mix", UNIFORM: "the uniform mix", OTHER: "another image's mix"}
 COOLED = "temperature"
+SIGNIFICANT = 0.05
 MEASURABLE_DB = 0.005
 """Half of the last digit that the field prints: its tables cannot show a smaller change."""
 PLACE = ["weights", "scale", "dataset"]
@@ -186,9 +185,9 @@ def changes(rows: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
     """How far PSNR moves under each treatment, a line for each network, set and treatment.
 
     Columns: weights, scale, dataset, treatment, given, n, expected, psnr_db (mean over the set), change_db
-    (its distance from the untreated network's), low_db, high_db (ends of the change's interval), largest_db
-    (the largest change of an image, either way), largest_share. Sets that are not whole
-    have no means, as everywhere.
+    (its distance from the untreated network's), half_width_db (of the change's interval, paired by image),
+    p_holm (of no change, corrected by Holm; see `hdsr.report.statistics`), largest_db (the largest
+    change of an image, either way), largest_share. Sets that are not whole have no means, as everywhere.
 
     Args:
         rows: what `measure` returns.
@@ -198,9 +197,10 @@ def changes(rows: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
     both = rows.merge(own, on=IMAGE, suffixes=("", "_own"))
     both["change_db"] = both["psnr_db"] - both["psnr_db_own"]
     groups = both.groupby([*PLACE, "treatment"], sort=False)
-    return pd.DataFrame(
+    lines = pd.DataFrame(
         {**dict(zip([*PLACE, "treatment"], place, strict=True)), **change(part)} for place, part in groups
     )
+    return lines.assign(p_holm=statistics.holm(lines.pop("p_value")))
 
 
 def change(part: pd.DataFrame) -> dict[str, object]:
@@ -211,22 +211,21 @@ def change(part: pd.DataFrame) -> dict[str, object]:
         "n": len(part),
         "expected": part["expected"].iloc[0],
     }
-    line |= {"psnr_db": math.nan, "change_db": math.nan, "low_db": math.nan, "high_db": math.nan}
+    line |= dict.fromkeys(("psnr_db", "change_db", "half_width_db", "p_value"), math.nan)
     if line["n"] == line["expected"]:
         line |= part[["psnr_db", "change_db"]].mean()
-        line["low_db"], line["high_db"] = bootstrap.mean_interval(part["change_db"])
+        line["half_width_db"] = statistics.half_width(part["change_db"])
+        line["p_value"] = statistics.p_value(part["change_db"])
     return line | {"largest_db": part["change_db"].abs().max(), "largest_share": part["largest_share"].max()}
-
-
-def is_cooled(numbers: pd.DataFrame) -> "pd.Series[bool]":
-    """Which lines are of another temperature."""
-    return numbers["treatment"].str.startswith(COOLED)
 
 
 def table(numbers: pd.DataFrame) -> Table:
     """`changes` to read: a line per treatment and source of weights, a column per scale and set."""
-    change_db, low, high = (numbers[name].map(signed) for name in ("change_db", "low_db", "high_db"))
-    cell = change_db + (" (" + low + " to " + high + ")").where(numbers["low_db"].notna(), "")
+    width = (" ± " + numbers["half_width_db"].map("{:.3f}".format)).where(
+        numbers["half_width_db"].notna(), ""
+    )
+    certain = (numbers["p_holm"] < SIGNIFICANT).map({True: "†", False: ""})
+    cell = numbers["change_db"].map(signed) + width + certain
     moved = numbers.assign(cell=cell, mix=numbers["treatment"].replace(FROZEN))
     own_db = (numbers["psnr_db"] - numbers["change_db"]).map("{:.2f} dB".format)
     own = numbers.assign(cell=own_db, mix="its own: PSNR").drop_duplicates(PLACE)
@@ -240,7 +239,8 @@ def table(numbers: pd.DataFrame) -> Table:
     lines = list(shown[["weights", "mix"]].drop_duplicates().itertuples(index=False, name=None))
     heads = list(shown[["scale", "dataset"]].drop_duplicates().itertuples(index=False, name=None))
     printed = printed.loc[lines, heads].fillna(ABSENT).rename_axis(columns=[None, None]).reset_index()
-    return Table("dynamics", "Change of PSNR (dB), with its 95 % interval", numbers, printed, notes(numbers))
+    caption = "Change of PSNR (dB) ± half of its 95 % interval (Student's t, paired by image)"
+    return Table("dynamics", caption, numbers, printed, notes(numbers))
 
 
 def order_of(values: pd.Series) -> pd.Series:
@@ -255,12 +255,14 @@ def signed(change_db: float) -> str:
 
 
 def notes(numbers: pd.DataFrame) -> tuple[str, ...]:
-    """What is put in, and which sets are not whole."""
+    """What is put in, how many comparisons † heeds, and which sets are not whole."""
     means = numbers[numbers["treatment"] == MEAN].drop_duplicates(["dataset", "given"])
     given = "; ".join(f"{dataset}: {given}" for given, dataset in grouped(means["given"], means["dataset"]))
     said = [
         f"The mean mix is, for {given}. Another image is the next of the set, after the last the first.",
         "Changes are to the network with its own attention and a temperature of 40, its weights the same.",
+        f"† p < {SIGNIFICANT} after Holm's correction for {numbers['p_holm'].count()} comparisons; a change "
+        f"under {MEASURABLE_DB} dB cannot be seen in a printed table.",
     ]
     for line in numbers[numbers["n"] < numbers["expected"]].drop_duplicates("dataset").itertuples():
         said.append(f"{line.dataset} has no means: {line.n} of {line.expected} images are here.")
@@ -272,86 +274,6 @@ def grouped(keys: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, st
     pairs = sorted(zip(keys, names, strict=True), key=lambda pair: pair[0])
     for key, part in itertools.groupby(pairs, key=lambda pair: pair[0]):
         yield key, ", ".join(dict.fromkeys(name for _, name in part))
-
-
-def told(numbers: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str:
-    """A paragraph for each network, of its whole sets."""
-    return "\n".join(
-        textwrap.fill(f"HDSRNet, {source_label(weights)}, ×{scale}: {say(part)}", WRAPPED)
-        for (weights, scale), part in numbers.groupby(["weights", "scale"], sort=False)
-    )
-
-
-def freezing_sentence(numbers: pd.DataFrame) -> str:
-    """What the numbers say of the worth of mixes that depend on the image, and of mixes that do not."""
-    return told(numbers[~is_cooled(numbers)], frozen_words)
-
-
-def frozen_words(part: pd.DataFrame) -> str:
-    """What frozen mixes say of one network."""
-    whole = part[part["change_db"].notna()]
-    if whole.empty:
-        return "no set is whole, so nothing is said of means."
-    largest = whole.loc[whole["change_db"].abs().idxmax()]
-    if abs(largest["change_db"]) < MEASURABLE_DB:
-        return (
-            f"freezing every mix changes PSNR by less than {MEASURABLE_DB} dB on every set (at most "
-            f"{largest['change_db']:+.1e}, {FROZEN[largest['treatment']]}, {largest['dataset']}), so the "
-            "dynamics contribute nothing measurable."
-        )
-    return " ".join(
-        effect(whole[whole["treatment"] == name], words) for name, words in FROZEN.items()
-    ).strip()
-
-
-def effect(part: pd.DataFrame, words: str) -> str:
-    """What one of the frozen mixes costs, or gains, on the sets."""
-    if part.empty:
-        return ""
-    changes_db = ", ".join(f"{line.change_db:+.3f} on {line.dataset}" for line in part.itertuples())
-    head = f"With {words} PSNR"
-    if (part["change_db"].abs() < MEASURABLE_DB).all():
-        return f"{head} changes by less than {MEASURABLE_DB} dB on every set."
-    certain = (part["high_db"] < 0) | (part["low_db"] > 0)
-    if not certain.any():
-        return f"{head} moves ({changes_db} dB), but not beyond what chance among the images explains."
-    if (part.loc[certain, "change_db"] < 0).all():
-        return f"{head} falls: {changes_db} dB; that is what the network's own mixes are worth against it."
-    if (part.loc[certain, "change_db"] > 0).all():
-        return f"{head} rises: {changes_db} dB; the network's own mixes are worse than it."
-    return f"{head} rises on some sets and falls on others: {changes_db} dB."
-
-
-def cooling_sentence(numbers: pd.DataFrame) -> str:
-    """What the numbers say of a lower temperature without training."""
-    return told(numbers[is_cooled(numbers)], cooled_words)
-
-
-def cooled_words(part: pd.DataFrame) -> str:
-    """What other temperatures say of one network."""
-    whole = part[part["change_db"].notna()]
-    if whole.empty:
-        return "no set is whole, so nothing is said of means."
-    lowest, best = (whole.loc[index] for index in (whole["change_db"].idxmin(), whole["change_db"].idxmax()))
-    share = f"the largest share of a kernel is then {part['largest_share'].max():.3f}"
-    if whole["change_db"].abs().max() < MEASURABLE_DB:
-        coolest = min(part["treatment"], key=temperature_of)
-        return (
-            f"down to {coolest} PSNR changes by less than {MEASURABLE_DB} dB on every set ({share}): "
-            "the temperature does not matter to these weights."
-        )
-    lowest_words = f"{lowest['change_db']:+.3f} dB at {lowest['treatment']} on {lowest['dataset']}"
-    best_words = f"{best['change_db']:+.3f} dB at {best['treatment']} on {best['dataset']}"
-    if best["change_db"] < MEASURABLE_DB:
-        return f"a lower temperature costs PSNR, up to {lowest_words} ({share})."
-    if lowest["change_db"] > -MEASURABLE_DB:
-        return f"a lower temperature raises PSNR even without training, up to {best_words} ({share})."
-    return f"a lower temperature raises PSNR in places ({best_words}) and costs in others ({lowest_words})."
-
-
-def temperature_of(treatment: str) -> float:
-    """The temperature of such a treatment."""
-    return float(treatment.removeprefix(COOLED))
 
 
 def drawing(numbers: pd.DataFrame) -> Drawing:
@@ -376,8 +298,9 @@ def plot_network(axes: Axes, part: pd.DataFrame) -> None:
     names = list(part["treatment"].unique())
     for index, (dataset, lines) in enumerate(part.groupby("dataset", sort=False)):
         place = np.array([names.index(name) for name in lines["treatment"]]) + 0.12 * index
-        spread = np.abs(lines[["low_db", "high_db"]].to_numpy().T - lines["change_db"].to_numpy())
-        axes.errorbar(place, lines["change_db"], spread, fmt="o", ms=4, lw=1, capsize=2, label=dataset)
+        axes.errorbar(
+            place, lines["change_db"], lines["half_width_db"], fmt="o", ms=4, lw=1, capsize=2, label=dataset
+        )
     axes.axhline(0, color="black", lw=0.7, zorder=0)
     axes.axhspan(-MEASURABLE_DB, MEASURABLE_DB, color="0.9", zorder=0)
     labels = [name.replace(f"{COOLED} ", "T = ") for name in names]

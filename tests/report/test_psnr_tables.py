@@ -12,7 +12,7 @@ from hdsr.fetch import manifest
 from hdsr.images import write_png
 from hdsr.measure import benchmarks
 from hdsr.report import psnr_tables, tables
-from hdsr.report.bootstrap import mean_interval
+from hdsr.report.statistics import half_width
 from hdsr.settings import MeasurementSettings
 from hdsr.suite import parameters
 
@@ -84,16 +84,17 @@ def test_marks_that_agree_have_no_footnote() -> None:
     assert "†" not in repr(table)
 
 
-def test_each_mean_has_an_interval_over_its_images() -> None:
+def test_each_gain_over_bicubic_has_an_interval_of_paired_differences() -> None:
     measured = rows({BICUBIC: 36.0, OURS: 39.0})
+    own = measured["model"] == "hdsrnet"
+    measured.loc[own, "psnr_db"] += np.tile([0.1, -0.1, 0.3, -0.3, 0.0], 3)
     table = psnr_tables.comparison(measured, "Set5", gaps())
-    images = measured.query("model == 'hdsrnet' and scale == 2")["psnr_db"]
-    low, high = mean_interval(images)
-    assert images.min() < low < images.mean() < high < images.max()
+    width = half_width([3.1, 2.9, 3.3, 2.7, 3.0])
     cells = line(table, "HDSRNet", "trained here")
-    assert cells["×2 95 % interval"] == f"{low:.2f} to {high:.2f}"
-    assert line(table, "SRCNN")["×2 95 % interval"] == "–"
-    assert table.numbers["psnr_low_db"].notna().eq(table.numbers["psnr_db"].notna()).all()
+    assert cells["×2 PSNR over bicubic"] == f"+3.00 ± {width:.2f}"
+    assert line(table, "Bicubic", "needs none")["×2 PSNR over bicubic"] == "–"
+    assert line(table, "SRCNN")["×2 PSNR over bicubic"] == "–"
+    assert "n = 5" in table.notes[-1]
 
 
 def test_two_measured_values_are_not_ranked() -> None:

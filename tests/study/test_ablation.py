@@ -1,4 +1,4 @@
-"""What mixes are worth: treatments, rows that are reused, and a sentence for each outcome of the numbers."""
+"""What mixes are worth: treatments, rows that are reused, and changes with their intervals."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from hdsr.study.interventions import ConstantMix
 
 
 def made_changes(*lines: tuple[str, str, float]) -> pd.DataFrame:
-    """A line per (dataset, treatment, change in dB), with an interval of 0.001 dB to each side."""
+    """A line per (dataset, treatment, change in dB), certain within 0.001 dB if larger than 0.01 dB."""
     return pd.DataFrame(
         {
             "weights": "ours",
@@ -31,68 +31,13 @@ def made_changes(*lines: tuple[str, str, float]) -> pd.DataFrame:
             "expected": 5,
             "psnr_db": 30 + change_db,
             "change_db": change_db,
-            "low_db": change_db - 0.001,
-            "high_db": change_db + 0.001,
+            "half_width_db": 0.001,
+            "p_holm": 0.01 if abs(change_db) > 0.01 else 1.0,
             "largest_db": abs(change_db),
             "largest_share": 0.3,
         }
         for dataset, treatment, change_db in lines
     )
-
-
-def frozen_text(*lines: tuple[str, str, float]) -> str:
-    return " ".join(ablation.freezing_sentence(made_changes(*lines)).split())
-
-
-def cooled_text(*changes_db: float) -> str:
-    names = [f"temperature {temperature}" for temperature in (20, 1)]
-    lines = [("Set5", name, change_db) for name, change_db in zip(names, changes_db, strict=True)]
-    return " ".join(ablation.cooling_sentence(made_changes(*lines)).split())
-
-
-def test_nothing_measurable_is_said_to_be_nothing() -> None:
-    text = frozen_text(("Set5", MEAN, 0.0049), ("Set5", UNIFORM, -0.001), ("B100", OTHER, 0.0))
-    assert "changes PSNR by less than 0.005 dB on every set (at most +4.9e-03, the mean mix, Set5)" in text
-    assert text.endswith("so the dynamics contribute nothing measurable.")
-
-
-def test_a_mix_that_matters_while_the_image_does_not() -> None:
-    text = frozen_text(("Set5", MEAN, -0.001), ("Set5", UNIFORM, -0.31), ("Set5", OTHER, 0.002))
-    assert "With the mean mix PSNR changes by less than 0.005 dB on every set." in text
-    assert "With the uniform mix PSNR falls: -0.310 on Set5 dB; that is what the network's own" in text
-    assert "With another image's mix PSNR changes by less than" in text
-
-
-def test_mixes_that_are_worse_than_what_replaces_them() -> None:
-    assert (
-        "With the mean mix PSNR rises: +0.200 on Set5 dB; the network's own mixes are worse"
-        in frozen_text(("Set5", MEAN, 0.2))
-    )
-
-
-def test_changes_that_differ_in_sign_or_may_be_chance() -> None:
-    mixed = frozen_text(("Set5", MEAN, 0.2), ("B100", MEAN, -0.1))
-    assert "rises on some sets and falls on others: +0.200 on Set5, -0.100 on B100 dB" in mixed
-    numbers = made_changes(("Set5", MEAN, -0.2)).assign(low_db=-0.5, high_db=0.1)
-    assert "not beyond what chance among the images explains" in " ".join(
-        ablation.freezing_sentence(numbers).split()
-    )
-
-
-def test_sets_that_are_not_whole_say_nothing() -> None:
-    numbers = made_changes(("Set5", MEAN, 0.2), ("Set5", "temperature 1", 0.2)).assign(change_db=np.nan)
-    assert "no set is whole" in ablation.freezing_sentence(numbers)
-    assert "no set is whole" in ablation.cooling_sentence(numbers)
-
-
-def test_sentences_on_temperatures() -> None:
-    assert "down to temperature 1 PSNR changes by less than 0.005 dB" in cooled_text(0.001, -0.004)
-    assert "costs PSNR, up to -0.500 dB at temperature 1 on Set5 (the largest share" in cooled_text(
-        -0.01, -0.5
-    )
-    assert "raises PSNR even without training, up to +0.300 dB at temperature 20" in cooled_text(0.3, 0.1)
-    mixed = cooled_text(0.1, -0.2)
-    assert "raises PSNR in places (+0.100 dB at temperature 20 on Set5) and costs in others (-0.200" in mixed
 
 
 def test_changes_are_differences_from_the_untreated_network() -> None:
@@ -103,24 +48,35 @@ def test_changes_are_differences_from_the_untreated_network() -> None:
     (line,) = ablation.changes(treated, scored).itertuples()
     assert line.psnr_db == pytest.approx(34 - 4 - 0.2)
     assert (line.change_db, line.largest_db) == pytest.approx((-0.2, 0.6))
-    assert -0.6 <= line.low_db < line.change_db < line.high_db <= -0.1
+    assert line.half_width_db == pytest.approx(2.7764 * 0.1, abs=1e-4)  # t(4) times the standard error
+    assert line.p_holm == pytest.approx(0.116, abs=1e-3)
     (partial,) = ablation.changes(treated.assign(expected=100), scored).itertuples()
     assert np.isnan(partial.change_db)
     (other,) = ablation.changes(treated.iloc[:3], scored).itertuples()
     assert (other.n, np.isnan(other.change_db)) == (3, True)
 
 
+def test_several_comparisons_are_corrected() -> None:
+    scored = scored_rows({("hdsrnet", "ours"): 34.0}, scales=[4])
+    about = {"given": "g", "given_sha256": "s", "largest_share": 0.25}
+    sinks = scored.assign(psnr_db=scored["psnr_db"] - [0.1, 0.2, 0.1, 0.2, 0.3], **about)
+    (alone,) = ablation.changes(sinks.assign(treatment=MEAN), scored)["p_holm"]
+    both = ablation.changes(pd.concat([sinks.assign(treatment=name) for name in (MEAN, OTHER)]), scored)
+    assert both["p_holm"].tolist() == pytest.approx([2 * alone, 2 * alone])
+
+
 def test_the_table_says_what_is_put_in_and_what_is_not_whole() -> None:
     numbers = made_changes(("Set5", MEAN, -0.0001), ("Set5", UNIFORM, -0.0251), ("B100", MEAN, 0.2))
     partial = numbers["dataset"] == "B100"
-    numbers.loc[partial, ["n", "expected", "change_db"]] = (3, 100, np.nan)
+    numbers.loc[partial, ["n", "expected", "change_db", "p_holm"]] = (3, 100, np.nan, np.nan)
     table = ablation.table(numbers)
     assert table.printed.to_numpy().tolist() == [
         ["trained here", "its own: PSNR", "30.00 dB", "–"],
-        ["trained here", "the mean mix", "0.000 (-0.001 to +0.001)", "–"],
-        ["trained here", "the uniform mix", "-0.025 (-0.026 to -0.024)", "–"],
+        ["trained here", "the mean mix", "0.000 ± 0.001", "–"],
+        ["trained here", "the uniform mix", "-0.025 ± 0.001†", "–"],
     ]
     assert "for Set5, B100: mean over 9 images of T91" in table.notes[0]
+    assert "for 2 comparisons" in table.notes[2]
     assert table.notes[-1] == "B100 has no means: 3 of 100 images are here."
 
 
