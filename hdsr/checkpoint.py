@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.files import atomic_path
-from hdsr.methods.srcnn import SRCNN
 from hdsr.network import RGB_MEAN, HDSRNet, check_scale
 from hdsr.paths import OWN_WEIGHTS, data_root
 
 DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError)
 """What torch raises for bytes that make no sense."""
-FORMATS: dict[str, type[nn.Module]] = {"hdsrnet": HDSRNet, "srcnn": SRCNN}
-"""Networks that our .safetensors files hold, by the word in their header."""
+FORMATS = {"hdsrnet": "HDSRNet", "srcnn": "SRCNN"}
+"""Classes of the networks that our .safetensors files hold, by the word in their header."""
 BLOCK_LAYERS = (("dilated", 0), ("dynamic", 1), ("plain", 2))
 
 
@@ -33,7 +32,7 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
 
     Args:
         path: our .safetensors, or the authors' .pt (read with weights_only: no code in it is ever run).
-        kind: which network it has to be, one of FORMATS.
+        kind: which network it has to be, a class named in FORMATS.
 
     Raises:
         HdsrError: naming the file, when it is missing, damaged, holds code, or holds another network.
@@ -41,7 +40,7 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
     path = Path(path)
     if not path.is_file():
         raise HdsrError(f"no weights at {path}")
-    network = load_own(path) if path.suffix == ".safetensors" else load_official(path)
+    network = load_own(path, kind) if path.suffix == ".safetensors" else load_official(path)
     if not isinstance(network, kind):
         raise HdsrError(f"{path} holds weights of {type(network).__name__}, expected {kind.__name__}")
     return network.eval()
@@ -98,21 +97,26 @@ def save(
     network: nn.Module, path: str | Path, about: Mapping[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
     """Write weights of a network in FORMATS with a description of themselves (JSON in the header)."""
-    tensors = {key: value.detach().to(dtype).contiguous() for key, value in network.state_dict().items()}
-    metadata = {
-        "format": next(name for name, kind in FORMATS.items() if isinstance(network, kind)),
-        "scale": str(network.scale),
-        "about": json.dumps(dict(about), sort_keys=True),
-    }
+    word = next(word for word, name in FORMATS.items() if name == type(network).__name__)
+    header = {"format": word, "scale": str(network.scale), "about": json.dumps(dict(about), sort_keys=True)}
+    write(path, network.state_dict(), header, dtype)
+
+
+def write(
+    path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], dtype: torch.dtype
+) -> None:
+    """A .safetensors file of these tensors in that data type, whole or not at all."""
+    stored = {key: value.detach().to(dtype).contiguous() for key, value in tensors.items()}
     with atomic_path(path) as temporary:
-        temporary.write_bytes(to_bytes(tensors, metadata))
+        temporary.write_bytes(to_bytes(stored, dict(header)))
 
 
 def pack(source: str | Path, target: str | Path) -> None:
     """Copy our .safetensors file in half precision, with its description: half the size, PSNR unchanged."""
-    about = describe(source)
-    del about["scale"]
-    save(load_own(Path(source)), target, about | {"stored_as": "float16"}, torch.float16)
+    metadata = header(Path(source))
+    about = json.loads(metadata.get("about", "{}")) | {"stored_as": "float16"}
+    metadata = metadata | {"about": json.dumps(about, sort_keys=True)}
+    write(target, own_tensors(Path(source)), metadata, torch.float16)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -141,12 +145,19 @@ def open_own(path: Path) -> Any:
         raise HdsrError(f"{path} is not a whole .safetensors file: {first_line(error)}") from None
 
 
-def load_own(path: Path) -> nn.Module:
-    """Read our own format: the network that the header names, in float32."""
-    metadata = header(path)
-    network = FORMATS[metadata["format"]](int(metadata["scale"]))
+def own_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of our .safetensors file, in float32."""
     with open_own(path) as stored:
-        tensors = {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
+        return {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
+
+
+def load_own(path: Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
+    """Read our own format, in float32; HdsrError if its header names another network than `kind`."""
+    metadata = header(path)
+    name = FORMATS[metadata["format"]]
+    if name != kind.__name__:
+        raise HdsrError(f"{path} holds weights of {name}, expected {kind.__name__}")
+    network, tensors = kind(int(metadata["scale"])), own_tensors(path)
     check_tensors(tensors, network.state_dict(), path.name, network=type(network).__name__)
     network.load_state_dict(tensors)
     return network

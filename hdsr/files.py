@@ -62,3 +62,8 @@ def check_regular(path: str | Path, expected: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
         raise HdsrError(f"{path} is {kind}, expected {expected}")
+
+
+def bare(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
+    return "".join(filter(str.isalnum, name)).lower()

@@ -8,7 +8,7 @@ from collections import defaultdict
 import pandas as pd
 
 from hdsr import paths
-from hdsr.fetch.manifest import bare
+from hdsr.files import bare
 
 
 def quality() -> pd.DataFrame:

@@ -17,6 +17,8 @@ from filelock import FileLock
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, check_regular
 
+NO_WEIGHTS = "none"
+"""Stands in a row for source and hash of the weights of a method that has none."""
 GROUP = ("model", "weights", "dataset", "scale", "precision", "device")
 """What one mean is taken over: all rows that agree in these."""
 

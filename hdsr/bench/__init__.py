@@ -1,1 +1,5 @@
-"""`make bench`: speed, memory and their growth, as ratios; a file for each part, and one for rows."""
+"""`make bench`: speed, memory and their growth, as ratios.
+
+Here: a file for each part, one for their rows, one for the pages of them.
+Not here: times of the paper's Table VI (`hdsr.measure.runtime`); the command line.
+"""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from hdsr.errors import HdsrError
 from hdsr.fetch.checksums import Checksum
+from hdsr.files import bare
 from hdsr.paths import MANIFESTS
 
 BENCHMARKS = MANIFESTS / "benchmarks.csv"
@@ -130,11 +131,6 @@ def weights_of(model: str, scale: int) -> WeightsEntry | None:
     """The published file of a method of the registry (carn_m is CARN-M), if there is one for the scale."""
     fitting = (entry for entry in weights() if bare(entry.model) == bare(model) and scale in entry.scales)
     return next(fitting, None)
-
-
-def bare(name: str) -> str:
-    """The letters and digits of a name, in lower case."""
-    return "".join(filter(str.isalnum, name)).lower()
 
 
 @cache

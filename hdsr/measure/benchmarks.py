@@ -12,6 +12,7 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
 from hdsr.methods import registry
+from hdsr.results import NO_WEIGHTS
 from hdsr.settings import MeasurementSettings
 
 Place = tuple[str, int]
@@ -123,7 +124,7 @@ def variants_of(settings: MeasurementSettings, model: str, scale: int) -> list[V
     """One method with each source of weights that is asked for and that it has; at least one, or why not."""
     entry = registry.LOADERS[model]
     if not entry.sources:
-        return [variant_of(settings, model, registry.NO_WEIGHTS, scale)]
+        return [variant_of(settings, model, NO_WEIGHTS, scale)]
     asked = [
         source for source in settings.weights if source in entry.sources or not registry.is_source(source)
     ]

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hdsr import inference, network, paper
+from hdsr import inference, network
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.inference import fold
@@ -24,7 +24,6 @@ from hdsr.methods.carn_m import CARNM
 from hdsr.methods.vdsr import VDSR
 from hdsr.network import HDSRNet
 from hdsr.provenance import code_version
-from hdsr.report.tables import ABSENT, Table
 from hdsr.settings import RuntimeSettings
 from hdsr.upscaling.run import torch_device
 
@@ -147,52 +146,3 @@ def time_size(settings: RuntimeSettings, hr_px: int, progress: bool) -> pd.DataF
     reference = times_ms[f"{REFERENCE}, {PUBLISHED}"]
     lines = [(*quartiles(times), *time_ratios(times, reference)) for times in times_ms.values()]
     return pd.DataFrame(lines, columns=list(MEASURED))
-
-
-def table(rows: pd.DataFrame) -> Table:
-    """Table VI: the paper's GPU times, what was measured, and of both the ratio to HDSRNet as published.
-
-    Args:
-        rows: as `measure` returns them, of one device and precision.
-    """
-    numbers = with_published(rows)
-    printed = {("", "network"): numbers["method"], ("", "form"): numbers["form"]}
-    lines = pd.DataFrame(printed).drop_duplicates(ignore_index=True)
-    for hr_px, part in numbers.groupby("hr_px", sort=False):
-        for name, cells in size_cells(part.reset_index(drop=True)).items():
-            lines[f"HR {hr_px} × {hr_px}", name] = cells
-    caption = "Table VI: run time at x4, as the paper prints it for its GPU and as measured here"
-    return Table("table_VI", caption, numbers, lines, notes(rows))
-
-
-def with_published(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with paper_ms and paper_ratio, which forms that the paper does not have lack."""
-    published = paper.runtime()[["method", "hr_px", "runtime_ms"]].rename(columns={"runtime_ms": "paper_ms"})
-    reference = published[published["method"] == REFERENCE].set_index("hr_px")["paper_ms"]
-    published["paper_ratio"] = published["paper_ms"] / published["hr_px"].map(reference)
-    return rows.merge(published.assign(form=PUBLISHED), how="left", on=["method", "form", "hr_px"])
-
-
-def size_cells(part: pd.DataFrame) -> dict[str, pd.Series]:
-    """The printed columns of one size."""
-    spread = part["quartile1_ms"].map("{:.0f}".format) + " to " + part["quartile3_ms"].map("{:.0f}".format)
-    published = part[["paper_ms", "paper_ratio"]].map("{:.2f}".format, na_action="ignore").fillna(ABSENT)
-    return {
-        "paper, GPU (ms)": published["paper_ms"],
-        "paper ÷ HDSRNet": published["paper_ratio"],
-        "measured (ms)": part["median_ms"].map("{:.0f}".format) + " (" + spread + ")",
-        "measured ÷ HDSRNet": part["ratio"].map("{:.2f}".format),
-    }
-
-
-def notes(rows: pd.DataFrame) -> tuple[str, ...]:
-    """What the figures depend on, and what they say nothing about."""
-    facts = rows.iloc[0]
-    return (
-        f"Measured: medians (quartiles) of {facts['n']} turns after {facts['warmup']} to warm up, on "
-        f"{facts['device']}, {facts['precision']}, CPU threads: {facts['threads']}; networks in turns.",
-        "All have random weights, which take as long as trained ones. VDSR is timed on the luma of the image "
-        "already enlarged, without that enlargement.",
-        "Ratios are to HDSRNet as published, below 1 is faster. The paper's milliseconds are of a GPU: "
-        "no verdict is drawn from comparing them with these.",
-    )

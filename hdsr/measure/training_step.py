@@ -21,7 +21,6 @@ from hdsr.measure.latency import quartiles, take_turns
 from hdsr.network import HDSRNet
 from hdsr.paths import CONFIGS, data_root
 from hdsr.provenance import code_version
-from hdsr.report.tables import Table
 from hdsr.training import loop as training
 from hdsr.training import losses, optimizers
 from hdsr.training.config import TrainingConfig, load_config
@@ -112,23 +111,6 @@ def measured(report: Path, turns: int) -> pd.DataFrame:
     with atomic_path(path) as temporary:
         rows.to_csv(temporary, index=False)
     return rows
-
-
-def table(rows: pd.DataFrame) -> Table:
-    """The rows of `ratios` as a table to read."""
-    one = rows.iloc[0]
-    ratio = zip(rows["ratio"], rows["ratio_quartile1"], rows["ratio_quartile3"], strict=True)
-    printed = rows[["form", "precision", "layout"]].assign(
-        **{
-            "step (ms)": rows["step_ms"].map("{:.0f}".format),
-            "steps per second": rows["steps_per_second"].map("{:.2f}".format),
-            "times faster": ["{:.2f} ({:.2f} to {:.2f})".format(*line) for line in ratio],
-        }
-    )
-    caption = f"A training step at ×{one['scale']}, {one['batch_size']} LR patches of {one['lr_px']} px"
-    note = f"Medians of {one['n']} turns after {one['warmup']} to warm up, {one['device']}, "
-    note += f"{one['threads']} threads. Times faster: median (quartiles) of the ratios within turns."
-    return Table("training_step", caption, rows, printed, (note,))
 
 
 def with_times(frame: pd.DataFrame, times_ms: dict[str, list[float]]) -> pd.DataFrame:

@@ -20,10 +20,10 @@ from hdsr.methods import acnet, blocks, carn_m, dcls, lesrcnn, luma, srcnn, vdsr
 from hdsr.methods.luma import luma_upscaler
 from hdsr.network import check_scale
 from hdsr.provenance import code_version
+from hdsr.results import NO_WEIGHTS
 from hdsr.upscaling import run as runners
 from hdsr.upscaling.run import Image, Precision, check_precision, network_upscaler, torch_device
 
-NO_WEIGHTS = "none"
 Upscaler = Callable[[Image], Image]
 
 

@@ -7,9 +7,9 @@ import torch
 
 from hdsr import checkpoint, paper, paths
 from hdsr.files import sha256
-from hdsr.methods.registry import NO_WEIGHTS
 from hdsr.provenance import commit, versions
 from hdsr.report.tables import ABSENT, Table, with_variants
+from hdsr.results import NO_WEIGHTS
 
 MEASURED = ("psnr_db", "median_ms", "macs")
 """The column of a table's file that holds what was measured."""

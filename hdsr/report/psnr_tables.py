@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from hdsr import paper, results
-from hdsr.methods.registry import LOADERS, NO_WEIGHTS
+from hdsr.methods.registry import LOADERS
 from hdsr.report import statistics
 from hdsr.report.tables import ABSENT, Table, pairs, ranks, source_label, with_methods, with_variants
+from hdsr.results import NO_WEIGHTS
 
 METRICS = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
 """Name and digits of each score."""

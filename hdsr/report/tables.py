@@ -13,7 +13,7 @@ from pandas.io.formats.style import Styler
 
 from hdsr import paper
 from hdsr.files import atomic_path
-from hdsr.methods.registry import NO_WEIGHTS
+from hdsr.results import NO_WEIGHTS
 
 SOURCES = {
     "ours": "trained here",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from hdsr import results
-from hdsr.methods.registry import NO_WEIGHTS
+from hdsr.results import NO_WEIGHTS
 from hdsr.scorecard import recipes
 
 ROWS = ("complexity", "runtime", "kernel_mixes")

@@ -14,8 +14,7 @@ import typer
 from hdsr import paths
 from hdsr.cli import error_line
 from hdsr.errors import HdsrError
-from hdsr.scorecard import scorecard
-from hdsr.suite import execute, pages, readmes, regression
+from hdsr.suite import execute, pages, regression
 
 PUBLISHED = ("rows", "tables", "figures", "html", "index.html")
 LEFT_OUT = (".*", "*.pdf")
@@ -75,6 +74,8 @@ def refresh(names: Annotated[list[str] | None, typer.Argument(help="All if none 
 @app.command()
 def verdicts(profile: Profile = "quick") -> None:
     """Print the verdict on every claim of the paper that the scorecard of a profile has reached."""
+    from hdsr.scorecard import scorecard
+
     print("\n".join(scorecard.lines(scorecard.read(paths.report_dir(profile)))))
 
 
@@ -92,6 +93,8 @@ def publish(profile: Profile = "quick") -> None:
 @app.command("readmes")
 def renew_readmes() -> None:
     """Renew the tables in the READMEs from reports/published/ and the weights that ship."""
+    from hdsr.suite import readmes
+
     readmes.renew()
 
 

@@ -10,6 +10,7 @@ import torch
 from hdsr import paper
 from hdsr.errors import HdsrError
 from hdsr.measure import counters, latency, runtime
+from hdsr.report import time_tables
 from hdsr.settings import RuntimeSettings
 
 SETTINGS = RuntimeSettings(profile="tiny", hr_sizes=(16, 32), warmup=0, runs=2)
@@ -95,7 +96,7 @@ def test_the_table_puts_ratios_beside_the_papers() -> None:
         ("ACNet", "as published"): 150.0,
     }
     times |= {("HDSRNet", "as published"): 100.0, ("HDSRNet", "folded"): 40.0}
-    table = runtime.table(fabricated(times, 256))
+    table = time_tables.runtime(fabricated(times, 256))
     numbers = table.numbers.set_index(["method", "form"])
     assert numbers.loc[("VDSR", "as published"), "paper_ms"] == 17.2
     assert numbers.loc[("CARN-M", "as published"), "paper_ratio"] == pytest.approx(15.9 / 14.17)

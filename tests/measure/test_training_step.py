@@ -12,6 +12,7 @@ from torch import Tensor
 from hdsr.errors import HdsrError
 from hdsr.measure import training_step
 from hdsr.network import HDSRNet
+from hdsr.report import time_tables
 from hdsr.training.config import TrainingConfig
 from hdsr.training.loop import Run, new_accelerator
 
@@ -105,7 +106,7 @@ def test_rows_are_kept_until_code_or_turns_change(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_table_says_what_was_timed() -> None:
-    table = training_step.table(training_step.ratios(scale=2, batch_size=1, lr_px=8, warmup=0, turns=2))
+    table = time_tables.training_step(training_step.ratios(scale=2, batch_size=1, lr_px=8, warmup=0, turns=2))
     assert table.caption == "A training step at ×2, 1 LR patches of 8 px"
     assert table.printed["times faster"].iloc[0] == "1.00 (1.00 to 1.00)"
     assert "Medians of 2 turns after 0 to warm up, cpu" in table.notes[0]
