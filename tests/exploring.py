@@ -33,5 +33,6 @@ def settings_in(folder: Path, scales: tuple[int, ...] = (2, 4)) -> ExploreSettin
         write_png(images / f"{name}.png", photograph()[:, :: 1 if name == "first" else -1])
     weights = [str(weights_in(folder))]
     return parameters.validate(
-        "explore", {"datasets": [str(images)], "scales": list(scales), "weights": weights}
+        "explore",
+        {"data_root": str(folder), "datasets": [str(images)], "scales": list(scales), "weights": weights},
     )

@@ -1,15 +1,20 @@
 """What can be chosen on the page, and what is."""
 
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import ipywidgets as ipw
 
+from hdsr import paper, paths
 from hdsr.checkpoint import weights_path
-from hdsr.datasets import load_benchmark
+from hdsr.datasets import BENCHMARK_SETS, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.explore import look, subjects
 from hdsr.explore.look import Networks
-from hdsr.explore.subjects import Subject, Upload
+from hdsr.explore.subjects import Role, Subject, Upload
+from hdsr.methods.registry import LOADERS, Method
 from hdsr.report.tables import source_label
 from hdsr.settings import ExploreSettings
 
@@ -23,8 +28,74 @@ SAME_TEMPERATURE = 10**0.025
 """Half a step of the slider: what is no farther from the trained temperature is the trained one."""
 PLAIN = {"description_width": "initial"}
 
+BICUBIC, TRAINED, TRUE = "Bicubic", "HDSRNet as trained", "True image"
+FIRST_LAYER = "upper.blocks.0.dynamic"
+
 Option = tuple[str, tuple[str, str]]
 """Label, and (set, image)."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """All that is chosen at one moment."""
+
+    image: tuple[str, str]
+    """(set, image)."""
+    upload: Upload | None
+    role: Role
+    scale: int
+    source: str
+    """Of the weights."""
+    temperature: float
+    """Where the slider stands."""
+    left: str | tuple[str, str]
+    """BICUBIC, TRAINED, TRUE, or (method, source of its weights): what stands left of the divider."""
+    layer: str
+    each: bool
+    """Whether every feature map is drawn in a brightness of its own."""
+    root: Path
+    """The data folder."""
+
+    def looks_at(self) -> tuple[object, ...]:
+        """The subject; where it is the same, so are its pixels."""
+        return self.image, self.upload, self.role, self.scale
+
+    def networks(self) -> Networks:
+        """The networks.
+
+        Raises:
+            HdsrError: if they cannot be loaded.
+        """
+        if not self.source:
+            raise HdsrError("Type the path of a .safetensors file, or of the authors' .pt, and press Enter")
+        return look.networks(self.scale, self.source, self.root)
+
+    def method(self) -> Method | None:
+        """The method whose image stands left of the divider, where it has to be run for that.
+
+        Raises:
+            HdsrError: if it cannot be loaded.
+        """
+        if isinstance(self.left, str):
+            return None
+        name, source = self.left
+        return look.method(name, source, self.scale, self.root)
+
+    def subject(self) -> Subject:
+        """The image, at the scale.
+
+        Raises:
+            HdsrError: if it is not there, or too small.
+        """
+        dataset, image = self.image
+        if dataset == UPLOADED:
+            return subjects.uploaded(self.upload, self.role, self.scale)
+        return subjects.built_in(dataset, image, self.scale, self.root)
+
+    def softmax_temperature(self, trained: float) -> float:
+        """The temperature: the trained one where the slider is as near as it can be."""
+        value = self.temperature
+        return trained if trained / SAME_TEMPERATURE < value < trained * SAME_TEMPERATURE else value
 
 
 class Controls:
@@ -36,12 +107,14 @@ class Controls:
     """
 
     def __init__(self, settings: ExploreSettings) -> None:
-        self.settings = settings
+        self.root = paths.data_root(settings.data_root)
         self.upload: Upload | None = None
         images, self.gaps = offered_images(settings)
         sources = [(source_label(source), source) for source in offered_weights(settings)]
         wide = ipw.Layout(width="250px")
-        self.image = ipw.Dropdown(options=images, description="Image", style=PLAIN, layout=wide)
+        self.image = ipw.Dropdown(
+            options=[*images, *benchmark_images(settings)], description="Image", style=PLAIN, layout=wide
+        )
         self.scale = toggles("Scale", [(f"×{scale}", scale) for scale in settings.scales])
         self.weights = ipw.Dropdown(
             options=[*sources, ("a file…", FILE)], description="Weights", style=PLAIN, layout=wide
@@ -65,61 +138,67 @@ class Controls:
             layout=ipw.Layout(width="520px"),
         )
         self.reset = ipw.Button(description="as trained", layout=ipw.Layout(width="100px"))
-        self.show_what_applies()
+        self.left = ipw.Dropdown(
+            description="Left of the divider", style=PLAIN, layout=ipw.Layout(width="330px")
+        )
+        self.layer = ipw.Dropdown(description="Layer", style=PLAIN, layout=ipw.Layout(width="380px"))
+        self.each = ipw.Checkbox(description="every map in a brightness of its own", indent=False)
+        self.follow()
 
-    @property
-    def what_is_looked_at(self) -> tuple[ipw.Widget, ...]:
-        """The controls after which another image has to be enlarged, or by another network."""
-        return self.image, self.scale, self.weights, self.file, self.role
+    def observe(self, changed: Callable[[object], None]) -> None:
+        """Call a function after every change."""
+        chosen = (self.image, self.scale, self.weights, self.file, self.role, self.temperature)
+        for control in (*chosen, self.left, self.layer, self.each):
+            control.observe(changed, "value")
 
-    def show_what_applies(self) -> None:
-        """Hide what has no meaning for what is chosen."""
+    def follow(self) -> None:
+        """Offer what there is at the chosen scale, and hide what has no meaning for what is chosen."""
         self.file.layout.display = "" if self.weights.value == FILE else "none"
         self.role.layout.display = "" if self.image.value[0] == UPLOADED else "none"
+        labels = look.layer_labels(self.scale.value)
+        offer(self.layer, [(label, name) for name, label in labels.items()], FIRST_LAYER)
+        plain = [(name, name) for name in (BICUBIC, TRAINED, TRUE)]
+        offer(self.left, [*plain, *offered_methods(self.scale.value, self.root)], BICUBIC)
 
-    def offer(self, upload: Upload) -> None:
-        """Put an uploaded image beside the others, in the place of an earlier one, and choose it."""
-        kept = [option for option in self.image.options if option[1][0] != UPLOADED]
-        self.upload = upload
-        self.image.options = [*kept, (f"uploaded: {upload.name}", (UPLOADED, upload.name))]
-        self.image.value = (UPLOADED, upload.name)
-        self.show_what_applies()
-
-    def state(self) -> tuple[Upload | None, tuple[Option, ...], tuple[str, str]]:
-        """The images that are offered and the one that is chosen, for `restore`."""
-        return self.upload, self.image.options, self.image.value
-
-    def restore(self, state: tuple[Upload | None, tuple[Option, ...], tuple[str, str]]) -> None:
-        """Go back to what `state` has given."""
-        self.upload, self.image.options, self.image.value = state
-        self.show_what_applies()
-
-    def networks(self) -> Networks:
-        """The networks that are chosen.
+    def bring(self, upload: Upload) -> None:
+        """Put an uploaded image beside the others, in the place of an earlier one, and choose it.
 
         Raises:
-            HdsrError: if they cannot be loaded.
+            HdsrError: if it is too small for what it is taken as.
         """
+        subjects.uploaded(upload, self.role.value, self.scale.value)
+        kept = [option for option in self.image.options if option[1][0] != UPLOADED]
+        self.upload, place = upload, (UPLOADED, upload.name)
+        self.image.options = [*kept, (f"uploaded: {upload.name}", place)]
+        self.image.value = place
+
+    def choice(self) -> Choice:
+        """What is chosen now."""
         source = self.weights.value
         if source == FILE:
-            source = str(Path(self.file.value.strip()).expanduser())
-        return look.networks(self.scale.value, source, self.settings.root)
+            typed = self.file.value.strip()
+            source = str(Path(typed).expanduser()) if typed else ""
+        return Choice(
+            image=self.image.value,
+            upload=self.upload,
+            role=self.role.value,
+            scale=self.scale.value,
+            source=source,
+            temperature=self.temperature.value,
+            left=self.left.value,
+            layer=self.layer.value,
+            each=self.each.value,
+            root=self.root,
+        )
 
-    def subject(self) -> Subject:
-        """The image that is chosen, at the chosen scale.
 
-        Raises:
-            HdsrError: if it is not there, or too small.
-        """
-        dataset, image = self.image.value
-        if dataset == UPLOADED:
-            return subjects.uploaded(self.upload, self.role.value, self.scale.value)
-        return subjects.built_in(dataset, image, self.scale.value, self.settings.root)
-
-    def softmax_temperature(self, trained: float) -> float:
-        """The temperature that is chosen: the trained one where the slider is as near as it can be."""
-        value = self.temperature.value
-        return trained if trained / SAME_TEMPERATURE < value < trained * SAME_TEMPERATURE else value
+def offer(control: ipw.Dropdown, options: list[tuple[str, object]], first: object) -> None:
+    """Other options, the chosen one kept where it is among them."""
+    if control.options != tuple(options):
+        values = [value for _, value in options]
+        value = control.value if control.value in values else first
+        control.options = options
+        control.value = value
 
 
 def toggles(description: str, options: list[tuple[str, object]]) -> ipw.ToggleButtons:
@@ -137,7 +216,7 @@ def offered_images(settings: ExploreSettings) -> tuple[list[Option], list[str]]:
     images, gaps = [], []
     for dataset in settings.datasets:
         try:
-            benchmark = load_benchmark(dataset, settings.scales[0], settings.root)
+            benchmark = load_benchmark(dataset, settings.scales[0], paths.data_root(settings.data_root))
         except HdsrError as error:
             gaps.append(f"{error}.")
             continue
@@ -146,6 +225,29 @@ def offered_images(settings: ExploreSettings) -> tuple[list[Option], list[str]]:
     if not images:
         raise HdsrError(f"there is no image to begin with: {' '.join(gaps)}")
     return images, gaps
+
+
+def benchmark_images(settings: ExploreSettings) -> list[Option]:
+    """The images of the published sets that the data folder has besides those of the settings."""
+    root = paths.data_root(settings.data_root)
+    found = []
+    for dataset in BENCHMARK_SETS:
+        if dataset in settings.datasets or not (root / "benchmarks" / dataset).is_dir():
+            continue
+        with suppress(HdsrError):
+            benchmark = load_benchmark(dataset, settings.scales[0], root)
+            found += [(f"{dataset}: {path.stem}", (dataset, path.stem)) for path in benchmark.hr_paths]
+    return found
+
+
+def offered_methods(scale: int, root: Path) -> list[Option]:
+    """Every method of the registry that has weights for a scale, a line for each source of weights."""
+    return [
+        (f"{paper.label(name)}, {source_label(entry.label(source))}", (name, source))
+        for name, entry in LOADERS.items()
+        for source in entry.sources
+        if weights_path(scale, source, root, name).is_file()
+    ]
 
 
 def offered_weights(settings: ExploreSettings) -> list[str]:
@@ -163,4 +265,5 @@ def offered_weights(settings: ExploreSettings) -> list[str]:
 
 def is_there(source: str, settings: ExploreSettings) -> bool:
     """Whether a source of weights has a file for one scale or more."""
-    return any(weights_path(scale, source, settings.root).is_file() for scale in settings.scales)
+    root = paths.data_root(settings.data_root)
+    return any(weights_path(scale, source, root).is_file() for scale in settings.scales)

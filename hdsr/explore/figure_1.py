@@ -24,7 +24,7 @@ def picture(network: HDSRNet, seen: Look) -> tuple[bytes, list[dict[str, str | f
     layout = diagram.laid_out(trace.parts(network))
     to_share = figure.axes[0].transData + figure.transFigure.inverted()
     places = []
-    for name, label in layer_labels(network).items():
+    for name, label in layer_labels(network.scale).items():
         half_width, half_height = half_sides(layout, name)
         x, y = layout.x[name], layout.y[name]
         (left, bottom), (right, top) = to_share.transform(

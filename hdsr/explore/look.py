@@ -1,8 +1,9 @@
-"""What a network makes of a subject: the enlarged image, its scores, its kernel mixes, its feature maps."""
+"""What a network makes of a subject: the enlarged image, its scores, its kernel mixes, its feature maps.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+Networks are read by any thread and changed by none: what records or mixes in another way is a copy.
+"""
+
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,22 +11,24 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from hdsr import metrics
 from hdsr.checkpoint import find_weights, load_for_scale
 from hdsr.errors import HdsrError
 from hdsr.explore.subjects import Image, Subject
-from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.inference import Advance, FoldedHDSRNet, fold, ignore
+from hdsr.methods import registry
+from hdsr.methods.registry import Method
 from hdsr.network import HDSRNet
+from hdsr.report.tables import source_label
 from hdsr.resize import imresize
 from hdsr.study import trace
 from hdsr.study.diagram import words
 from hdsr.study.mixes import attentions, recorded
 from hdsr.study.trace import IMAGE, PRODUCT, SUM, Part
-from hdsr.upscaling.files import upscale
+from hdsr.upscaling.files import assembled
 from hdsr.upscaling.memory import strip_rows
-from hdsr.upscaling.run import as_batch
+from hdsr.upscaling.run import as_batch, strip_runner
 
 FeatureMaps = NDArray[np.float32]
 """(channels, height, width)."""
@@ -70,6 +73,8 @@ class Look:
     """At the temperature that the weights were trained at."""
     chosen: Enlargement
     """At the temperature that was chosen; `trained` itself if that is the same."""
+    other: tuple[str, Image] | None = None
+    """Name and result of another method, if one was asked for."""
 
 
 def networks(scale: int, source: str, root: str | Path | None = None) -> Networks:
@@ -89,53 +94,74 @@ def loaded(source: str, path: Path, scale: int, changed_ns: int) -> Networks:
     return Networks(source, plain, fold(plain))
 
 
-def look(subject: Subject, made_by: Networks, temperature: float | None = None) -> Look:
+def method(name: str, source: str, scale: int, root: str | Path | None = None) -> Method:
+    """A method of the registry; a few stay loaded.
+
+    Raises:
+        HdsrError: if its weights are not there, damaged, or for another scale.
+    """
+    path = find_weights(scale, source, root, name)
+    return loaded_method(name, source, scale, root, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=NETWORKS_KEPT)
+def loaded_method(name: str, source: str, scale: int, root: str | Path | None, changed_ns: int) -> Method:
+    """A method whose weights are as they are since `changed_ns`."""
+    return registry.load(name, scale, source, root=root)
+
+
+def look(
+    subject: Subject, made_by: Networks, temperature: float | None = None, advance: Advance = ignore
+) -> Look:
     """Enlarge a subject; see `Look`.
 
     Args:
         subject: at the scale of the networks.
         made_by: the networks.
         temperature: of the softmax that mixes the kernels; None for the one that they were trained at.
+        advance: is told how many rows a convolution has made.
 
     Raises:
         HdsrError: if the memory does not suffice.
     """
     scale = made_by.plain.scale
-    trained = enlarge(subject.lr, made_by)
+    trained = enlarge(subject.lr, made_by, advance=advance)
     first = Look(subject, scale, imresize(subject.lr, scale), trained, trained)
-    return first if temperature is None else at(first, made_by, temperature)
+    return first if temperature is None else at(first, made_by, temperature, advance)
 
 
-def at(seen: Look, made_by: Networks, temperature: float) -> Look:
+def at(seen: Look, made_by: Networks, temperature: float, advance: Advance = ignore) -> Look:
     """The same subject enlarged at another temperature."""
-    same = temperature == seen.trained.temperature
-    chosen = seen.trained if same else enlarge(seen.subject.lr, made_by, temperature)
-    return Look(seen.subject, seen.scale, seen.bicubic, seen.trained, chosen)
+    for known in (seen.chosen, seen.trained):
+        if known.temperature == temperature:
+            return replace(seen, chosen=known)
+    return replace(seen, chosen=enlarge(seen.subject.lr, made_by, temperature, advance))
 
 
-def enlarge(lr: Image, made_by: Networks, temperature: float | None = None) -> Enlargement:
+def beside(seen: Look, other: Method | None) -> Look:
+    """The same with the result of another method, or without."""
+    if other is None:
+        return replace(seen, other=None)
+    if seen.other is not None and seen.other[0] == name_of(other):
+        return seen
+    return replace(seen, other=(name_of(other), other(seen.subject.lr)))
+
+
+def name_of(other: Method) -> str:
+    """A method and its weights, in words."""
+    return f"{other.label}, {source_label(other.weights_label)}"
+
+
+def enlarge(
+    lr: Image, made_by: Networks, temperature: float | None = None, advance: Advance = ignore
+) -> Enlargement:
     """Enlarge an image with the kernels mixed at a temperature, by default the trained one."""
-    temperature = made_by.temperature if temperature is None else temperature
-    folded = made_by.folded
-    with set_to(folded, temperature), recorded(folded) as recording:
-        sr = upscale(lr, folded.scale, folded)
+    network, recording = recorded(made_by.folded, temperature)
+    rows = strip_rows(*lr.shape[:2], network.scale, "fp32")
+    strips = strip_runner(network, torch.device("cpu"), "fp32")(lr.astype(np.float32), rows, advance)
+    sr = assembled(strips, network.scale, lr)
     mix = recording.mix()
-    return Enlargement(temperature, sr, mix.shares, mix.live.sum(axis=1).tolist())
-
-
-@contextmanager
-def set_to(network: nn.Module, temperature: float) -> Iterator[None]:
-    """A network whose attentions have another temperature for a while."""
-    if not temperature > 0:
-        raise HdsrError(f"a softmax temperature is a number above 0, not {temperature!r}")
-    before = [(attention, attention.temperature) for attention in attentions(network)]
-    try:
-        for attention, _ in before:
-            attention.temperature = temperature
-        yield
-    finally:
-        for attention, value in before:
-            attention.temperature = value
+    return Enlargement(attentions(network)[0].temperature, sr, mix.shares, mix.live.sum(axis=1).tolist())
 
 
 def scores(seen: Look) -> pd.DataFrame:
@@ -144,7 +170,10 @@ def scores(seen: Look) -> pd.DataFrame:
     Raises:
         HdsrError: for an image that is too small for SSIM.
     """
-    judged = [("Bicubic", np.nan, seen.bicubic), ("HDSRNet", seen.trained.temperature, seen.trained.sr)]
+    judged = [("Bicubic", np.nan, seen.bicubic)]
+    if seen.other is not None:
+        judged.append((seen.other[0], np.nan, seen.other[1]))
+    judged.append(("HDSRNet", seen.trained.temperature, seen.trained.sr))
     if seen.chosen is not seen.trained:
         judged.append(("HDSRNet, other temperature", seen.chosen.temperature, seen.chosen.sr))
     lines = []
@@ -168,10 +197,9 @@ def feature_maps(lr: Image, made_by: Networks, part: str, temperature: float | N
     Raises:
         HdsrError: for an unknown part, or an image too large for the memory.
     """
-    network = made_by.plain
+    network, _ = recorded(made_by.plain, temperature)
     check_fits(lr, network.scale)
-    with set_to(network, made_by.temperature if temperature is None else temperature):
-        maps = trace.cut_behind(network, part)(as_batch(lr.astype(np.float32), torch.device("cpu")))
+    maps = trace.cut_behind(network, part)(as_batch(lr.astype(np.float32), torch.device("cpu")))
     return maps[0].contiguous().numpy()
 
 
@@ -182,9 +210,11 @@ def check_fits(lr: Image, scale: int) -> None:
         raise HdsrError(f"an image of {metrics.size(lr)} pixels is too large for its feature maps to be kept")
 
 
-def layer_labels(network: HDSRNet) -> dict[str, str]:
+@lru_cache
+def layer_labels(scale: int) -> dict[str, str]:
     """What can be looked at, by the name of its part: every layer of Figure 1, every sum, and the product."""
-    found = trace.parts(network)
+    with torch.device("meta"):
+        found = trace.parts(HDSRNet(scale))
     return {name: label(part) for name, part in found.items() if part.kind != IMAGE}
 
 

@@ -3,15 +3,15 @@
 import base64
 import html
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as ipw
 
 from hdsr.errors import HdsrError
 from hdsr.explore import figure_1, look, pictures, still, subjects
-from hdsr.explore.controls import FILE, PLAIN, Controls
+from hdsr.explore.controls import BICUBIC, TRAINED, TRUE, Choice, Controls
+from hdsr.explore.latest import Latest, Superseded
 from hdsr.explore.look import Look, Networks
 from hdsr.explore.pictures import Sheet
 from hdsr.explore.widgets import Comparison, FileUpload, LayerPicker
@@ -20,20 +20,30 @@ from hdsr.report.figures import Drawing
 from hdsr.report.tables import source_label
 from hdsr.settings import ExploreSettings
 
-FIRST_LAYER = "upper.blocks.0.dynamic"
-BICUBIC, TRAINED, TRUE = "Bicubic", "HDSRNet as trained", "True image"
+REPORTED_EVERY_S = 0.1
+"""How often the bar moves, at most: every message costs the page time."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What was made of a choice."""
+
+    choice: Choice
+    made_by: Networks
+    seen: Look
+    scores: str
+    sheet: Sheet
 
 
 class Explorer(ipw.VBox):
     """One image, one network, and everything that can be seen of them.
 
-    In JupyterLab it is alive; where nothing is, such as in a web page made of the notebook, it is the picture
-    that `still` draws.
+    In JupyterLab it is alive: what is chosen is computed on a thread of the explorer's own, and dropped when
+    something else is chosen meanwhile. Where nothing is alive, such as in a web page made of the notebook, it
+    is the picture that `still` draws.
 
     Attributes:
-        seen: what is shown.
-        made_by: the networks that made it.
-        sheet: the feature maps that are shown.
+        view: what is shown.
     """
 
     def __init__(self, settings: ExploreSettings) -> None:
@@ -42,12 +52,13 @@ class Explorer(ipw.VBox):
         Raises:
             HdsrError: if there is no image or no weights to begin with.
         """
-        self.holding = False
         self.controls = Controls(settings)
+        self.controls.temperature.value = self.controls.choice().networks().temperature
         self.make_views()
-        self.made_by = self.controls.networks()
-        self.controls.temperature.value = self.made_by.temperature
-        self.show(look.look(self.controls.subject(), self.made_by), self.made_by)
+        self.view: View | None = None
+        first = self.controls.choice()
+        self.latest = Latest(self.work, self.show_busy, first)
+        self.show(self.made(first))
         super().__init__(self.arranged())
         self.add_class("hdsr-explorer")
         self.tell(" ".join([self.what_is_shown(), *self.controls.gaps]))
@@ -56,20 +67,16 @@ class Explorer(ipw.VBox):
     # ---- what it is made of ----------------------------------------------------------------------------
 
     def make_views(self) -> None:
-        """What shows the results, and how to look at them."""
+        """What shows the results."""
         self.uploader = FileUpload(self.receive, self.decline)
         self.status, self.scores, self.error = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.progress = ipw.FloatProgress(max=1.0, layout=ipw.Layout(width="180px", visibility="hidden"))
         self.comparison = Comparison()
-        self.before = ipw.Dropdown(
-            options=[BICUBIC, TRAINED, TRUE],
-            description="Left of the divider",
-            style=PLAIN,
-            layout=ipw.Layout(width="300px"),
-        )
         self.mixes, self.maps = ipw.HTML(), ipw.HTML()
-        self.picker = LayerPicker(value=FIRST_LAYER)
-        self.layer = ipw.Dropdown(description="Layer", style=PLAIN, layout=ipw.Layout(width="380px"))
-        self.each = ipw.Checkbox(description="every map in a brightness of its own", indent=False)
+        for result in (self.comparison, self.scores, self.error, self.mixes, self.maps):
+            result.add_class("hdsr-result")
+        self.layer = self.controls.layer
+        self.picker = LayerPicker(value=self.layer.value)
 
     def arranged(self) -> list[ipw.Widget]:
         """The page from top to bottom."""
@@ -77,173 +84,185 @@ class Explorer(ipw.VBox):
         first = row("controls", chosen.image, chosen.scale, chosen.weights, chosen.file)
         second = row("controls", self.uploader, chosen.role)
         third = row("controls", chosen.temperature, chosen.reset)
+        said = row("controls", self.progress, self.status)
         left = ipw.VBox(
-            [self.before, self.comparison], layout=ipw.Layout(flex="1 1 420px", max_width="660px")
+            [chosen.left, self.comparison], layout=ipw.Layout(flex="1 1 420px", max_width="660px")
         )
         right = ipw.VBox([self.scores, self.error], layout=ipw.Layout(flex="1 1 320px", max_width="390px"))
         mixes = section("How this image mixes the four kernels of each dynamic convolution", self.mixes)
-        maps = (self.picker, row("controls", self.layer, self.each), self.maps)
+        maps = (self.picker, row("controls", self.layer, chosen.each), self.maps)
         features = section("Feature maps: pick a part of Figure 1", *maps)
-        return [first, second, third, self.status, row("columns", left, right), mixes, features]
+        return [first, second, third, said, row("columns", left, right), mixes, features]
 
     def listen(self) -> None:
         """Follow the controls."""
-        for control in self.controls.what_is_looked_at:
-            control.observe(self.choose_subject, "value")
-        self.controls.temperature.observe(self.choose_temperature, "value")
+        self.controls.observe(self.changed)
         self.controls.reset.on_click(self.reset_temperature)
-        self.before.observe(lambda _: self.show_comparison(), "value")
-        for control in (self.layer, self.each):
-            control.observe(self.choose_layer, "value")
         self.picker.observe(lambda change: setattr(self.layer, "value", change["new"]), "value")
 
     # ---- what changes ------------------------------------------------------------------------------------
 
-    def choose_subject(self, _: object = None) -> None:
-        """Look at another image, or at another scale or with other weights."""
-        if self.holding:
-            return
-        self.controls.show_what_applies()
-        if self.controls.weights.value == FILE and not self.controls.file.value.strip():
-            self.tell("Type the path of a .safetensors file, or of the authors' .pt, and press Enter.")
-            return
-        with self.telling("Enlarging…"):
-            self.look_anew()
-
-    def look_anew(self) -> None:
-        """Show what is chosen, all of it made anew."""
-        made_by = self.controls.networks()
-        temperature = self.controls.softmax_temperature(made_by.temperature)
-        self.show(look.look(self.controls.subject(), made_by, temperature), made_by)
-
-    def choose_temperature(self, _: object = None) -> None:
-        """Mix the kernels at another temperature."""
-        with self.telling("Enlarging…"):
-            temperature = self.controls.softmax_temperature(self.made_by.temperature)
-            self.show(look.at(self.seen, self.made_by, temperature), self.made_by)
+    def changed(self, _: object = None) -> None:
+        """Have done what is chosen now. Returns at once; on which thread it is called does not matter."""
+        with self.latest.lock:
+            self.controls.follow()
+            choice = self.controls.choice()
+            self.picker.value = choice.layer
+            if choice != self.latest.task:
+                self.latest.do(choice)
 
     def reset_temperature(self, _: object = None) -> None:
         """Go back to the temperature that the weights were trained at."""
-        self.controls.temperature.value = self.made_by.temperature
-
-    def choose_layer(self, _: object = None) -> None:
-        """Show the feature maps of another layer, or in another brightness."""
-        if self.holding:
-            return
-        with self.telling("Running the network up to this layer…"):
-            self.show_sheet(self.sheet_of(self.seen, self.made_by, self.layer.value))
+        self.controls.temperature.value = self.view.made_by.temperature
 
     def receive(self, name: str, data: bytes) -> None:
-        """Look at an uploaded file; where that fails, go on as before."""
-        former = self.controls.state()
-        with self.telling(f"Reading {name}…"):
+        """Look at an uploaded file; where it cannot be used, go on as before."""
+        try:
             upload = subjects.read_upload(name, data)
-            try:
-                with self.held():
-                    self.controls.offer(upload)
-                self.look_anew()
-            except HdsrError:
-                with self.held():
-                    self.controls.restore(former)
-                raise
+            with self.latest.lock:
+                self.controls.bring(upload)
+                self.changed()
+        except HdsrError as error:
+            self.tell_why(error)
 
     def decline(self, name: str, size_bytes: int) -> None:
         """Say why a file is not taken."""
         limit = self.uploader.limit_bytes / 1e6
-        self.tell(
-            f"{name} has {size_bytes / 1e6:.0f} MB, more than the {limit:.0f} MB that are read here.", True
-        )
+        words = f"{name} has {size_bytes / 1e6:.0f} MB, more than the {limit:.0f} MB that are read here."
+        self.tell(words, "hdsr-error")
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Change controls without following them."""
-        self.holding = True
+    def work(self, choice: Choice) -> None:
+        """Make what was chosen and show it, or say why that cannot be done."""
+        began = time.perf_counter()
         try:
-            yield
-        finally:
-            self.holding = False
+            view = self.made(choice)
+        except Superseded:
+            raise
+        except HdsrError as error:
+            self.tell_why(error)
+        except Exception as error:
+            self.tell_why(HdsrError(f"{type(error).__name__}: {error}"))
+            raise
+        else:
+            with self.latest.lock:
+                self.latest.check()
+                self.show(view)
+                self.tell(self.what_is_shown(time.perf_counter() - began))
+
+    # ---- what is made of a choice ------------------------------------------------------------------------
+
+    def made(self, choice: Choice) -> View:
+        """What is seen of a choice; of what is shown now, all that is the same is kept.
+
+        Raises:
+            HdsrError: if that cannot be done.
+            Superseded: if something else has been chosen meanwhile.
+        """
+        made_by = choice.networks()
+        temperature = choice.softmax_temperature(made_by.temperature)
+        before = self.view
+        kept = before and before.choice.looks_at() == choice.looks_at()
+        subject = before.seen.subject if kept else choice.subject()
+        same = kept and before.made_by is made_by
+        runs = (not same) + (temperature != made_by.temperature)
+        advance = Progress(self, runs * made_by.folded.convolved_rows(len(subject.lr)))
+        if same:
+            seen = look.at(before.seen, made_by, temperature, advance)
+        else:
+            seen = look.look(subject, made_by, temperature, advance)
+        seen = look.beside(seen, choice.method())
+        shown = choice.layer, choice.each
+        if (
+            before
+            and seen.chosen is before.seen.chosen
+            and shown == (before.choice.layer, before.choice.each)
+        ):
+            return View(choice, made_by, seen, pictures.scores_html(seen), before.sheet)
+        maps = look.feature_maps(subject.lr, made_by, choice.layer, temperature)
+        return View(choice, made_by, seen, pictures.scores_html(seen), pictures.sheet(maps, choice.each))
 
     # ---- what is shown -----------------------------------------------------------------------------------
 
-    def show(self, seen: Look, made_by: Networks) -> None:
-        """Show another look and the networks that made it; what can fail is done before anything changes."""
-        layers = look.layer_labels(made_by.plain)
-        layer = self.layer.value if self.layer.value in layers else FIRST_LAYER
-        scored, sheet = pictures.scores_html(seen), self.sheet_of(seen, made_by, layer)
-        figure_differs = not self.layer.options or seen.subject is not self.seen.subject
-        self.made_by, self.seen = made_by, seen
-        self.scores.value = f"<h3>Scores</h3>{scored}"
+    @property
+    def seen(self) -> Look:
+        """The image that is shown, and what was made of it."""
+        return self.view.seen
+
+    def show(self, view: View) -> None:
+        """Show another view."""
+        seen, before, figure = view.seen, self.view, None
+        if before is None or seen.trained is not before.seen.trained:
+            figure = figure_1.picture(view.made_by.plain, seen)
+        self.view = view
+        self.scores.value = f"<h3>Scores</h3>{view.scores}"
         self.error.value = pictures.error_html(seen)
         self.mixes.value = pictures.mixes_html(seen.chosen)
-        self.show_comparison()
-        if figure_differs:
-            self.picker.png, self.picker.parts = figure_1.picture(made_by.plain, seen)
-        options = tuple((label, name) for name, label in layers.items())
-        with self.held():
-            if self.layer.options != options:
-                self.layer.options = options
-            self.layer.value = layer
-        self.show_sheet(sheet)
+        self.show_comparison(self.compared(view))
+        if figure:
+            self.picker.png, self.picker.parts = figure
+        self.show_sheet(view)
 
-    def show_comparison(self) -> None:
+    def compared(self, view: View) -> dict[str, subjects.Image]:
+        """The pictures under the divider by name: left, right, and what only the lens shows."""
+        seen = view.seen
+        known = {BICUBIC: seen.bicubic, TRAINED: seen.trained.sr, TRUE: seen.subject.hr}
+        left = view.choice.left if known.get(view.choice.left) is not None else BICUBIC
+        name, image = seen.other or (left, known[left])
+        after = "HDSRNet" if seen.chosen is seen.trained else f"HDSRNet at {seen.chosen.temperature:.3g}"
+        images = {name: image, after: seen.chosen.sr}
+        return images if seen.subject.hr is None else images | {TRUE: seen.subject.hr}
+
+    def show_comparison(self, images: dict[str, subjects.Image]) -> None:
         """Send the pictures to the divider and the lens."""
-        seen = self.seen
-        choice = {BICUBIC: seen.bicubic, TRAINED: seen.trained.sr, TRUE: seen.subject.hr}
-        before = self.before.value if choice[self.before.value] is not None else BICUBIC
-        sharper = seen.chosen is not seen.trained
-        after = f"HDSRNet at {seen.chosen.temperature:.3g}" if sharper else "HDSRNet"
-        images = {before: choice[before], after: seen.chosen.sr}
-        if seen.subject.hr is not None:
-            images[TRUE] = seen.subject.hr
+        seen, (left, right, *_) = self.seen, images
         self.comparison.description = (
-            f"{seen.subject.name}, enlarged ×{seen.scale}: {before} on the left, {after} on the right"
+            f"{seen.subject.name}, enlarged ×{seen.scale}: {left} on the left, {right} on the right"
         )
+        self.comparison.file_name = f"{seen.subject.name.rsplit('.', 1)[0]}_x{seen.scale}.png"
         self.comparison.pictures = [
             {"name": name, "png": pictures.png(image)} for name, image in images.items()
         ]
 
-    def sheet_of(self, seen: Look, made_by: Networks, layer: str) -> Sheet:
-        """The feature maps of a layer as they are to be shown."""
-        maps = look.feature_maps(seen.subject.lr, made_by, layer, seen.chosen.temperature)
-        return pictures.sheet(maps, self.each.value)
-
-    def show_sheet(self, sheet: Sheet) -> None:
+    def show_sheet(self, view: View) -> None:
         """Show the feature maps of the layer that is chosen."""
-        self.sheet, self.picker.value = sheet, self.layer.value
-        words = pictures.sheet_words(sheet)
-        image = pictures.image_html(sheet.picture, f"Feature maps of {self.layer.label}: {words}")
+        label, words = look.layer_labels(view.seen.scale)[view.choice.layer], pictures.sheet_words(view.sheet)
+        image = pictures.image_html(view.sheet.picture, f"Feature maps of {label}: {words}")
         self.maps.value = f'<p class="hdsr-note">{html.escape(words)}</p>{image}'
+
+    def show_busy(self, busy: bool) -> None:
+        """Gray what is not of the controls, and show whether something is being done about that."""
+        if busy:
+            self.tell("Enlarging…", "hdsr-busy")
+            self.progress.value = 0.0
+        self.progress.layout.visibility = "visible" if busy else "hidden"
+        mark = self.remove_class if self.view.choice == self.latest.task else self.add_class
+        mark("hdsr-stale")
 
     def what_is_shown(self, seconds: float | None = None) -> str:
         """The present image and network, and how long it took to show them, in a sentence or two."""
         seen = self.seen
         words = f"{seen.subject.name}: {size(seen.subject.lr)} → {size(seen.bicubic)} pixels"
-        words += f", weights {source_label(self.made_by.source)}"
+        words += f", weights {source_label(self.view.made_by.source)}"
         words += "." if seconds is None else f", {seconds:.1f} s."
         return f"{words} {seen.subject.note}".strip()
 
-    def tell(self, words: str, error: bool = False) -> None:
-        """One sentence above the pictures."""
-        kind = "hdsr-status hdsr-error" if error else "hdsr-status"
-        self.status.value = f'<div class="{kind}" role="status" aria-live="polite">{html.escape(words)}</div>'
+    def tell(self, words: str, kind: str = "") -> None:
+        """One sentence above the pictures, of a kind that `explore.css` knows."""
+        self.status.value = (
+            f'<div class="hdsr-status {kind}" role="status" aria-live="polite">{html.escape(words)}</div>'
+        )
 
-    @contextmanager
-    def telling(self, words: str) -> Iterator[None]:
-        """Say what is done, then what is shown; if it cannot be done, why, and that all is as before."""
-        self.tell(words)
-        began = time.perf_counter()
-        try:
-            yield
-        except HdsrError as error:
-            self.tell(f"{str(error).rstrip('.')}. Everything below is as it was before.", True)
-        else:
-            self.tell(self.what_is_shown(time.perf_counter() - began))
+    def tell_why(self, error: HdsrError) -> None:
+        """Why something cannot be done, and that all is as before."""
+        self.tell(f"{str(error).rstrip('.')}. Everything below is as it was before.", "hdsr-error")
 
     # ---- where nothing is alive --------------------------------------------------------------------------
 
     def still(self) -> Drawing:
         """What is shown now, as one picture with its numbers."""
-        return still.drawing(self.seen, self.layer.label, self.sheet)
+        return still.drawing(
+            self.seen, look.layer_labels(self.seen.scale)[self.view.choice.layer], self.view.sheet
+        )
 
     def __repr__(self) -> str:
         return f"Explorer: {self.seen.subject.name} at ×{self.seen.scale}"
@@ -252,6 +271,21 @@ class Explorer(ipw.VBox):
         bundle = super()._repr_mimebundle_(**options)
         picture = base64.b64encode(self.still()._repr_jpeg_()).decode()
         return {**bundle, "image/jpeg": picture}
+
+
+class Progress:
+    """Moves the bar of an explorer, and ends what has been superseded."""
+
+    def __init__(self, explorer: Explorer, rows: int) -> None:
+        """Expect `rows` rows of all convolutions together."""
+        self.explorer, self.rows, self.done, self.told = explorer, rows, 0, time.monotonic()
+
+    def __call__(self, rows: int) -> None:
+        self.explorer.latest.check()
+        self.done += rows
+        if time.monotonic() - self.told > REPORTED_EVERY_S:
+            self.told = time.monotonic()
+            self.explorer.progress.value = min(self.done / self.rows, 1.0)
 
 
 def row(name: str, *children: ipw.Widget) -> ipw.HBox:

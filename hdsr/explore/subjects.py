@@ -24,7 +24,7 @@ SHOWN_PX = 2**20
 """The most pixels of an enlarged image: more take longer than a person likes to wait for a slider."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """An image at one scale."""
 
@@ -36,7 +36,7 @@ class Subject:
     """A sentence on what was done to it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Upload:
     """An image that a person has brought."""
 

@@ -26,6 +26,7 @@ class Comparison(AnyWidget):
         description: of the whole, for those who cannot see it.
         divider: where it stands, 0 (left) to 1.
         zoom: of the lens, screen pixels for a pixel.
+        file_name: under which the second picture is saved.
     """
 
     _esm = packaged("comparison.js")
@@ -34,6 +35,7 @@ class Comparison(AnyWidget):
     description = traitlets.Unicode().tag(sync=True)
     divider = traitlets.Float(0.5).tag(sync=True)
     zoom = traitlets.Float(5.0).tag(sync=True)
+    file_name = traitlets.Unicode("enlarged.png").tag(sync=True)
 
 
 class LayerPicker(AnyWidget):

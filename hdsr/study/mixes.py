@@ -1,11 +1,11 @@
 """How each image mixes the kernels of the dynamic convolutions: the shares that their attention gives."""
 
+import copy
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from hdsr.report.tables import Table, source_label
 from hdsr.settings import NetworkSettings
 
 GROUP = ["weights", "scale"]
+Network = TypeVar("Network", bound=nn.Module)
 PLACE = [*GROUP, "layer", "kernel"]
 WRAPPED = 90
 """Letters in a line of text."""
@@ -81,18 +82,31 @@ class Recording:
         self.live.append(output[0].flatten() > 0)
 
 
-@contextmanager
-def recorded(network: nn.Module) -> Iterator[Recording]:
-    """Record the mixes of the one image that goes through a network meanwhile."""
-    recording, hooks = Recording(), []
-    for attention in attentions(network):
-        hooks.append(attention.register_forward_hook(recording.note_shares))
-        hooks.append(attention.squeeze.register_forward_hook(recording.note_units))
-    try:
-        yield recording
-    finally:
-        for hook in hooks:
-            hook.remove()
+def recorded(network: Network, temperature: float | None = None) -> tuple[Network, Recording]:
+    """A network of the same weights that is nobody else's, and what its attentions do from now on.
+
+    The given one stays as it is, so that other threads may run it meanwhile.
+
+    Args:
+        network: plain or folded.
+        temperature: of the softmax that mixes the kernels; None for the one that it was trained at.
+
+    Raises:
+        HdsrError: for a temperature that is not above 0.
+    """
+    if temperature is not None and not temperature > 0:
+        raise HdsrError(f"a softmax temperature is a number above 0, not {temperature!r}")
+    own, recording = copy.deepcopy(network, shared_tensors(network)), Recording()
+    for attention in attentions(own):
+        attention.temperature = temperature or attention.temperature
+        attention.register_forward_hook(recording.note_shares)
+        attention.squeeze.register_forward_hook(recording.note_units)
+    return own, recording
+
+
+def shared_tensors(network: nn.Module) -> dict[int, Tensor]:
+    """What a copy of a network need not copy, as `copy.deepcopy` takes it."""
+    return {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
 
 
 def attentions(network: nn.Module) -> list[KernelAttention]:
@@ -108,8 +122,8 @@ def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> Mix:
         network: in float32, on the CPU.
         lr: uint8 RGB, (height, width, 3).
     """
-    with recorded(network) as recording:
-        network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
+    network, recording = recorded(network)
+    network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
     return recording.mix()
 
 

@@ -1,17 +1,25 @@
 """HDSRNet's layers and how they are connected, traced from the module itself: nothing is listed twice.
 
-A trace follows one symbolic image through `forward`. Activations and pixel shuffles belong to the layer
+A trace follows one image without pixels through `forward`. Activations and pixel shuffles belong to the layer
 before them; sums and the product of the two branches are parts of their own; the mean shift is left out, as
 in the paper's Figure 1.
+
+`torch.fx.symbolic_trace` is not used: while it traces, it replaces `nn.Module.__call__` for every thread of
+the process, and a notebook's widgets run networks on other threads than its cells. What is used here, a torch
+function mode and hooks of a copy, no other thread can see.
 """
 
-import operator
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+import torch
 import torch.nn.functional as F
-from torch import fx, nn
+from torch import Tensor, fx, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 
 from hdsr.errors import HdsrError
 from hdsr.measure import counters
@@ -21,7 +29,7 @@ from hdsr.report.tables import Table
 IMAGE = "image"
 CONVOLUTION, DILATED, DYNAMIC, SUB_PIXEL = "convolution", "dilated", "dynamic", "sub-pixel"
 SUM, PRODUCT = "sum", "product"
-JOINS = {operator.add: SUM, operator.mul: PRODUCT}
+JOINS = {Tensor.add: SUM, Tensor.mul: PRODUCT}
 LEAVES = (nn.Conv2d, nn.PixelShuffle, DynamicConv2d)
 
 
@@ -79,16 +87,70 @@ class Reach:
         return Reach(tuple(map(min, self.low, other.low)), tuple(map(max, self.high, other.high)))
 
 
-class LayerTracer(fx.Tracer):
-    """Looks into everything but layers."""
+class Trace(TorchFunctionMode):
+    """The steps of a network as a graph, written down while the network runs inside of it.
 
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, LEAVES)
+    A tensor that a step has made carries the step as its attribute `step`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.graph = fx.Graph()
+        self.inside = 0
+        """How many layers the run is inside of: what happens there is the layer's own affair."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and not self.inside and any(map(is_step, args)):
+            result.step = self.graph.call_function(function, *steps((args, kwargs or {})))
+        return result
+
+    def enter(self, layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        """The hook before a layer."""
+        self.inside += 1
+
+    def leave(self, layer: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+        """The hook behind a layer."""
+        self.inside -= 1
+        if not self.inside:
+            result.step = self.graph.call_module(layer.path, steps(given))
+
+
+def is_step(value: object) -> bool:
+    """Whether a value is a tensor that depends on the image."""
+    return hasattr(value, "step")
+
+
+def steps(values: Any) -> Any:
+    """Arguments with the step that has made it, or that reads it from the network, for each tensor."""
+    return tree_map(lambda value: getattr(value, "step", value), values)
+
+
+def traced(network: HDSRNet) -> fx.Graph:
+    """The steps of a network: its layers, and what happens to their outputs.
+
+    Nothing is computed and nothing of the network changes, so that it may run on another thread meanwhile.
+    """
+    outline, trace = copy.deepcopy(network).to("meta"), Trace()
+    image = torch.empty(1, 3, 8, 8, device="meta")
+    image.step = trace.graph.placeholder("image")
+    for name, tensor in outline.named_buffers():
+        tensor.step = trace.graph.get_attr(name)
+    for path, layer in outline.named_modules():
+        if isinstance(layer, LEAVES):
+            layer.path = path
+            layer.register_forward_pre_hook(trace.enter)
+            layer.register_forward_hook(trace.leave)
+    with trace:
+        trace.graph.output(outline(image).step)
+    return trace.graph
 
 
 def parts(network: HDSRNet) -> dict[str, Part]:
     """All parts of the network by name, in the order in which they are computed; the image is the first."""
-    return named(LayerTracer().trace(network), network)[0]
+    return named(traced(network), network)[0]
 
 
 def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
@@ -100,7 +162,7 @@ def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
         network: any scale.
         name: of a part, as `parts` has it.
     """
-    graph = LayerTracer().trace(network)
+    graph = traced(network)
     found, names = named(graph, network)
     if name not in found:
         raise HdsrError(f"HDSRNet ×{network.scale} has no part {name!r}: expected one of {', '.join(found)}")

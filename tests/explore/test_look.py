@@ -115,7 +115,7 @@ def test_unknown_parts_and_images_too_large_are_declined(
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_every_part_but_the_image_has_a_name_of_its_own(scale: int) -> None:
     network = look.HDSRNet(scale)
-    labels = look.layer_labels(network)
+    labels = look.layer_labels(scale)
     assert list(labels) == list(trace.parts(network))[1:]
     plain = [label for label in labels.values() if "sub-pixel" not in label]
     assert len(set(plain)) == len(plain)

@@ -1,7 +1,10 @@
 """The trace of the network: each layer once, connected as in the paper's figure, counted as by torch."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
+from torch import nn
 
 from hdsr.network import HDSRNet, KernelAttention
 from hdsr.study import trace
@@ -104,3 +107,20 @@ def test_the_table_ends_with_its_sums() -> None:
     assert last["MACs (G)"] == "122.835"
     first = table.printed.iloc[1].tolist()
     assert first == ["upper.blocks.0.dilated", "dilated + ReLU", "3", "2", "64 → 64", "36,864", "2.416", "7"]
+
+
+def test_two_threads_cut_while_a_third_runs_the_network(network: HDSRNet) -> None:
+    call, image = nn.Module.__call__, torch.rand(1, 3, 6, 5)
+    wanted = network(image)
+    names = list(trace.parts(network))
+
+    def cut(name: str) -> torch.Size:
+        return trace.cut_behind(network, name)(image).shape
+
+    with ThreadPoolExecutor(2) as pool:
+        cuts = [pool.submit(cut, name) for name in (names[5], names[-1], "mul") * 4]
+        while not all(each.done() for each in cuts):
+            assert nn.Module.__call__ is call
+            torch.testing.assert_close(network(image), wanted)
+    assert [each.result()[1] for each in cuts] == [64, 3, 64] * 4
+    assert list(trace.parts(network)) == names
