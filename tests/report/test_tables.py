@@ -31,7 +31,7 @@ def test_heads_say_what_they_head_and_the_full_table_is_folded_beneath_what_was_
     page = table._repr_html_()
     assert page.index('id="T_table_II_Set5_brief"') < page.index("<details") < page.index('"T_table_II_Set5"')
     assert page.count('<th scope="row"') == len(table.brief) + len(table.printed)
-    assert '<th scope="colgroup" colspan="4"' in page
+    assert '<th scope="colgroup" colspan="3"' in page
     assert re.search(r"<th scope=\"(?!row|col|colgroup)", page) is None
     assert "<!-- files of table_II_Set5 -->" in page
 
