@@ -5,6 +5,7 @@ arXiv 2402.15704. Every convolution is 3x3 with 64 output channels unless it say
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +41,10 @@ class DynamicConv2d(nn.Module):
     axis of `weight` (kernels * channels, channels, 3, 3), so that it takes any memory format.
     """
 
+    convolve_batch: Callable[["DynamicConv2d", Tensor, Tensor], Tensor] | None = None
+    """Another form of the same function for batches of several images, given the layer, features and the
+    share (batch, kernels) of each image: see `hdsr.training.per_image`."""
+
     def __init__(self, channels: int, kernels: int = 4) -> None:
         super().__init__()
         self.attention = KernelAttention(channels, kernels)
@@ -50,12 +55,18 @@ class DynamicConv2d(nn.Module):
 
     def mix(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The kernels (batch, channels, channels, 3, 3) and biases (batch, channels) of each image."""
-        share = self.attention(features)
+        return self.mixed(self.attention(features))
+
+    def mixed(self, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernels and biases for the share (batch, kernels) that each image gets of them."""
         kernels = self.weight.unflatten(0, (self.kernels, -1))
         return torch.einsum("bk,koihw->boihw", share, kernels), share @ self.bias
 
     def forward(self, features: Tensor) -> Tensor:
-        weight, bias = self.mix(features)
+        share = self.attention(features)
+        if self.convolve_batch and len(features) > 1:
+            return self.convolve_batch(self, features, share)
+        weight, bias = self.mixed(share)
         if len(features) == 1:
             return F.conv2d(features, weight[0], bias[0], padding=1)
         return convolve_each(features, weight, bias)

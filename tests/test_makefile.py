@@ -27,7 +27,7 @@ training:
   scales: [4]
   turns: 2
   overrides:
-    ["sets=[{name: samples}]", minutes=null, steps=2, patch_px=32, batch_size=1, "validation={images: 0}"]
+    ["sets=[{name: samples}]", steps=2, patch_px=32, batch_size=1, "validation={images: 0}"]
 network: {scales: [4]}
 runtime: {hr_sizes: [16], warmup: 0, runs: 2}
 explore: {scales: [4]}

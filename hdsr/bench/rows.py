@@ -80,12 +80,12 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"n": len(values), "median": median, "quartile1": quartile1, "quartile3": quartile3}
 
 
-def facts() -> dict[str, object]:
+def facts(on_gpu: bool = False) -> dict[str, object]:
     """What every row of a run shares: threads, device, machine, versions, commit and date."""
     found = provenance.versions() | {"onnxruntime": provenance.version("onnxruntime")}
     return {
         "threads": torch.get_num_threads(),
-        "device": "cpu",
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "machine": machine(),
         "versions": ", ".join(f"{name} {found[name]}" for name in PACKAGES),
         "commit": provenance.commit() or "outside a checkout",
@@ -106,7 +106,9 @@ def run(parts: dict[str, Part], request: Request, out: str | Path) -> pd.DataFra
             rows = part(request)
         except HdsrError as error:
             rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=reason(error, request))]
-        frame = pd.DataFrame([dataclasses.asdict(row) for row in rows]).assign(**facts())
+        frame = pd.DataFrame([dataclasses.asdict(row) for row in rows]).assign(
+            **facts(name == "gpu" and torch.cuda.is_available())
+        )
         frame.insert(0, "part", name)
         replace(out, name, frame)
     return read(out)

@@ -1,26 +1,26 @@
-"""How much faster a training step is than one of the published form, and how long the loop waits for data."""
+"""How much faster a training step is than one of the published form, and how long its patches take."""
 
 import pandas as pd
 
 from hdsr.bench.forms import DTYPES
 from hdsr.bench.rows import Request, Row
-from hdsr.measure import training_step
+from hdsr.measure import training_step as step_benchmark
 
 SCALE = 4
 BATCH_SIZE, LR_PX = 16, 32
 
 
 def measure(request: Request, turns: int = 5, steps: int = 30) -> list[Row]:
-    """Times of a step in each form, in turns, and the share of a real loop's time spent waiting.
+    """Times of a step in each form, in turns, and the share of a real loop's time spent drawing patches.
 
     Raises:
         HdsrError: if the training images are not there.
     """
-    rows = step_rows(training_step.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
-    config = training_step.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
-    waiting = training_step.waiting(config, steps, request.root)
+    rows = step_rows(step_benchmark.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
+    config = step_benchmark.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
+    drawing = step_benchmark.drawing(config, steps, request.root)
     place = (SCALE, size(), DTYPES[config.precision], "share")
-    share = Row("time waiting for patches", "loop of hdsr train", *place, waiting.steps, waiting.share)
+    share = Row("time drawing patches", "loop of hdsr train", *place, drawing.steps, drawing.share)
     return [*rows, share]
 
 

@@ -5,7 +5,7 @@ as one grouped convolution, no folding, Adam. All take the same loss on the same
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from hdsr.training import losses, optimizers
 from hdsr.training.config import TrainingConfig, load_config
 from hdsr.training.data import TrainingData, load_training_data
 from hdsr.training.loop import Run, new_accelerator
-from hdsr.training.patches import batches, draw_batch
+from hdsr.training.step import EAGER_STEPS
 
 PUBLISHED = "published form"
 NO_IMAGES = TrainingData((), np.empty(0), (), "", 0)
@@ -37,27 +37,31 @@ Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """How a training loop spends its time."""
+class Drawing:
+    """How much of a training step goes into its patches."""
 
     share: float
-    """Of the loop's time, in which it waited for patches: 0..1."""
+    """Of a step's time: 0..1."""
     step_ms: float
-    """Mean time of a step, waiting included."""
+    """Mean time of a step, its patches included."""
     draw_ms: float
-    """Mean time of drawing one batch by itself; in the loop this overlaps with the step before."""
+    """Mean time of drawing one batch."""
     steps: int
     threads: int
     """CPU threads of torch."""
 
 
 def ratios(
-    scale: int = 4, batch_size: int = 16, lr_px: int = 32, warmup: int = 1, turns: int = 5
+    scale: int = 4,
+    batch_size: int = 16,
+    lr_px: int = 32,
+    warmup: int = 1,
+    turns: int = 5,
+    device: torch.device = CPU,
 ) -> pd.DataFrame:
     """Time of a training step in each form, and how many times faster than the published form that is.
 
-    The forms take turns on the CPU, so that a machine that slows down slows all alike; a ratio is taken
-    within each turn.
+    The forms take turns, so that a machine that slows down slows all alike; ratios are taken within turns.
 
     Args:
         scale: 2, 3 or 4.
@@ -65,6 +69,7 @@ def ratios(
         lr_px: side of the square LR patch.
         warmup: turns that are not timed.
         turns: turns that are, at least 2.
+        device: where.
 
     Returns:
         One line per form: form, optimizer, precision, layout, scale, batch_size, lr_px, device, threads,
@@ -77,16 +82,16 @@ def ratios(
     if turns < 2 or warmup < 0:
         raise HdsrError(f"{turns} turns after {warmup} to warm up: expected 2 or more after 0 or more")
     configs = {name: step_config(scale, batch_size, lr_px, name) for name in ("adam", "muon")}
-    lr, hr = random_patches(scale, batch_size, lr_px)
+    lr, hr = (patches.to(device) for patches in random_patches(scale, batch_size, lr_px))
     steps: dict[str, Step] = {PUBLISHED: PublishedStep(lr, hr, scale)}
     steps |= {f"ours, {name.capitalize()}": our_step(lr, hr, config) for name, config in configs.items()}
-    times_ms = take_turns(steps, CPU, range(-warmup, turns))
+    times_ms = take_turns(steps, device, range(-warmup, turns))
     ours = configs["adam"]
     forms = [("adam", "fp32", "contiguous")]
     forms += [(name, ours.precision, layout_of(config)) for name, config in configs.items()]
     frame = pd.DataFrame(forms, columns=["optimizer", "precision", "layout"])
     frame.insert(0, "form", list(steps))
-    frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=CPU.type)
+    frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=training.device_name(device))
     frame = frame.assign(threads=torch.get_num_threads(), warmup=warmup, n=turns)
     return with_times(frame, times_ms)
 
@@ -130,10 +135,9 @@ def step_config(scale: int, batch_size: int, lr_px: int, optimizer: str) -> Trai
 
     The published form's is the mean absolute error, and the folded one can leave the border out at no cost.
     """
-    own = ("warm_start=null", "revive=false", "head_steps=0", "late=null", "minutes=null", "steps=1000000")
-    own += ("border_share=0", "loss=l1")
-    own += (f"batch_size={batch_size}", f"patch_px={scale * lr_px}", f"optimizer={optimizer}")
-    return load_config(CONFIGS / f"cpu_x{scale}.yaml", list(own))
+    own = ["warm_start=null", "head_steps=0", "border_share=0", "loss=l1"]
+    own += [f"batch_size={batch_size}", f"patch_px={scale * lr_px}", f"optimizer={optimizer}"]
+    return load_config(CONFIGS / f"hdsrnet_x{scale}.yaml", own)
 
 
 def layout_of(config: TrainingConfig) -> str:
@@ -142,7 +146,7 @@ def layout_of(config: TrainingConfig) -> str:
 
 
 def random_patches(scale: int, batch_size: int, lr_px: int) -> tuple[Tensor, Tensor]:
-    """LR and HR of the right sizes, as `hdsr.training.patches.draw_batch` lays them out."""
+    """LR and HR of the right sizes, in the layout that `hdsr.training.patches` gives; no step sees more."""
     random = torch.Generator().manual_seed(0)
     sizes = [(batch_size, 3, side, side) for side in (lr_px, scale * lr_px)]
     lr, hr = (255 * torch.rand(size, generator=random) for size in sizes)
@@ -154,7 +158,7 @@ class PublishedStep:
 
     def __init__(self, lr: Tensor, hr: Tensor, scale: int) -> None:
         torch.manual_seed(0)
-        self.network = HDSRNet(scale)
+        self.network = HDSRNet(scale).to(lr.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)
         self.lr, self.hr = lr.contiguous(), hr.contiguous()
 
@@ -167,18 +171,21 @@ class PublishedStep:
 
 
 def our_step(lr: Tensor, hr: Tensor, config: TrainingConfig) -> Step:
-    """One training step as `hdsr train` takes it, gradient norm and averaging included."""
-    run = Run(config, Path(), NO_IMAGES, new_accelerator(config, Path()))
+    """One training step as `hdsr train` takes it, norm and averaging included; on a GPU as a graph."""
+    learner = Run(config, Path(), NO_IMAGES, new_accelerator(config)).step
+    learner.set(0, 1.0, head_only=False)
+    if lr.device.type != "cuda":
+        return lambda: learner.learn(lr, hr)
+    for _ in range(EAGER_STEPS):
+        learner.learn(lr, hr)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        learner.learn(lr, hr)
+    return graph.replay
 
-    def step() -> None:
-        run.set_learning_rates()
-        run.take_step(lr, hr)
 
-    return step
-
-
-def waiting(config: TrainingConfig, steps: int = 30, root: str | Path | None = None) -> Waiting:
-    """How long a real training loop waits for its patches.
+def drawing(config: TrainingConfig, steps: int = 30, root: str | Path | None = None) -> Drawing:
+    """How long drawing its patches takes of a training step.
 
     Args:
         config: what is trained; the images it names must be there.
@@ -189,24 +196,21 @@ def waiting(config: TrainingConfig, steps: int = 30, root: str | Path | None = N
         HdsrError: for missing or broken images.
     """
     data = load_training_data(config, data_root(root or config.data), progress=False)
-    run = Run(config, Path(), data, new_accelerator(config, Path()))
-    upcoming = batches(data, config, 0)
-    for _ in range(3):
-        timed_step(run, upcoming)
-    times = np.array([timed_step(run, upcoming) for _ in range(steps)])
-    waited, whole = times.sum(axis=0).tolist()
-    began = time.perf_counter()
-    for step in range(steps):
-        draw_batch(data, config, step)
-    draw_ms = 1000 * (time.perf_counter() - began) / steps
-    return Waiting(waited / whole, 1000 * whole / steps, draw_ms, steps, torch.get_num_threads())
+    run = Run(config, Path(), data, new_accelerator(config))
+    source = run.step.source
+    for _ in range(EAGER_STEPS + 1):
+        run.take_step()
+    times_ms = [
+        _mean_ms(call, steps, run) for call in (run.take_step, lambda: source.batch(run.progress.step))
+    ]
+    step_ms, draw_ms = times_ms
+    return Drawing(draw_ms / step_ms, step_ms, draw_ms, steps, torch.get_num_threads())
 
 
-def timed_step(run: Run, upcoming: Iterator[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-    """Take one step of a run; the seconds in which it waited for patches, and all of its seconds."""
+def _mean_ms(call: Step, times: int, run: Run) -> float:
+    run.step.wait()
     began = time.perf_counter()
-    lr, hr = next(upcoming)
-    waited = time.perf_counter() - began
-    run.set_learning_rates()
-    run.take_step(lr, hr)
-    return waited, time.perf_counter() - began
+    for _ in range(times):
+        call()
+    run.step.wait()
+    return 1000 * (time.perf_counter() - began) / times

@@ -10,7 +10,7 @@ from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.training.config import TrainingConfig, load_config
 
-FREE = {"data", "tensorboard", "save_every", "log_every", "seed", "validation", "channels_last"}
+FREE = {"data", "images_on", "save_every", "log_every", "seed", "validation", "channels_last"}
 """Keys of a configuration that do not change the recipe."""
 
 

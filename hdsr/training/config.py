@@ -19,6 +19,8 @@ from pydantic import (
 from hdsr.errors import HdsrError
 
 DIV2K_IMAGES = 900
+SMALLEST_FOLDED = 5
+"""LR pixels on a side of a patch; the folded reconstruction leaves too little of smaller ones."""
 
 
 def image_numbers(images: str) -> range:
@@ -80,39 +82,42 @@ class Validation(Settings):
     images: Annotated[int | str, BeforeValidator(checked_held_out)] = 20
     """How many are held out: every n-th of the set, sorted by name. Or which ones of DIV2K, such as 801-900.
     With 0 nothing is validated and the last weights are kept."""
+    more: dict[str, PositiveInt] = {}
+    """How many images of other sets are held out besides, by the set's name, so that no one kind of picture
+    decides: the best weights are those with the best mean of this set's mean and that of all the others."""
     every: PositiveInt = 2000
-    """Steps between validations."""
+    """Steps between validations; the last step is always validated."""
 
     @model_validator(mode="after")
     def range_is_of_div2k(self) -> Self:
         if isinstance(self.images, str) and self.set != "DIV2K":
             raise ValueError(f"a range of images is for the set DIV2K, not for {self.set}")
+        if self.set in self.more:
+            raise ValueError(f"{self.set} is named twice")
+        if self.more and not self.images:
+            raise ValueError("more goes with images")
         return self
 
 
 class Schedule(Settings):
-    """Learning rate as a factor of its peak over the run."""
+    """Learning rate as a factor of its peak over the run: warm-up, a constant part, decay."""
 
-    kind: Literal["constant", "linear", "cosine", "halving"] = "cosine"
-    """linear and cosine fall to zero at the end of the budget; halving is a staircase."""
+    kind: Literal["constant", "linear", "halving"] = "linear"
+    """linear falls to zero at the last step; halving is a staircase. A run at a constant rate can be
+    prolonged, and others can begin from any of its states: see `TrainingConfig.branch_from`."""
     warmup_steps: int = Field(default=0, ge=0)
+    decay_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the steps, at the end, over which linear falls; the rate is constant before."""
     halve_every: PositiveInt | None = None
     """Steps between halvings, for the staircase."""
 
     @model_validator(mode="after")
-    def staircase_has_steps(self) -> Self:
+    def keys_fit_the_kind(self) -> Self:
         if (self.kind == "halving") != (self.halve_every is not None):
             raise ValueError("halve_every goes with kind: halving, and only with it")
+        if self.kind != "linear" and self.decay_share != 1:
+            raise ValueError("decay_share goes with kind: linear, and only with it")
         return self
-
-
-class LatePatches(Settings):
-    """The last part of the budget, on fewer and larger patches, in which fewer pixels see a border."""
-
-    share: float = Field(gt=0, lt=1)
-    """Of the budget."""
-    patch_px: PositiveInt
-    batch_size: PositiveInt
 
 
 class TrainingConfig(Settings):
@@ -132,10 +137,8 @@ class TrainingConfig(Settings):
     """Places that are drawn for a patch; the one with the most detail is taken."""
     batch_size: PositiveInt = 16
     """Patches per step, over all processes together."""
-    steps: PositiveInt | None = None
-    minutes: PositiveFloat | None = None
-    """The budget: either a number of steps or minutes of training time."""
-    late: LatePatches | None = None
+    steps: PositiveInt
+    """The budget; those of a run that it branches from are not counted in."""
 
     loss: Literal["l1", "mse", "rmse"] = "l1"
     """Mean absolute or squared error, or the root of the mean squared error of the patches that a process has
@@ -160,42 +163,46 @@ class TrainingConfig(Settings):
 
     warm_start: str | None = None
     """Weights to start from; of another scale, all but the upsampler is taken."""
+    branch_from: str | None = None
+    """A state of another run of the same network and optimizer to go on from (the file, its pieces' folder,
+    or the run's folder for the newest): weights, average, moments, and place in the sequence of patches."""
     head_steps: int = Field(default=0, ge=0)
     """First steps in which only the upsampler learns, after a warm start from another scale."""
 
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 computes features in bfloat16 and keeps weights, reconstruction and loss in float32 (on NVIDIA
+    GPUs these two then take TF32)."""
+    images_on: Literal["auto", "device", "host"] = "auto"
+    """Where decoded images live: on the training device if they take less than half of its free memory."""
     channels_last: bool = True
     folded: bool = True
     """Train through the folded reconstruction, the loss taken on all but the outermost ring of LR pixels."""
     border_share: float = Field(default=0.0, ge=0, le=1)
     """Share of the patches whose outermost ring the folded form takes into the loss, to stand for all."""
-    revive: bool = False
-    """After a warm start, begin blocks that are dead anew: see `hdsr.training.revival`."""
     keep_dilated_means: bool = False
     """Leave the means of dilated kernels as they are, zero in fresh ones, so that their blocks stay alive."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**64)
     log_every: PositiveInt = 100
     save_every: PositiveInt = 500
-    tensorboard: bool = False
-    """Write the log for TensorBoard, too, in the run's folder."""
     max_skipped: PositiveInt = 20
     """Steps in a row with a non-finite gradient after which the run ends."""
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:
-        if (self.steps is None) == (self.minutes is None):
-            raise ValueError("give either steps or minutes as the budget")
-        for form in (self, self.late):
-            if form and form.patch_px % self.scale:
-                raise ValueError(f"patch_px {form.patch_px} is not a multiple of scale {self.scale}")
-        for key in ("head_steps", "revive"):
-            if getattr(self, key) and not self.warm_start:
-                raise ValueError(f"{key} goes with warm_start")
+        if self.patch_px % self.scale:
+            raise ValueError(f"patch_px {self.patch_px} is not a multiple of scale {self.scale}")
+        smallest = SMALLEST_FOLDED * self.scale if self.network == "hdsrnet" and self.folded else 1
+        if self.patch_px < smallest:
+            raise ValueError(f"patch_px {self.patch_px} is below {smallest}, the least at x{self.scale}")
+        if self.head_steps and not self.warm_start:
+            raise ValueError("head_steps goes with warm_start")
+        if self.warm_start and self.branch_from:
+            raise ValueError("give either warm_start or branch_from")
         if self.border_share and not self.folded:
             raise ValueError(
                 "border_share goes with folded: true; whole patches have their border in the loss"
             )
-        only_hdsrnet = ("folded", "unit_range", "head_steps", "revive", "keep_dilated_means")
+        only_hdsrnet = ("folded", "unit_range", "head_steps", "keep_dilated_means")
         given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
         if self.network != "hdsrnet" and given:
             raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")

@@ -1,9 +1,13 @@
 """The images to train on: pairs of LR and HR with how often each is drawn, and those held out."""
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,26 +45,26 @@ class TrainingData:
 
     pairs: tuple[Pair, ...]
     probability: NDArray[np.float64]
-    held_out: tuple[Pair, ...]
+    held_out: tuple[tuple[Pair, ...], ...]
+    """Those of the validation's set, and those of its other sets, where there are any."""
     sha256: str
     """Of all names, HR pixels and published LR, so that a checkpoint can say what it was trained on."""
     left_out: int
     """Images smaller than one patch."""
 
-    def probability_of(self, patch_px: int) -> NDArray[np.float64]:
-        """How likely each pair is drawn for patches of another size: never one that is smaller than that."""
-        fits = [min(pair.hr.shape[:2]) >= patch_px for pair in self.pairs]
-        if all(fits):
-            return self.probability
-        share = np.where(fits, self.probability, 0.0)
-        return share / share.sum()
-
 
 def load_training_data(config: TrainingConfig, root: Path, progress: bool = True) -> TrainingData:
     """Every image that the configuration names, decoded; a broken or too small one stops here, by name."""
     loaded = {item.name: load_set(item, root, config, progress) for item in config.sets}
-    held_out = held_out_pairs(config, loaded, root, progress)
-    kept_back = {pair.name for pair in held_out}
+    held_out = {
+        name: held_out_pairs(config, name, images, loaded, root, progress)
+        for name, images in {
+            config.validation.set: config.validation.images,
+            **config.validation.more,
+        }.items()
+        if images
+    }
+    kept_back = {(name, pair.name) for name, pairs in held_out.items() for pair in pairs}
     for item in config.sets:
         for factor in item.shrunk:
             loaded[item.name] = loaded[item.name] + load_set(item, root, config, progress, factor)
@@ -68,17 +72,16 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
         (pair, item)
         for item in config.sets
         for pair in loaded[item.name]
-        if pair.name not in item.exclude
-        and not (item.name == config.validation.set and pair.name in kept_back)
+        if pair.name not in item.exclude and (item.name, pair.name) not in kept_back
     ]
     large = [(pair, item) for pair, item in candidates if min(pair.hr.shape[:2]) >= config.patch_px]
-    largest = max((min(pair.hr.shape[:2]) for pair, _ in large), default=0)
-    for form in (config, config.late):
-        if form and largest < form.patch_px:
-            raise HdsrError(f"no training image is as large as patch_px {form.patch_px}")
+    if not large:
+        raise HdsrError(f"no training image is as large as patch_px {config.patch_px}")
     pairs = tuple(pair for pair, _ in large)
     shares = draw_probability(pairs, [item for _, item in large])
-    return TrainingData(pairs, shares, held_out, fingerprint(pairs), left_out=len(candidates) - len(large))
+    first, *more = held_out.values() or [()]
+    groups = (first, tuple(pair for pairs in more for pair in pairs)) if more else (first,) if first else ()
+    return TrainingData(pairs, shares, groups, fingerprint(pairs), left_out=len(candidates) - len(large))
 
 
 def load_set(
@@ -96,24 +99,40 @@ def load_set(
     title = cache_title(item, hr_sources)
     count = len(hr_sources)
     origin = [code_version(images), [source.stamp for source in hr_sources]]
-    decoded = (source.read() for source in hr_sources)
+    decoded = in_threads(ImageSource.read, hr_sources)
     whole = cached_images(f"{title}_HR", origin, decoded, count, progress)
     if factor < 1:
         title, origin = f"{title}-{factor:g}", [origin, factor, code_version(resize)]
-        made = (imresize(image, factor) for image in whole)
+        made = in_threads(lambda image: imresize(image, factor), whole)
         whole = cached_images(f"{title}_HR", origin, made, count, progress)
         lr_sources = [None] * count
     hr = [cropped(image, scale, source) for image, source in zip(whole, hr_sources, strict=True)]
     lr_origin = [origin, scale, code_version(resize), [source and source.stamp for source in lr_sources]]
-    made = map(lr_image, hr, hr_sources, lr_sources, [scale] * count)
+    made = in_threads(lr_image, hr, hr_sources, lr_sources, [scale] * count)
     lr = cached_images(f"{title}_LR_x{scale}", lr_origin, made, count, progress)
     if config.input_scale == 1:
-        made = (imresize(image, scale) for image in lr)
+        made = in_threads(lambda image: imresize(image, scale), lr)
         lr = cached_images(f"{title}_bicubic_x{scale}", lr_origin, made, count, progress)
     return [
         Pair(source.name, small, large, published is not None)
         for source, small, large, published in zip(hr_sources, lr, hr, lr_sources, strict=True)
     ]
+
+
+def in_threads(function: Callable[..., Image], *arguments: Iterable[Any]) -> Iterator[Image]:
+    """`map` with as many threads as there are processors, a few results ahead of what is asked for."""
+    waiting: deque[Future[Image]] = deque()
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for given in zip(*arguments, strict=True):
+                waiting.append(pool.submit(function, *given))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def cache_title(item: TrainingSet, sources: list[ImageSource]) -> str:
@@ -148,20 +167,22 @@ def lr_image(hr: Image, hr_source: ImageSource, lr_source: ImageSource | None, s
 
 
 def held_out_pairs(
-    config: TrainingConfig, loaded: dict[str, list[Pair]], root: Path, progress: bool
+    config: TrainingConfig,
+    name: str,
+    images: int | str,
+    loaded: dict[str, list[Pair]],
+    root: Path,
+    progress: bool,
 ) -> tuple[Pair, ...]:
-    """The pairs to validate on, in memory."""
-    validation = config.validation
-    if validation.images == 0:
-        return ()
-    as_range = isinstance(validation.images, str)
-    if as_range or validation.set not in loaded:
-        item = TrainingSet(name=validation.set, images=validation.images if as_range else None)
+    """The pairs of one set to validate on, in memory."""
+    as_range = isinstance(images, str)
+    if as_range or name not in loaded:
+        item = TrainingSet(name=name, images=images if as_range else None)
         candidates = load_set(item, root, config, progress)
     else:
-        candidates = loaded[validation.set]
-    chosen = candidates if as_range else evenly_spread(candidates, validation.images)
-    excluded = {name for item in config.sets if item.name == validation.set for name in item.exclude}
+        candidates = loaded[name]
+    chosen = candidates if as_range else evenly_spread(candidates, images)
+    excluded = {image for item in config.sets if item.name == name for image in item.exclude}
     chosen = [pair for pair in chosen if pair.name not in excluded]
     return tuple(replace(pair, lr=np.array(pair.lr), hr=np.array(pair.hr)) for pair in chosen)
 

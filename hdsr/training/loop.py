@@ -1,7 +1,8 @@
 """Training a network: from a configuration to weights that describe themselves.
 
-A run's folder holds config.yaml, log.csv, the last two states, and weights.safetensors (the best so far on
-the held-out images). A run that is stopped at any moment and resumed goes on exactly as if it never was.
+A run's folder holds config.yaml, log.csv, the last two states (and the one where the rate began to fall), and
+weights.safetensors (the best so far on the held-out images). A run that is stopped at any moment and resumed
+goes on exactly as if it never was.
 """
 
 import math
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +22,41 @@ import torch
 import yaml
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.tracking import is_tensorboard_available
 from accelerate.utils import DistributedDataParallelKwargs
-from torch import Tensor, nn
+from filelock import FileLock, Timeout
+from torch import nn
 from tqdm import tqdm
 
 from hdsr.checkpoint import describe, load, save
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path
+from hdsr.files import atomic_path, sha256
 from hdsr.metrics import psnr_y
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
 from hdsr.training.config import TrainingConfig, validated
 from hdsr.training.data import Pair, TrainingData, load_training_data
-from hdsr.training.optimizers import build_optimizers, scale_to_unit_range
-from hdsr.training.patches import batches, draw_batch
-from hdsr.training.revival import center_kernels, keep_means, revive
-from hdsr.training.states import load_state, save_state
+from hdsr.training.kept_means import center_kernels
+from hdsr.training.optimizers import scale_to_unit_range
+from hdsr.training.patches import PatchSource
+from hdsr.training.states import load_state, read_state, save_state
+from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import TRAINABLES
 from hdsr.upscaling.allocator import keep_freed_memory
 
-PLACES = {"data", "tensorboard"}
+PLACES = {"data", "images_on"}
 """Keys of a configuration that say nothing of what is trained, and may change when a run is resumed."""
-LOG_COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "skipped", "psnr_db", "seconds")
+RATES = ("learning_rate", "muon_learning_rate")
+"""Keys that may be lowered when a run is resumed: what to do after it diverged."""
+LOG_COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "gradient_norm",
+    "skipped",
+    "psnr_db",
+    "more_psnr_db",
+    "seconds",
+)
 Watcher = Callable[[Path], object]
 """Called with the log's path whenever the log has a new row."""
 
@@ -53,28 +66,33 @@ class Progress:
     """How far a run is; saved with every state."""
 
     step: int = 0
+    """Counted on from the state that the run branched from."""
+    first_step: int = 0
     seconds: float = 0.0
     """Training time, pauses between sittings not counted."""
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    losses: list[float] = field(default_factory=list)
-    """Since the last row of the log."""
-    gradient_norm: float = 0.0
     best_psnr_db: float = -math.inf
+    weights_sha256: str | None = None
+    """Of weights.safetensors."""
 
 
-def rate_factor(config: TrainingConfig, step: int, fraction: float) -> float:
-    """Learning rate over its peak at `step`, when `fraction` (0..1) of the budget is spent."""
+def rate_factor(config: TrainingConfig, step: int) -> float:
+    """Learning rate over its peak when the run has taken `step` of its steps."""
     schedule = config.schedule
     warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
-    fraction = min(max(fraction, 0.0), 1.0)
     if schedule.kind == "constant":
         return warmup
     if schedule.kind == "linear":
-        return warmup * (1 - fraction)
-    if schedule.kind == "cosine":
-        return warmup * 0.5 * (1 + math.cos(math.pi * fraction))
+        left = (config.steps - step) / (config.steps * schedule.decay_share)
+        return warmup * min(1.0, max(0.0, left))
     return warmup * 0.5 ** (step // schedule.halve_every)
+
+
+def decay_begins(config: TrainingConfig) -> int | None:
+    """The step of a run at which its rate, constant until then, begins to fall; None if there is none."""
+    schedule = config.schedule
+    if schedule.kind != "linear" or schedule.decay_share == 1:
+        return None
+    return config.steps - math.ceil(config.steps * schedule.decay_share)
 
 
 def warm_start(network: nn.Module, path: str) -> dict[str, Any] | None:
@@ -96,15 +114,16 @@ def validate(network: nn.Module, held_out: tuple[Pair, ...], scale: int) -> floa
     """Mean Y-PSNR in dB over held-out pairs of a network from RGB to RGB, in float32."""
     device = next(network.parameters()).device
     scores = []
-    for pair in held_out:
-        lr = torch.from_numpy(pair.lr).permute(2, 0, 1)[None].float().to(device)
-        sr = network(lr)[0].clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        scores.append(psnr_y(sr, pair.hr, scale))
+    with torch.backends.cudnn.flags(benchmark=False, allow_tf32=False):  # every image has another size
+        for pair in held_out:
+            lr = torch.from_numpy(pair.lr).permute(2, 0, 1)[None].float().to(device)
+            sr = network(lr)[0].clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            scores.append(psnr_y(sr, pair.hr, scale))
     return float(np.mean(scores))
 
 
 class Run:
-    """One training run: network, average, optimizers and progress, in memory and on disk."""
+    """One training run, in memory and on disk."""
 
     def __init__(
         self,
@@ -117,203 +136,211 @@ class Run:
         self.config, self.out, self.data, self.accelerator = config, out, data, accelerator
         self.watch = watch
         self.commit = commit()
+        self.progress = Progress()
         torch.manual_seed(config.seed)
         self.trainable = TRAINABLES[config.network]
-        self.network = self.trainable.kind(config.scale)
-        self.started_from = self.start_weights()
+        network = self.trainable.kind(config.scale)
+        self.started_from = self.start_weights(network)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        self.network.to(device=accelerator.device, memory_format=layout)
-        if config.keep_dilated_means:
-            keep_means(self.network)
-        self.loss = accelerator.prepare(self.trainable.loss(self.network, config))
-        self.optimizers = [accelerator.prepare(item) for item in build_optimizers(self.network, config)]
-        self.average = [parameter.detach().clone() for parameter in self.network.parameters()]
-        self.progress = Progress()
+        network.to(device=accelerator.device, memory_format=layout)
+        place = (accelerator.device, accelerator.process_index, accelerator.num_processes)
+        source = PatchSource(data, config, *place) if data.pairs else None
+        self.step = TrainingStep(network, self.trainable.loss(network, config), config, accelerator, source)
+        if config.branch_from:
+            self.branch(read_state(Path(config.branch_from)))
 
-    def start_weights(self) -> dict[str, Any] | None:
-        """Give the fresh network what it starts with; what a file of it says of itself, if there is one."""
+    def start_weights(self, network: nn.Module) -> dict[str, Any] | None:
+        """Give a fresh network what it starts with; what a file of it says of itself, if there is one."""
         config = self.config
         if config.warm_start:
-            about = warm_start(self.network, config.warm_start)
-            if config.revive:
-                revive(self.network, draw_batch(self.data, config, step=0)[0], config.unit_range)
-            return about
+            return warm_start(network, config.warm_start)
         if config.unit_range:
-            scale_to_unit_range(self.network)
+            scale_to_unit_range(network)
         if config.keep_dilated_means:
-            center_kernels(self.network)
+            center_kernels(network)
         return None
 
+    def branch(self, state: dict[str, Any]) -> None:
+        """Begin where another run was in this state."""
+        for key in ("network", "scale", "optimizer", "muon_upsampler", "unit_range"):
+            before, now = state["config"][key], getattr(self.config, key)
+            if before != now:
+                raise HdsrError(
+                    f"cannot branch from {self.config.branch_from}: its {key} is {before!r}, not {now!r}"
+                )
+        self.step.restore(state)
+        step = state["progress"]["step"]
+        self.progress = Progress(step=step, first_step=step)
+        self.started_from = state["about"]
+
     @property
-    def fraction(self) -> float:
-        """Share of the budget that is spent."""
-        if self.config.steps:
-            return self.progress.step / self.config.steps
-        return self.progress.seconds / (60 * self.config.minutes)
+    def steps_done(self) -> int:
+        """Steps of this run, those before its branch not counted."""
+        return self.progress.step - self.progress.first_step
 
-    def is_late(self, step: int) -> bool:
-        """Whether `step` takes the larger patches with which the budget ends."""
-        late = self.config.late
-        fraction = step / self.config.steps if self.config.steps else self.fraction
-        return late is not None and fraction >= 1 - late.share
-
-    def set_learning_rates(self) -> float:
-        """Set this step's rates; while the head learns alone, all others are zero. Returns Adam's."""
-        factor = rate_factor(self.config, self.progress.step, self.fraction)
-        head_only = self.progress.step < self.config.head_steps
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * factor * (group["head"] or not head_only)
-        return self.config.learning_rate * factor
-
-    def take_step(self, lr: Tensor, hr: Tensor) -> None:
-        """One optimizer step, or a skipped one where loss or gradient is not finite."""
-        device = self.accelerator.device
-        loss = self.loss(lr.to(device), hr.to(device))
-        self.accelerator.backward(loss)
-        norm = float(self.clip_gradients())
+    def take_step(self) -> None:
+        """Take the next step."""
+        done = self.steps_done
+        self.step.set(self.progress.step, rate_factor(self.config, done), done < self.config.head_steps)
+        self.step.take(self.progress.step)
         self.progress.step += 1
-        if math.isfinite(norm):
-            for optimizer in self.optimizers:
-                optimizer.step()
-            self.update_average()
-            mean_loss = self.accelerator.reduce(loss.detach(), "mean")
-            self.progress.losses.append(float(mean_loss))
-            self.progress.gradient_norm = norm
-            self.progress.skipped_in_a_row = 0
-        else:
-            self.count_skipped()
-        self.network.zero_grad()
-
-    def clip_gradients(self) -> Tensor:
-        """Clip as configured; the norm of the whole gradient before that, the same in every process."""
-        parameters = list(self.network.parameters())
-        norm = self.accelerator.clip_grad_norm_(parameters, self.config.clip_norm or math.inf)
-        if self.config.clip_value:
-            self.accelerator.clip_grad_value_(parameters, self.config.clip_value)
-        return norm
-
-    def count_skipped(self) -> None:
-        """Count a step whose gradient is not finite; end the run after too many in a row."""
-        self.progress.skipped += 1
-        self.progress.skipped_in_a_row += 1
-        if self.progress.skipped_in_a_row >= self.config.max_skipped:
-            times = self.progress.skipped_in_a_row
-            raise HdsrError(
-                f"step {self.progress.step}: the gradient was not finite {times} times in a row; "
-                f"the last saved state in {self.out} is kept, try a lower learning_rate"
-            )
-
-    @torch.no_grad()
-    def update_average(self) -> None:
-        """Exponential moving average of the weights, its decay growing over the first steps."""
-        step = self.progress.step
-        decay = min(self.config.ema, step / (step + 10)) if self.config.ema else 0.0
-        torch._foreach_lerp_(self.average, list(self.network.parameters()), 1 - decay)
 
     def averaged_network(self) -> nn.Module:
         """A network with the averaged weights."""
         network = self.trainable.kind(self.config.scale).to(self.accelerator.device)
-        for parameter, average in zip(network.parameters(), self.average, strict=True):
+        for parameter, average in zip(network.parameters(), self.step.average, strict=True):
             parameter.data.copy_(average)
         return network.eval()
 
-    def validate(self) -> float | None:
-        """Validate the averaged weights; keep them if they are the best so far or no images are held out."""
+    def validate(self) -> list[float]:
+        """Validate the averaged weights; keep them if they are the best so far or no images are held out.
+
+        Returns:
+            PSNR in dB on the validation's set and on its other sets, as far as there are any.
+        """
+        self.check_finite()
         network = self.averaged_network()
         form = self.trainable.inference_form(network)
-        held_out = self.data.held_out
-        psnr_db = validate(form, held_out, self.config.scale) if held_out else None
-        if psnr_db is None or psnr_db > self.progress.best_psnr_db:
-            self.progress.best_psnr_db = psnr_db or -math.inf
-            if self.accelerator.is_main_process:
-                save(network, self.out / "weights.safetensors", self.about(psnr_db))
-        return psnr_db
+        scores = [validate(form, held_out, self.config.scale) for held_out in self.data.held_out]
+        mean = float(np.mean(scores)) if scores else None
+        if mean is None or mean > self.progress.best_psnr_db:
+            self.progress.best_psnr_db = -math.inf if mean is None else mean
+            self.keep(network, scores)
+        return scores
 
-    def about(self, psnr_db: float | None) -> dict[str, Any]:
+    def keep(self, network: nn.Module, scores: list[float]) -> None:
+        """Write weights.safetensors."""
+        path = self.out / "weights.safetensors"
+        if self.accelerator.is_main_process:
+            save(network, path, self.about(scores))
+            self.progress.weights_sha256 = sha256(path)
+
+    def keep_what_is_lost(self) -> None:
+        """At the end of a run whose weights.safetensors is gone or damaged, write the last weights anew."""
+        path = self.out / "weights.safetensors"
+        if not path.is_file() or sha256(path) != self.progress.weights_sha256:
+            self.progress.best_psnr_db = -math.inf
+            self.validate()
+            self.save()
+
+    def check_finite(self) -> None:
+        """End the run where weights have grown beyond all bounds; what was saved before is kept."""
+        if not self.step.is_finite():
+            raise HdsrError(f"step {self.progress.step}: weights are not finite any more; {self.advice}")
+
+    @property
+    def advice(self) -> str:
+        """What to do about a run that diverged."""
+        return f"the last saved state in {self.out} is kept: --resume with a lower {' or '.join(RATES)}"
+
+    def about(self, scores: list[float]) -> dict[str, Any]:
         """What the weights say of themselves."""
-        left_out = {*PLACES, "warm_start"}
+        left_out = {*PLACES, "warm_start", "branch_from"}
+        kept = ["/".join(Path(start or "").parts[-2:]) or None for start in self.starts]
         return {
             "config": self.config.model_dump(mode="json", exclude=left_out, exclude_none=True),
-            "warm_start": "/".join(Path(self.config.warm_start or "").parts[-2:]) or None,
+            "warm_start": kept[0],
+            "branch_from": kept[1],
             "started_from": self.started_from,
-            "step": self.progress.step,
+            "step": self.steps_done,
             "minutes": round(self.progress.seconds / 60, 1),
+            "device": device_name(self.accelerator.device),
             "training_data_sha256": self.data.sha256,
-            "validation_psnr_db": None if psnr_db is None else round(psnr_db, 4),
+            "validation_psnr_db": round(scores[0], 4) if scores else None,
+            "more_validation_psnr_db": round(scores[1], 4) if scores[1:] else None,
             "commit": self.commit,
             "versions": versions(),
         }
 
+    @property
+    def starts(self) -> tuple[str | None, str | None]:
+        """The file that the weights came from at first, and the state that the run branched from."""
+        return self.config.warm_start, self.config.branch_from
+
     def save(self) -> None:
         """Write the state, from which `restore` goes on bit for bit."""
+        self.check_finite()
         if self.accelerator.is_main_process:
+            begins = decay_begins(self.config)
             state = {
                 "config": self.config.model_dump(mode="json"),
                 "progress": asdict(self.progress),
                 "data_sha256": self.data.sha256,
-                "network": self.network.state_dict(),
-                "average": self.average,
-                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "about": self.about([]),
                 "random": torch.get_rng_state(),
+                **self.step.state(),
             }
-            save_state(self.out, self.progress.step, state)
+            stays = None if begins is None else self.progress.first_step + begins
+            save_state(self.out, self.progress.step, state, stays)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a saved state; the log is cut back to it."""
         check_same_run(self.config, state["config"], self.data.sha256, state["data_sha256"])
         self.progress = Progress(**state["progress"])
-        self.network.load_state_dict(state["network"])
-        for average, stored in zip(self.average, state["average"], strict=True):
-            average.copy_(stored)
-        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(stored)
+        self.started_from = state["about"]["started_from"]
+        self.step.restore(state)
         torch.set_rng_state(state["random"])
-        if self.accelerator.is_main_process:
-            cut_log(self.out / "log.csv", self.progress.step)
 
-    def log(self, learning_rate: float, psnr_db: float | None) -> None:
-        """Append one row to the log."""
-        progress = self.progress
-        loss = float(np.mean(progress.losses)) if progress.losses else math.nan
-        progress.losses = []
-        row = (progress.step, loss, learning_rate, progress.gradient_norm, progress.skipped, psnr_db)
+    def log(self, scores: list[float]) -> None:
+        """Append one row to the log; end the run if too many steps in a row had no finite gradient."""
+        tally, progress = self.step.read_tally(), self.progress
+        if tally.longest >= self.config.max_skipped or not tally.counted:
+            times = f"{tally.longest} times in a row"
+            raise HdsrError(f"step {progress.step}: the gradient was not finite {times}; {self.advice}")
+        rate = self.config.learning_rate * rate_factor(self.config, self.steps_done - 1)
+        row = (progress.step, tally.loss, rate, tally.gradient_norm, tally.skipped)
         if self.accelerator.is_main_process:
-            append_row(self.out / "log.csv", (*row, round(progress.seconds, 2)))
+            scores = [*scores, None, None][:2]
+            append_row(self.out / "log.csv", (*row, *scores, round(progress.seconds, 2)))
             if self.watch:
                 self.watch(self.out / "log.csv")
-        values = {name: value for name, value in zip(LOG_COLUMNS, row, strict=False) if value is not None}
-        self.accelerator.log(values, step=progress.step)
+
+
+def device_name(device: torch.device) -> str:
+    """A GPU by its product name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def append_row(path: Path, row: tuple) -> None:
     """Append a row to the CSV log, with its header if it is new."""
     frame = pd.DataFrame([row], columns=LOG_COLUMNS)
-    frame.to_csv(path, mode="a", index=False, header=not path.exists())
+    try:
+        frame.to_csv(path, mode="a", index=False, header=not path.exists())
+    except OSError as error:
+        raise HdsrError(f"cannot write {path}: {error.strerror}") from None
 
 
 def cut_log(path: Path, step: int) -> None:
-    """Drop the log's rows past `step` and a last line that was only half written."""
+    """Drop the log's rows past `step` and a last line that was only half written; at step 0 the whole log."""
     if not path.exists():
         return
-    header, *rows = path.read_text().splitlines(keepends=True)
-    kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
+    if step == 0:
+        path.unlink()
+        return
+    header, *rows = path.read_text(errors="replace").splitlines(keepends=True) or [""]
+    if header.rstrip("\n") != ",".join(LOG_COLUMNS):
+        raise HdsrError(f"{path} is not the log of such a run: move it away, then resume")
+    numbers = [row.split(",")[0] for row in rows]
+    kept = [
+        row for row, number in zip(rows, numbers, strict=True) if number.isdigit() and int(number) <= step
+    ]
     with atomic_path(path) as temporary:
-        temporary.write_text(header + "".join(kept))
+        temporary.write_text(header + "".join(row for row in kept if row.endswith("\n")))
 
 
 def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, stored_sha256: str) -> None:
     """Refuse to resume a run under another configuration or on other images.
 
-    A run at a constant rate may be prolonged: nothing that it does depends on its budget.
+    A run at a constant rate may be prolonged: nothing that it does depends on its budget. The rates may be
+    lowered.
     """
-    budget_free = config.schedule.kind == "constant" and config.late is None
-    free = {*PLACES, "steps", "minutes"} if budget_free else PLACES
+    free = {*PLACES, "steps"} if config.schedule.kind == "constant" else PLACES
     given, before = (
         item.model_dump(mode="json", exclude=free) for item in (config, validated(stored, "the saved state"))
     )
     for key, value in given.items():
-        if value != before[key]:
+        lowered = key in RATES and value < before[key]
+        if value != before[key] and not lowered:
             raise HdsrError(f"cannot resume: {key} was {before[key]!r}, now {value!r}")
     if sha256 != stored_sha256:
         raise HdsrError("cannot resume: the training images are not those that the run began with")
@@ -334,13 +361,32 @@ def stop_requests() -> Iterator[threading.Event]:
             signal.signal(name, handler)
 
 
-def prepare_folder(out: Path, resume: bool) -> dict[str, Any] | None:
+@contextmanager
+def only_run_in(out: Path, accelerator: Accelerator) -> Iterator[None]:
+    """Keep other processes from training into the same folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock", blocking=False)
+    if not accelerator.is_main_process:
+        yield
+        return
+    try:
+        lock.acquire()
+    except Timeout:
+        raise HdsrError(
+            f"another process is training into {out}: wait for it, or name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def state_to_resume(out: Path, resume: bool) -> dict[str, Any] | None:
     """The state to go on from, or None in a new folder."""
     if resume:
         return load_state(out)
     if any(out.glob("state-*.pt")) or (out / "log.csv").exists():
         raise HdsrError(f"{out} already holds a run: --resume goes on with it, or name another folder")
-    out.mkdir(parents=True, exist_ok=True)
     return None
 
 
@@ -369,49 +415,33 @@ def train(
     """
     out = Path(out)
     keep_freed_memory()
-    accelerator = new_accelerator(config, out)
-    check_shares(config, accelerator.num_processes)
-    state = prepare_folder(out, resume)
+    accelerator = new_accelerator(config)
+    if config.batch_size % accelerator.num_processes:
+        processes = accelerator.num_processes
+        raise HdsrError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
+    state = state_to_resume(out, resume)
     data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
-    run = Run(config, out, data, accelerator, watch)
-    if state:
-        run.restore(state)
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out / "config.yaml") as temporary:
-        temporary.write_text(
-            yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
-        )
-    if config.tensorboard:
-        accelerator.init_trackers("tensorboard")
-    try:
+    with only_run_in(out, accelerator):
+        run = Run(config, out, data, accelerator, watch)
+        if state:
+            run.restore(state)
+        if accelerator.is_main_process:
+            cut_log(out / "log.csv", run.progress.step if state else 0)
+        with atomic_path(out / "config.yaml") as temporary:
+            kept = config.model_dump(mode="json", exclude_none=True)
+            temporary.write_text(yaml.safe_dump(kept, sort_keys=False))
         with progress_bar(run, progress) as bar, stop_requests() as stop:
             loop(run, bar, stop)
-    finally:
-        for tracker in accelerator.trackers:
-            tracker.finish()
+        run.keep_what_is_lost()
     return out / "weights.safetensors"
 
 
-def check_shares(config: TrainingConfig, processes: int) -> None:
-    """Refuse batches of which the processes would get unequal parts, whose gradients weigh the same."""
-    for form in (config, config.late):
-        if form and form.batch_size % processes:
-            raise HdsrError(f"batch_size {form.batch_size} cannot be shared evenly by {processes} processes")
-
-
-def new_accelerator(config: TrainingConfig, out: Path) -> Accelerator:
-    """What carries devices, precision, processes, and where asked for the log in `out`/tensorboard."""
-    if config.tensorboard and not is_tensorboard_available():
-        raise HdsrError("tensorboard: true needs the package tensorboard: pip install tensorboard")
+def new_accelerator(config: TrainingConfig) -> Accelerator:
+    """What carries devices, precision and processes."""
     AcceleratorState._reset_state(reset_partial_state=False)
     # The only buffer is the constant RGB mean, which needs no broadcasting.
     parallel = DistributedDataParallelKwargs(broadcast_buffers=False)
-    return Accelerator(
-        mixed_precision=config.precision.replace("fp32", "no"),
-        kwargs_handlers=[parallel],
-        log_with="tensorboard" if config.tensorboard else None,
-        project_dir=out,
-    )
+    return Accelerator(mixed_precision=config.precision.replace("fp32", "no"), kwargs_handlers=[parallel])
 
 
 def progress_bar(run: Run, shown: bool) -> tqdm:
@@ -419,7 +449,7 @@ def progress_bar(run: Run, shown: bool) -> tqdm:
     terminal = sys.stderr.isatty()
     return tqdm(
         total=run.config.steps,
-        initial=run.progress.step,
+        initial=run.steps_done,
         desc=run.out.name,
         unit="step",
         file=sys.stderr if terminal else sys.stdout,
@@ -430,23 +460,22 @@ def progress_bar(run: Run, shown: bool) -> tqdm:
 
 def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
     """Step until the budget is spent or a stop is asked for."""
-    config, progress, accelerator = run.config, run.progress, run.accelerator
+    config, progress = run.config, run.progress
     began = time.perf_counter() - progress.seconds
-    for lr, hr in batches(
-        run.data, config, progress.step, accelerator.process_index, accelerator.num_processes, run.is_late
-    ):
-        if run.fraction >= 1:
-            break
-        learning_rate = run.set_learning_rates()
-        run.take_step(lr, hr)
-        progress.seconds = time.perf_counter() - began
+    begins = decay_begins(config)
+    while run.steps_done < config.steps:
+        run.take_step()
         bar.update()
-        due = progress.step % config.validation.every == 0 or run.fraction >= 1
-        psnr_db = run.validate() if due else None
+        done = run.steps_done
+        last = done == config.steps
+        due = last or progress.step % config.validation.every == 0
+        if due or stop.is_set() or progress.step % config.log_every == 0:
+            run.step.wait()
+        progress.seconds = time.perf_counter() - began
+        scores = run.validate() if due else []
         if due or progress.step % config.log_every == 0:
-            bar.set_postfix(loss=f"{np.mean(progress.losses or [math.nan]):.3f}", lr=f"{learning_rate:.2e}")
-            run.log(learning_rate, psnr_db)
-        if due or progress.step % config.save_every == 0 or stop.is_set():
+            run.log(scores)
+        if due or done == begins or progress.step % config.save_every == 0 or stop.is_set():
             run.save()
         if stop.is_set():
             raise KeyboardInterrupt

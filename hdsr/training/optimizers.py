@@ -15,7 +15,8 @@ has its first weights multiplied by 255 so that it goes on seeing such, and lear
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,9 +68,14 @@ class StackedMuon(torch.optim.Optimizer):
 
     Args:
         params: matrices (rows, columns), rows <= columns, or groups of them.
-        lr: how far a step goes; the update of a matrix has singular values near 1.
+        lr: how far a step goes, a number or a tensor; the update of a matrix has singular values near 1.
         momentum: decay of the averaged gradient, looked ahead by Nesterov's rule.
+
+    As with PyTorch's fused optimizers, nothing changes in a step before which the attribute `found_inf`, a
+    tensor, was set to 1.
     """
+
+    found_inf: Tensor | None = None
 
     def __init__(self, params: Iterable[Tensor] | Iterable[dict], lr: float, momentum: float = 0.95) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
@@ -77,15 +83,18 @@ class StackedMuon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         for group in self.param_groups:
-            matrices = group["params"]
-            gradients = [matrix.grad for matrix in matrices]
-            averages = [
-                self.state[matrix].setdefault("average", torch.zeros_like(matrix)) for matrix in matrices
-            ]
-            torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
-            ahead = torch._foreach_lerp(gradients, averages, group["momentum"])
-            updates = orthogonalize(torch.stack(ahead)).to(matrices[0].dtype)
-            torch._foreach_add_(matrices, list(updates.unbind()), alpha=-group["lr"])
+            matrices, kept = group["params"], 1 - group["momentum"]
+            gradients = torch.stack([matrix.grad for matrix in matrices])
+            average = self.state[matrices[0]].setdefault("average", torch.zeros_like(gradients))
+            far = torch.as_tensor(group["lr"], device=gradients.device)
+            kept = torch.full_like(far, kept)
+            if self.found_inf is not None:
+                is_finite = self.found_inf == 0
+                gradients = torch.where(is_finite, gradients, 0)
+                far, kept = far * is_finite, kept * is_finite
+            average.lerp_(gradients, kept)
+            updates = orthogonalize(gradients.lerp(average, group["momentum"])).to(average.dtype) * far
+            torch._foreach_sub_(matrices, list(updates.unbind()))
 
 
 def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
@@ -132,7 +141,8 @@ def is_for_muon(name: str, parameter: Tensor, upsampler: bool) -> bool:
 def build_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """Adam for all, or Muon for the convolutions between features and Adam for the rest.
 
-    Each group carries its peak learning rate as "peak" and whether it belongs to the upsampler as "head".
+    Each group carries its peak learning rate as "peak" and whether it belongs to the upsampler as "head"; its
+    rate is a tensor on the network's device, which `set_rates` changes.
     """
     adam_groups: dict[tuple[bool, float], list[Tensor]] = defaultdict(list)
     muon_matrices: dict[bool, list[Tensor]] = defaultdict(list)
@@ -142,12 +152,39 @@ def build_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.o
             muon_matrices[head] += present_as_matrices(parameter)
         else:
             adam_groups[head, config.learning_rate * rate_multiplier(name, config)].append(parameter)
+    device = next(network.parameters()).device
     groups = [
         {"params": tensors, "peak": peak, "head": head} for (head, peak), tensors in adam_groups.items()
     ]
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups)]
+    rate = torch.tensor(0.0, device=device)
+    adam = torch.optim.Adam(groups, lr=rate, fused=True, capturable=device.type == "cuda")
+    optimizers: list[torch.optim.Optimizer] = [adam]
     if muon_matrices:
-        rate = config.muon_learning_rate
-        groups = [{"params": found, "peak": rate, "head": head} for head, found in muon_matrices.items()]
+        peak = config.muon_learning_rate
+        groups = [{"params": found, "peak": peak, "head": head} for head, found in muon_matrices.items()]
         optimizers.append(StackedMuon(groups, lr=rate))
     return optimizers
+
+
+class Rates:
+    """The learning rates of all groups in one tensor on the network's device, changed by one copy a step."""
+
+    def __init__(self, optimizers: Sequence[torch.optim.Optimizer], device: torch.device) -> None:
+        self._optimizers = optimizers
+        self._values = torch.zeros(len(self.groups), device=device)
+        self.attach()
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The groups of all optimizers."""
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+
+    def attach(self) -> None:
+        """Make the groups read these rates, as they do not after a state was loaded into an optimizer."""
+        for group, value in zip(self.groups, self._values, strict=True):
+            group["lr"] = value
+
+    def set(self, factor: float, head_only: bool) -> None:
+        """Each group's peak times `factor`; with `head_only`, zero for all but the upsampler's."""
+        rates = [group["peak"] * factor * (group["head"] or not head_only) for group in self.groups]
+        self._values.copy_(torch.tensor(rates), non_blocking=True)

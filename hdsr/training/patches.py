@@ -1,7 +1,12 @@
-"""Random aligned LR-HR patches, drawn so that step n always sees the same ones."""
+"""Random aligned LR-HR patches, drawn by index on the device that holds the images.
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+Which patches step n sees is decided by one generator seeded by (seed, n) on the host, in a few dozen numbers;
+cutting them out, choosing the most detailed places, flips and transposition are a handful of operations on
+integers on the device. So a resumed run, another device and another number of processes see the same ones.
+"""
+
+import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,85 +16,169 @@ from torch import Tensor
 from hdsr.training.config import TrainingConfig
 from hdsr.training.data import Pair, TrainingData
 
-Image = NDArray[np.uint8]
+CHANNELS = 3
+DEVICE_SHARE = 0.5
+"""Of a device's free memory, that images may take."""
 
 
-def square(image: Image, top: int, left: int, side: int) -> Image:
-    """The square part of an image whose upper left pixel is (top, left)."""
-    return image[top : top + side, left : left + side]
+class Pixels:
+    """Images (height, width, 3) in uint8, cut into square patches by the place of their pixels in memory.
 
-
-def detail(patch: Image) -> int:
-    """How much a patch varies: the sum of absolute differences of neighbors along both axes."""
-    values = patch.astype(np.int16)
-    return sum(int(np.abs(np.diff(values, axis=axis)).sum()) for axis in (0, 1))
-
-
-def draw_patch(
-    pair: Pair, lr_px: int, scale: int, random: np.random.Generator, draws: int = 1
-) -> tuple[Image, Image]:
-    """One aligned patch, flipped and transposed at random: LR (lr_px, lr_px, 3) and HR scale times that.
-
-    Of `draws` places that are drawn, the one whose LR has the most detail.
+    On a device they lie in one buffer; on the host they stay where they are, mapped files above all, in as
+    many buffers as there are arrays behind them.
     """
-    corners = [[int(random.integers(size - lr_px + 1)) for size in pair.lr.shape[:2]] for _ in range(draws)]
-    top, left = max(corners, key=lambda corner: detail(square(pair.lr, *corner, lr_px)))
-    flip_up, flip_left, transpose = random.integers(2, size=3)
-    patches = []
-    for image, factor in ((pair.lr, 1), (pair.hr, scale)):
-        patch = square(image, top * factor, left * factor, lr_px * factor)
-        patch = patch[:: -1 if flip_up else 1, :: -1 if flip_left else 1]
-        patches.append(patch.swapaxes(0, 1) if transpose else patch)
-    return patches[0], patches[1]
 
+    def __init__(self, images: Sequence[NDArray[np.uint8]], device: torch.device) -> None:
+        if device.type == "cpu":
+            self._use_in_place(images)
+        else:
+            self._copy(images, device)
 
-def draw_batch(
-    data: TrainingData, config: TrainingConfig, step: int, rank: int = 0, world: int = 1, late: bool = False
-) -> tuple[Tensor, Tensor]:
-    """The batch of one step: LR and HR as float32 in 0..255, (batch, 3, height, width), channels_last.
-
-    It depends on nothing but the configuration's seed, the step and whether it is one of the `late` ones, so
-    a resumed run sees what an uninterrupted one sees. Process `rank` of `world` gets every world-th patch.
-    """
-    form = config.late if late else config
-    lr_px = form.patch_px // config.input_scale
-    chosen = np.random.default_rng([config.seed, step]).choice(
-        len(data.pairs), form.batch_size, p=data.probability_of(form.patch_px)
-    )
-    patches = [
-        draw_patch(
-            data.pairs[index],
-            lr_px,
-            config.input_scale,
-            np.random.default_rng([config.seed, step, place]),
-            config.draws,
+    def _use_in_place(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        roots = [_root(image) for image in images]
+        numbers = {identity: number for number, identity in enumerate(dict.fromkeys(map(id, roots)))}
+        self.buffer = np.array([numbers[id(root)] for root in roots])
+        self.start = np.array(
+            [_address(image) - _address(root) for image, root in zip(images, roots, strict=True)]
         )
-        for place, index in enumerate(chosen)
-        if place % world == rank
-    ]
-    lr, hr = (
-        torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2).float() for side in zip(*patches, strict=True)
-    )
-    return lr, hr
+        self.stride = np.array([image.strides[0] for image in images])
+        unique = {id(root): root for root in roots}
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # mapped files are read-only
+            self.buffers = [torch.from_numpy(unique[key].reshape(-1)) for key in numbers]
+
+    def _copy(self, images: Sequence[NDArray[np.uint8]], device: torch.device) -> None:
+        sizes = np.array([image.size for image in images])
+        self.buffer = np.zeros(len(images), np.int64)
+        self.start = np.concatenate([[0], sizes.cumsum()[:-1]])
+        self.stride = np.array([image.shape[1] * CHANNELS for image in images])
+        whole = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=device)
+        for image, start in zip(images, self.start.tolist(), strict=True):
+            whole[start : start + image.size] = torch.from_numpy(np.array(image).reshape(-1)).to(device)
+        self.buffers = [whole]
+
+    def places(self, image: NDArray[np.int64], top: NDArray[np.int64], left: NDArray[np.int64]) -> NDArray:
+        """Where patches begin, as `cut` takes it: (..., 3), of buffer, first byte, bytes from row to row."""
+        stride = self.stride[image]
+        first = self.start[image] + top * stride + left * CHANNELS
+        return np.stack(np.broadcast_arrays(self.buffer[image], first, stride), axis=-1)
+
+    def cut(self, places: Tensor, side: int) -> Tensor:
+        """Patches (count, side, side, 3) that begin at `places` (count, 3), on the buffers' device."""
+        rows = places[:, 1, None] + places[:, 2, None] * torch.arange(side, device=places.device)
+        if len(self.buffers) == 1:
+            return _rows(self.buffers[0], rows, side)
+        cut = torch.empty(len(places), side, side, CHANNELS, dtype=torch.uint8)
+        for number in places[:, 0].unique().tolist():
+            here = places[:, 0] == number
+            cut[here] = _rows(self.buffers[number], rows[here], side)
+        return cut
 
 
-def batches(
-    data: TrainingData,
-    config: TrainingConfig,
-    first_step: int,
-    rank: int = 0,
-    world: int = 1,
-    is_late: Callable[[int], bool] = lambda step: False,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches from `first_step` on, the next one drawn while the present one is used.
+def _rows(buffer: Tensor, starts: Tensor, side: int) -> Tensor:
+    """Rows of `side` pixels that start at these bytes: (..., side, 3)."""
+    length = side * CHANNELS
+    windows = buffer.as_strided((len(buffer) - length + 1, length), (1, 1))
+    return windows.index_select(0, starts.flatten()).view(*starts.shape, side, CHANNELS)
 
-    `is_late` says of a step, when its batch is about to be drawn, whether it takes the late patches.
+
+def _root(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The contiguous array that an image is a part of."""
+    root = image
+    while isinstance(root.base, np.ndarray) and root.base.flags.c_contiguous and root.base.dtype == np.uint8:
+        root = root.base
+    return np.asarray(root) if root.flags.c_contiguous else np.ascontiguousarray(image)
+
+
+def _address(array: NDArray[np.uint8]) -> int:
+    return array.__array_interface__["data"][0]
+
+
+class PatchSource:
+    """All training images, ready to draw the batch of any step.
+
+    Args:
+        data: the images and how likely each is drawn.
+        config: patch size, batch size, draws and seed.
+        device: where training runs; the images live there too unless `config.images_on` says otherwise or
+            they do not fit.
+        rank, world: process `rank` of `world` gets every world-th patch.
     """
-    with ThreadPoolExecutor(1) as pool:
-        step = first_step
-        upcoming = pool.submit(draw_batch, data, config, step, rank, world, is_late(step))
-        while True:
-            ready = upcoming.result()
-            step += 1
-            upcoming = pool.submit(draw_batch, data, config, step, rank, world, is_late(step))
-            yield ready
+
+    def __init__(
+        self, data: TrainingData, config: TrainingConfig, device: torch.device, rank: int = 0, world: int = 1
+    ) -> None:
+        self.config, self.device = config, device
+        self.rank, self.world = rank, world
+        self.lr_px = config.patch_px // config.input_scale
+        self.cumulated = np.cumsum(data.probability)
+        self.sizes = np.array([pair.lr.shape[:2] for pair in data.pairs])
+        at = device if _live_on_device(data.pairs, config, device) else torch.device("cpu")
+        self.images_device = at
+        self.lr = Pixels([pair.lr for pair in data.pairs], at)
+        self.hr = Pixels([pair.hr for pair in data.pairs], at)
+
+    def numbers(self, step: int) -> Tensor:
+        """What decides the batch of a step: int64 (patches, draws, 9), for `cut`.
+
+        LR and HR place of every draw (buffer, first byte, stride), then whether the patch is flipped upside
+        down, flipped left to right, and transposed.
+        """
+        config = self.config
+        random = np.random.default_rng([config.seed, step])
+        image = np.searchsorted(
+            self.cumulated, random.random(config.batch_size) * self.cumulated[-1], "right"
+        )
+        image = image.clip(max=len(self.sizes) - 1)[:, None]
+        room = self.sizes[image] - self.lr_px + 1
+        corner = (random.random((config.batch_size, config.draws, 2)) * room).astype(np.int64)
+        turns = np.broadcast_to(
+            random.integers(2, size=(config.batch_size, 1, 3)), (config.batch_size, config.draws, 3)
+        )
+        top, left = corner[..., 0], corner[..., 1]
+        factor = config.input_scale
+        places = [self.lr.places(image, top, left), self.hr.places(image, factor * top, factor * left)]
+        numbers = np.concatenate([*places, turns], axis=-1)
+        return torch.from_numpy(numbers[self.rank :: self.world])
+
+    def cut(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """LR and HR patches, float32 in 0..255, (batch, 3, height, width), channels_last.
+
+        Args:
+            numbers: of `numbers`, on the images' device. No value of them is read on the host, so that the
+                cutting can be part of a CUDA graph.
+        """
+        best = self._most_detailed(numbers) if self.config.draws > 1 else numbers[:, 0]
+        turns = best[:, 6:].bool()[..., None, None, None]
+        sides = (self.lr.cut(best[:, :3], self.lr_px), self.hr.cut(best[:, 3:6], self.config.patch_px))
+        lr, hr = (_turned(patches, turns).permute(0, 3, 1, 2).to(self.device).float() for patches in sides)
+        return lr, hr
+
+    def _most_detailed(self, numbers: Tensor) -> Tensor:
+        """Of the places drawn for each patch the one whose LR varies most (batch, 9); the first of equals."""
+        batch, draws, _ = numbers.shape
+        patches = self.lr.cut(numbers[..., :3].flatten(0, 1), self.lr_px).short()
+        detail = sum(patches.diff(dim=axis).abs().sum(dim=(1, 2, 3)) for axis in (1, 2)).view(batch, draws)
+        order = torch.arange(draws - 1, -1, -1, device=numbers.device)
+        chosen = (detail * draws + order).argmax(dim=1)
+        return numbers.gather(1, chosen[:, None, None].expand(-1, 1, numbers.shape[-1]))[:, 0]
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of a step: see `cut`."""
+        return self.cut(self.numbers(step).to(self.images_device))
+
+
+def _turned(patches: Tensor, turns: Tensor) -> Tensor:
+    """Patches (count, side, side, 3) flipped and transposed where `turns` (count, 3, 1, 1, 1) says so."""
+    upside_down, left_right, transposed = turns.unbind(1)
+    patches = torch.where(upside_down, patches.flip(1), patches)
+    patches = torch.where(left_right, patches.flip(2), patches)
+    return torch.where(transposed, patches.transpose(1, 2), patches).contiguous()
+
+
+def _live_on_device(pairs: Sequence[Pair], config: TrainingConfig, device: torch.device) -> bool:
+    """Whether the images are kept on the training device."""
+    if device.type == "cpu" or config.images_on == "host":
+        return False
+    needed = sum(pair.lr.size + pair.hr.size for pair in pairs)
+    fits = device.type != "cuda" or needed < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]
+    return config.images_on == "device" or fits

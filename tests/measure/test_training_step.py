@@ -1,13 +1,10 @@
 """The step benchmark: known times give known ratios, both forms take the same loss, waiting is seen."""
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
 
 from hdsr.errors import HdsrError
 from hdsr.measure import training_step
@@ -50,7 +47,7 @@ def test_every_form_is_timed_and_said_of_what() -> None:
 def test_both_forms_take_the_same_loss() -> None:
     lr, hr = training_step.random_patches(scale=3, batch_size=2, lr_px=8)
     config = training_step.step_config(3, 2, 8, "adam").model_copy(update={"precision": "fp32"})
-    run = Run(config, None, training_step.NO_IMAGES, new_accelerator(config, None))
+    run = Run(config, None, training_step.NO_IMAGES, new_accelerator(config)).step
     torch.manual_seed(0)
     published = HDSRNet(3)
     run.network.load_state_dict(published.state_dict())
@@ -69,22 +66,11 @@ def test_a_published_step_moves_the_weights_down_the_loss() -> None:
     assert all(moved)
 
 
-def test_waiting_for_patches_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = training_step.waiting(SAMPLES, steps=4)
-    assert 0 <= real.share < 1
-    assert real.draw_ms > 0
-    slow_ms = 5 * real.step_ms
-
-    def slow_batches(data: object, config: TrainingConfig, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        while True:
-            time.sleep(slow_ms / 1000)
-            yield training_step.random_patches(2, 2, 8)
-
-    monkeypatch.setattr(training_step, "batches", slow_batches)
-    slow = training_step.waiting(SAMPLES, steps=4)
-    assert slow.step_ms > slow_ms
-    assert slow.share > 0.2
-    assert slow.steps == 4
+def test_drawing_is_a_part_of_a_step() -> None:
+    drawing = training_step.drawing(SAMPLES, steps=4)
+    assert 0 < drawing.share < 1
+    assert drawing.draw_ms == pytest.approx(drawing.share * drawing.step_ms)
+    assert drawing.steps == 4
 
 
 def test_rows_are_kept_until_code_or_turns_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from hdsr.training import loop as training
 OVERRIDES = (
     "sets=[{name: samples}]",
     "validation={images: 0}",
-    "minutes=null",
     "steps=4",
     "patch_px=16",
     "batch_size=2",

@@ -9,7 +9,7 @@ from made_sets import TWO_SETS, write_two_sets
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
 from hdsr.resize import imresize
-from hdsr.training.config import LatePatches, TrainingConfig, TrainingSet, Validation
+from hdsr.training.config import TrainingConfig, TrainingSet, Validation
 from hdsr.training.data import load_training_data
 
 
@@ -26,9 +26,16 @@ def root(tmp_path: Path) -> Path:
 
 def test_held_out_images_are_never_drawn(root: Path, config: TrainingConfig) -> None:
     data = load_training_data(config, root, progress=False)
-    assert [pair.name for pair in data.held_out] == ["Big00", "Big02"]
+    assert [pair.name for pair in data.held_out[0]] == ["Big00", "Big02"]
     assert [pair.name for pair in data.pairs] == ["Big01", "Big03", "Small00", "Small02"]
     assert data.left_out == 1
+
+
+def test_other_sets_are_held_out_as_a_group_of_their_own(root: Path, config: TrainingConfig) -> None:
+    more = config.validation.model_copy(update={"more": {"Small": 1}})
+    data = load_training_data(config.model_copy(update={"validation": more}), root, progress=False)
+    assert [[pair.name for pair in pairs] for pairs in data.held_out] == [["Big00", "Big02"], ["Small00"]]
+    assert [pair.name for pair in data.pairs] == ["Big01", "Big03", "Small02"]
 
 
 def test_probability_is_weight_by_area(root: Path, config: TrainingConfig) -> None:
@@ -48,16 +55,13 @@ def test_a_broken_image_is_named_before_the_first_step(root: Path, config: Train
 def test_no_image_large_enough(root: Path, config: TrainingConfig) -> None:
     with pytest.raises(HdsrError, match="no training image is as large as patch_px 64"):
         load_training_data(config.model_copy(update={"patch_px": 64}), root, progress=False)
-    late = LatePatches(share=0.5, patch_px=66, batch_size=1)
-    with pytest.raises(HdsrError, match="no training image is as large as patch_px 66"):
-        load_training_data(config.model_copy(update={"late": late}), root, progress=False)
 
 
 def test_excluded_images_are_neither_drawn_nor_held_out(root: Path, config: TrainingConfig) -> None:
     sets = (TrainingSet(name="Big", exclude=["Big01", "Big02"]), config.sets[1])
     data = load_training_data(config.model_copy(update={"sets": sets}), root, progress=False)
     assert [pair.name for pair in data.pairs] == ["Big03", "Small00", "Small02"]
-    assert [pair.name for pair in data.held_out] == ["Big00"]
+    assert [pair.name for pair in data.held_out[0]] == ["Big00"]
     misspelt = config.model_copy(update={"sets": (TrainingSet(name="Big", exclude=["big01"]),)})
     with pytest.raises(HdsrError, match="cannot exclude 'big01' from Big: it has no such image"):
         load_training_data(misspelt, root, progress=False)
@@ -73,7 +77,7 @@ def test_shrunk_copies_are_drawn_beside_the_images_but_not_of_those_kept_back(
     data = load_training_data(config.model_copy(update={"sets": sets}), root, progress=False)
     drawn = [pair for pair in data.pairs if pair.name.startswith("Big")]
     assert {pair.name for pair in drawn} == {"Big03"}
-    assert [pair.name for pair in data.held_out] == [pair.name for pair in plain.held_out]
+    assert [pair.name for pair in data.held_out[0]] == [pair.name for pair in plain.held_out[0]]
     whole, *copies = drawn
     for copy, factor in zip(copies, (0.75, 0.5), strict=True):
         shrunk = imresize(whole.hr, factor)
@@ -146,7 +150,7 @@ def test_lr_of_another_size_is_named(tmp_path: Path) -> None:
 def test_a_range_of_div2k_is_held_out(tmp_path: Path) -> None:
     write_div2k(tmp_path, range(799, 803))
     data = load_training_data(div2k_config("799-802", held_out="801-802"), tmp_path, progress=False)
-    assert [pair.name for pair in data.held_out] == ["0801", "0802"]
+    assert [pair.name for pair in data.held_out[0]] == ["0801", "0802"]
     assert [pair.name for pair in data.pairs] == ["0799", "0800"]
 
 
@@ -163,6 +167,6 @@ def test_a_network_of_enlarged_images_gets_them_enlarged(root: Path, config: Tra
     srcnn = config.model_copy(update={"network": "srcnn"})
     data = load_training_data(srcnn, root, progress=False)
     assert data.sha256 == usual.sha256
-    for pair, small in zip(data.pairs + data.held_out, usual.pairs + usual.held_out, strict=True):
+    for pair, small in zip(data.pairs + data.held_out[0], usual.pairs + usual.held_out[0], strict=True):
         np.testing.assert_array_equal(pair.lr, imresize(small.lr, 2))
         np.testing.assert_array_equal(pair.hr, small.hr)

@@ -1,6 +1,5 @@
 """Training: it learns, it resumes bit for bit after any interruption, it stops with one clear line."""
 
-import itertools
 import math
 import os
 import signal
@@ -15,17 +14,19 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from accelerate import tracking
-from accelerate.utils import LoggerType
+from filelock import FileLock
 from PIL import Image
 
 from hdsr import checkpoint
 from hdsr.errors import HdsrError
+from hdsr.files import sha256
 from hdsr.network import HDSRNet
 from hdsr.resize import imresize
 from hdsr.training import loop as training
 from hdsr.training.config import TrainingConfig
 from hdsr.training.losses import PatchLoss
+from hdsr.training.states import split_state
+from hdsr.training.step import TrainingStep
 
 TINY = {
     "scale": 2,
@@ -34,7 +35,6 @@ TINY = {
     "patch_px": 16,
     "batch_size": 2,
     "steps": 18,
-    "late": {"share": 0.4, "patch_px": 24, "batch_size": 4},
     "optimizer": "muon",
     "learning_rate": 1e-3,
     "schedule": {"kind": "linear", "warmup_steps": 3},
@@ -99,10 +99,10 @@ def test_resumed_in_one_process_equals_uninterrupted(
     run(root, tmp_path / "whole")
     take_step = training.Run.take_step
 
-    def interrupted_at_seven(self: training.Run, *batch: torch.Tensor) -> None:
+    def interrupted_at_seven(self: training.Run) -> None:
         if self.progress.step == 7:
             raise KeyboardInterrupt
-        take_step(self, *batch)
+        take_step(self)
 
     with monkeypatch.context() as patch:
         patch.setattr(training.Run, "take_step", interrupted_at_seven)
@@ -140,19 +140,6 @@ def wait_for_a_new_state(out: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-def test_a_budget_of_minutes_ends_annealed(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = SimpleNamespace(perf_counter=map(float, itertools.count()).__next__)
-    monkeypatch.setattr(training, "time", clock)
-    run(root, tmp_path / "run", steps=None, minutes=0.5)
-    log = pd.read_csv(tmp_path / "run" / "log.csv")
-    assert log.step.tolist() == list(range(2, 31, 2))
-    assert log.seconds.iloc[-1] == 30
-    assert log.learning_rate.iloc[-1] == pytest.approx(1e-3 / 30)
-    assert math.isfinite(log.psnr_db.iloc[-1])
-
-
 def test_warm_start_across_scales_takes_all_but_the_upsampler(root: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     source, target = HDSRNet(2), HDSRNet(4)
@@ -176,18 +163,21 @@ def test_head_steps_move_the_upsampler_alone(root: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("schedule", "step", "fraction", "expected"),
+    ("schedule", "step", "expected"),
     [
-        ({"kind": "linear"}, 0, 0.25, 0.75),
-        ({"kind": "cosine"}, 0, 0.5, 0.5),
-        ({"kind": "cosine"}, 0, 1.0, 0.0),
-        ({"kind": "linear", "warmup_steps": 4}, 0, 0.0, 0.25),
-        ({"kind": "halving", "halve_every": 100}, 99, 0.1, 1.0),
-        ({"kind": "halving", "halve_every": 100}, 250, 0.9, 0.25),
+        ({"kind": "linear"}, 50, 0.75),
+        ({"kind": "linear"}, 200, 0.0),
+        ({"kind": "linear", "decay_share": 0.5}, 100, 1.0),
+        ({"kind": "linear", "decay_share": 0.5}, 150, 0.5),
+        ({"kind": "linear", "warmup_steps": 4}, 0, 0.25),
+        ({"kind": "constant", "warmup_steps": 4}, 190, 1.0),
+        ({"kind": "halving", "halve_every": 100}, 99, 1.0),
+        ({"kind": "halving", "halve_every": 60}, 150, 0.25),
     ],
 )
-def test_schedules(root: Path, schedule: dict, step: int, fraction: float, expected: float) -> None:
-    assert training.rate_factor(config(root, schedule=schedule), step, fraction) == pytest.approx(expected)
+def test_schedules(root: Path, schedule: dict, step: int, expected: float) -> None:
+    settings = config(root, schedule=schedule, steps=200)
+    assert training.rate_factor(settings, step) == pytest.approx(expected)
 
 
 def test_non_finite_steps_are_skipped_and_too_many_end_the_run(
@@ -207,7 +197,7 @@ def test_non_finite_steps_are_skipped_and_too_many_end_the_run(
     assert log.loss.notna().sum() >= len(log) - 1
     assert math.isfinite(log.psnr_db.iloc[-1])
     calls, broken = iter(range(1000)), range(5, 1000)
-    with pytest.raises(HdsrError, match="step 9: the gradient was not finite 4 times in a row"):
+    with pytest.raises(HdsrError, match=r"step 10: the gradient was not finite 5 times in a row; .* lower"):
         run(root, tmp_path / "many", max_skipped=4)
     assert all(
         torch.isfinite(value).all() for value in training.load_state(tmp_path / "many")["network"].values()
@@ -222,8 +212,78 @@ def test_a_folder_is_not_overwritten_and_a_run_not_mixed_with_another(root: Path
         run(root, tmp_path / "run", resume=True, steps=2, learning_rate=0.5)
 
 
+def test_a_run_that_diverged_goes_on_at_a_lower_rate(root: Path, tmp_path: Path) -> None:
+    run(root, tmp_path / "run", steps=6, schedule={"kind": "constant"})
+    run(root, tmp_path / "run", resume=True, steps=8, schedule={"kind": "constant"}, learning_rate=1e-5)
+    assert pd.read_csv(tmp_path / "run" / "log.csv").learning_rate.tolist() == [1e-3] * 3 + [1e-5]
+
+
+def test_weights_beyond_all_bounds_are_not_kept(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = TrainingStep.take
+
+    def diverging(self: TrainingStep, step: int) -> None:
+        take(self, step)
+        if step == 6:
+            self.parameters[0].data.fill_(math.inf)
+
+    monkeypatch.setattr(TrainingStep, "take", diverging)
+    with pytest.raises(HdsrError, match=r"step 8: weights are not finite any more; .* --resume with"):
+        run(root, tmp_path / "run")
+    assert not (tmp_path / "run" / "weights.safetensors").exists() or all(
+        value.isfinite().all()
+        for value in checkpoint.load(tmp_path / "run" / "weights.safetensors").state_dict().values()
+    )
+    assert training.load_state(tmp_path / "run")["progress"]["step"] == 6
+
+
+def test_two_runs_do_not_share_a_folder(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with FileLock(tmp_path / "run" / ".lock"), pytest.raises(HdsrError, match="another process is training"):
+        run(root, tmp_path / "run")
+
+
+def test_lost_or_damaged_weights_of_a_finished_run_are_made_again(root: Path, tmp_path: Path) -> None:
+    weights = run(root, tmp_path / "run", steps=6)
+    kept = weights.read_bytes()
+    for damaged in (None, kept[:-5], kept[:-1] + bytes([kept[-1] ^ 1])):
+        weights.unlink() if damaged is None else weights.write_bytes(damaged)
+        run(root, tmp_path / "run", resume=True, steps=6)
+        again, before = (checkpoint.load_own(path) for path in (weights, weights))
+        assert sha256(weights) == training.load_state(tmp_path / "run")["progress"]["weights_sha256"]
+        assert all(map(torch.equal, again.state_dict().values(), before.state_dict().values()))
+
+
+def test_a_log_without_any_state_begins_anew(root: Path, tmp_path: Path) -> None:
+    run(root, tmp_path / "whole", steps=4)
+    run(root, tmp_path / "torn", steps=4)
+    for path in (tmp_path / "torn").glob("state-*.pt"):
+        path.write_bytes(path.read_bytes()[:1000])
+    run(root, tmp_path / "torn", resume=True, steps=4)
+    assert_same_run(tmp_path / "whole", tmp_path / "torn")
+
+
+def test_a_decay_branches_from_a_constant_run(root: Path, tmp_path: Path) -> None:
+    run(root, tmp_path / "trunk", steps=8, schedule={"kind": "constant"})
+    whole = run(root, tmp_path / "whole", steps=12, schedule={"kind": "linear", "decay_share": 1 / 3})
+    split_state(tmp_path / "trunk" / "state-00000008.pt", tmp_path / "pieces")
+    for source in ("trunk", "trunk/state-00000008.pt", "pieces"):
+        out = tmp_path / f"from-{source[-5:]}"
+        weights = run(root, out, steps=4, schedule={"kind": "linear"}, branch_from=str(tmp_path / source))
+        tensors = [checkpoint.load(path).state_dict() for path in (weights, whole)]
+        assert all(map(torch.equal, tensors[0].values(), tensors[1].values()))
+        about = checkpoint.describe(weights)
+        assert (about["step"], about["started_from"]["step"]) == (4, 8)
+    assert pd.read_csv(out / "log.csv").step.tolist() == [10, 12]
+    assert not (tmp_path / "whole" / "state-00000002.pt").exists()
+    assert (tmp_path / "whole" / "state-00000008.pt").is_file()
+    with pytest.raises(HdsrError, match="its scale is 2, not 3"):
+        run(root, tmp_path / "x3", branch_from=str(tmp_path / "trunk"), scale=3, patch_px=15)
+
+
 def test_a_run_at_a_constant_rate_may_be_prolonged_and_no_other(root: Path, tmp_path: Path) -> None:
-    constant = {"schedule": {"kind": "constant"}, "late": None}
+    constant = {"schedule": {"kind": "constant"}}
     run(root, tmp_path / "two", steps=4, **constant)
     run(root, tmp_path / "two", resume=True, steps=8, **constant)
     run(root, tmp_path / "one", steps=8, **constant)
@@ -236,9 +296,9 @@ def test_a_run_at_a_constant_rate_may_be_prolonged_and_no_other(root: Path, tmp_
 
 def test_a_state_from_before_a_key_existed_resumes(root: Path, tmp_path: Path) -> None:
     now = config(root).model_dump(mode="json")
-    before = {key: value for key, value in now.items() if key != "tensorboard"}
+    before = {key: value for key, value in now.items() if key != "images_on"}
     before["sets"] = [{"name": "Toy", "weight": 1.0}]
-    training.check_same_run(config(root, tensorboard=True, data="elsewhere"), before, "hash", "hash")
+    training.check_same_run(config(root, images_on="host", data="elsewhere"), before, "hash", "hash")
     with pytest.raises(HdsrError, match="the saved state: unknown key 'colour'"):
         training.check_same_run(config(root), now | {"colour": 1}, "hash", "hash")
 
@@ -252,49 +312,15 @@ def test_without_held_out_images_the_last_weights_are_kept(root: Path, tmp_path:
     assert checkpoint.describe(weights)["validation_psnr_db"] is None
 
 
-WRITER = """
-from pathlib import Path
-
-class SummaryWriter:
-    def __init__(self, folder):
-        self.lines = []
-        self.path = Path(f"{folder}.txt")
-    def add_scalar(self, name, value, global_step):
-        self.lines.append(f"{global_step} {name}\\n")
-    def flush(self):
-        pass
-    def close(self):
-        self.path.write_text("".join(self.lines))
-"""
-
-
-def test_tensorboard_gets_the_log(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "tensorboardX.py").write_text(WRITER)
-    monkeypatch.syspath_prepend(tmp_path / "modules")
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    monkeypatch.setattr(training, "is_tensorboard_available", lambda: True)
-    monkeypatch.setattr(tracking, "_available_trackers", [LoggerType.TENSORBOARD])
-    run(root, tmp_path / "run", steps=6, tensorboard=True)
-    lines = (tmp_path / "run" / "tensorboard.txt").read_text().splitlines()
-    assert {"2 loss", "4 learning_rate", "6 psnr_db"} <= set(lines)
-    assert "2 psnr_db" not in lines
-
-
-def test_tensorboard_that_is_not_installed(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "is_tensorboard_available", lambda: False)
-    with pytest.raises(HdsrError, match="needs the package tensorboard: pip install tensorboard"):
-        run(root, tmp_path / "run", tensorboard=True)
-    assert not (tmp_path / "run").exists()
-
-
 def test_cut_log_drops_later_rows_and_a_torn_line(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    log.write_text("step,loss\n2,1.5\n4,1.2\n6,1.1\n8,0.")
+    header = ",".join(training.LOG_COLUMNS)
+    log.write_text(f"{header}\n2,1.5\n4,1.2\n6,1.1\n8,0.")
     training.cut_log(log, 4)
-    assert log.read_text() == "step,loss\n2,1.5\n4,1.2\n"
+    assert log.read_text() == f"{header}\n2,1.5\n4,1.2\n"
+    log.write_text("a foreign file\n")
+    with pytest.raises(HdsrError, match="is not the log of such a run"):
+        training.cut_log(log, 4)
 
 
 def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_path: Path) -> None:
@@ -311,13 +337,12 @@ def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_p
     assert (tmp_path / "run" / "weights.safetensors").is_file()
 
 
-def test_a_batch_that_processes_cannot_share_evenly_is_refused(root: Path) -> None:
-    training.check_shares(config(root), 2)
+def test_a_batch_that_processes_cannot_share_evenly_is_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "new_accelerator", lambda _: SimpleNamespace(num_processes=4))
     with pytest.raises(HdsrError, match="batch_size 2 cannot be shared evenly by 4 processes"):
-        training.check_shares(config(root), 4)
-    late = {"share": 0.5, "patch_px": 16, "batch_size": 3}
-    with pytest.raises(HdsrError, match="batch_size 3 cannot be shared evenly by 2 processes"):
-        training.check_shares(config(root, late=late), 2)
+        run(root, tmp_path / "run")
 
 
 def test_two_processes_follow_the_curve_of_one(root: Path, tmp_path: Path) -> None:

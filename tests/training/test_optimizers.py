@@ -5,7 +5,7 @@ import torch
 
 from hdsr.network import HDSRNet
 from hdsr.training.config import TrainingConfig
-from hdsr.training.optimizers import StackedMuon, build_optimizers, matrices, scale_to_unit_range
+from hdsr.training.optimizers import Rates, StackedMuon, build_optimizers, matrices, scale_to_unit_range
 
 
 def config(optimizer: str, **changes: object) -> TrainingConfig:
@@ -32,6 +32,7 @@ def test_every_weight_is_moved_once(layout: torch.memory_format, upsampler: bool
     adam, muon = build_optimizers(network, config("muon", muon_upsampler=upsampler))
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     network(255 * torch.rand(2, 3, 8, 8)).sum().backward()
+    Rates([adam, muon], torch.device("cpu")).set(1.0, head_only=False)
     for optimizer in (adam, muon):
         optimizer.step()
     assert all(not torch.equal(parameter, before[name]) for name, parameter in network.named_parameters())
@@ -45,11 +46,12 @@ def test_muon_moves_a_kernel_by_an_orthogonal_matrix() -> None:
     torch.manual_seed(0)
     network = HDSRNet(2)
     _, muon = build_optimizers(network, config("muon"))
+    Rates([muon], torch.device("cpu")).set(1.0, head_only=False)
     weight = network.lower.layers[3].weight
     before = weight.detach().clone()
     network(255 * torch.rand(1, 3, 8, 8)).sum().backward()
     muon.step()
-    moved = (weight.detach() - before).flatten(1) / muon.param_groups[0]["lr"]
+    moved = (weight.detach() - before).flatten(1) / muon.param_groups[0]["peak"]
     singular = torch.linalg.svdvals(moved)
     assert singular.max() < 1.4
     assert singular.median() > 0.6

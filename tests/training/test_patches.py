@@ -1,6 +1,5 @@
 """Patches: aligned, reproducible, shared out over processes."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +7,11 @@ import pytest
 import torch
 from made_sets import TWO_SETS, write_two_sets
 
-from hdsr.training.config import LatePatches, TrainingConfig
-from hdsr.training.data import Pair, load_training_data
-from hdsr.training.patches import batches, draw_batch, draw_patch
+from hdsr.training.config import TrainingConfig
+from hdsr.training.data import Pair, TrainingData, load_training_data
+from hdsr.training.patches import PatchSource
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -24,84 +25,105 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def source_of(lr: np.ndarray, side: int, scale: int, batch: int, draws: int = 1, **place: int) -> PatchSource:
+    """Patches of one image whose HR is its LR with every pixel repeated."""
+    pair = Pair("one", lr, lr.repeat(scale, axis=0).repeat(scale, axis=1))
+    sizes = {"patch_px": side * scale, "batch_size": batch, "draws": draws, "folded": False}
+    config = TrainingConfig(scale=scale, sets=[{"name": "One"}], steps=1, **sizes)
+    return PatchSource(TrainingData((pair,), np.ones(1), (), "", 0), config, CPU, **place)
+
+
 def test_lr_and_hr_show_the_same_place() -> None:
     # Flat 4x4 blocks: where LR is made by picking one value of each block, HR must be that value, repeated.
     lr = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    pair = Pair("blocks", lr, lr.repeat(4, axis=0).repeat(4, axis=1))
-    seen = set()
-    for seed in range(60):
-        small, large = draw_patch(pair, 7, 4, np.random.default_rng(seed))
-        assert small.shape == (7, 7, 3)
-        np.testing.assert_array_equal(small.repeat(4, axis=0).repeat(4, axis=1), large)
-        seen.add(small.tobytes())
-    assert len(seen) > 55
+    small, large = source_of(lr, 7, 4, batch=60).batch(0)
+    assert small.shape == (60, 3, 7, 7)
+    assert torch.equal(small.repeat_interleave(4, 2).repeat_interleave(4, 3), large)
+    assert len({patch.numpy().tobytes() for patch in small}) > 55
+
+
+def test_patches_are_parts_of_the_image() -> None:
+    lr = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    whole = torch.from_numpy(lr).permute(2, 0, 1).float()
+    parts = [whole[:, top : top + 4, left : left + 4] for top in range(6) for left in range(8)]
+    turned = {
+        torch.rot90(view, turn, (1, 2)).contiguous().numpy().tobytes()
+        for part in parts
+        for view in (part, part.flip(2))
+        for turn in range(4)
+    }
+    small, _ = source_of(lr, 4, 2, batch=400).batch(5)
+    seen = {patch.contiguous().numpy().tobytes() for patch in small}
+    assert seen <= turned
+    assert len(seen) > 200
 
 
 def test_the_place_with_the_most_detail_is_taken() -> None:
     lr = np.zeros((8, 40, 3), np.uint8)
     lr[::2, 32:] = 200  # stripes in a fifth of an otherwise flat image
-    pair = Pair("flat", lr, lr.repeat(2, axis=0).repeat(2, axis=1))
     shares = []
     for draws in (1, 16):
-        patches = [draw_patch(pair, 8, 2, np.random.default_rng(i), draws)[0] for i in range(60)]
-        shares.append(np.mean([patch.any() for patch in patches]))
+        small, _ = source_of(lr, 8, 2, 60, draws).batch(0)
+        shares.append(small.flatten(1).any(dim=1).float().mean().item())
     assert shares[0] < 0.7
     assert shares[1] == 1
 
 
 def test_all_eight_orientations_occur() -> None:
     lr = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
-    pair = Pair("one", lr, lr.repeat(2, axis=0).repeat(2, axis=1))
-    assert len({draw_patch(pair, 3, 2, np.random.default_rng(i))[0].tobytes() for i in range(100)}) == 8
+    small, _ = source_of(lr, 3, 2, batch=100).batch(0)
+    assert len({patch.contiguous().numpy().tobytes() for patch in small}) == 8
 
 
 def test_a_step_sees_the_same_batch_however_one_gets_there(root: Path, config: TrainingConfig) -> None:
     data = load_training_data(config, root, progress=False)
-    straight = batches(data, config, 0)
-    sequence = [next(straight) for _ in range(4)]
-    resumed = next(batches(data, config, 3))
-    assert torch.equal(sequence[3][0], resumed[0])
-    assert torch.equal(sequence[3][1], resumed[1])
-    assert not torch.equal(sequence[2][0], resumed[0])
-    assert resumed[0].shape == (6, 3, 8, 8)
-    assert resumed[1].shape == (6, 3, 16, 16)
-    assert resumed[0].is_contiguous(memory_format=torch.channels_last)
+    first, second = (PatchSource(data, config, CPU) for _ in range(2))
+    sequence = [first.batch(step) for step in range(4)]
+    lr, hr = second.batch(3)
+    assert torch.equal(sequence[3][0], lr)
+    assert torch.equal(sequence[3][1], hr)
+    assert not torch.equal(sequence[2][0], lr)
+    assert lr.shape == (6, 3, 8, 8)
+    assert hr.shape == (6, 3, 16, 16)
+    assert lr.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_batches_of_runs_already_made_stay_as_they_are(root: Path, config: TrainingConfig) -> None:
-    # Recorded when images were still decoded into memory at every start.
+def test_images_mapped_from_files_and_in_memory_give_the_same(root: Path, config: TrainingConfig) -> None:
     data = load_training_data(config, root, progress=False)
-    digest = hashlib.sha256()
-    for side in draw_batch(data, config, 3):
-        digest.update(side.byte().contiguous().numpy())
-    assert data.sha256 == "523053ceaed52ae75b0fd5a76414c566b040c57c7ec7d93ebe84d9021b6c8391"
-    assert digest.hexdigest() == "b12f81750a3b78038a4b0ed6bc41c2004929b58d7e13d500bb38f2a803a8ad6c"
+    copied = tuple(Pair(pair.name, pair.lr.copy(), pair.hr.copy()) for pair in data.pairs)
+    sources = [
+        PatchSource(TrainingData(pairs, data.probability, (), "", 0), config, CPU)
+        for pairs in (data.pairs, copied)
+    ]
+    assert len(sources[0].hr.buffers) < len(sources[1].hr.buffers) == len(copied)
+    for sides in zip(*(source.batch(1) for source in sources), strict=True):
+        assert torch.equal(*sides)
 
 
-def test_late_steps_take_larger_patches_of_the_images_that_hold_them(
-    root: Path, config: TrainingConfig
-) -> None:
-    late = config.model_copy(update={"late": LatePatches(share=0.5, patch_px=40, batch_size=3)})
-    data = load_training_data(late, root, progress=False)
-    sequence = batches(data, late, 0, is_late=lambda step: step >= 2)
-    shapes = [tuple(hr.shape) for _, (_, hr) in zip(range(4), sequence, strict=False)]
-    assert shapes == [(6, 3, 16, 16)] * 2 + [(3, 3, 40, 40)] * 2
-    share = data.probability_of(40)
-    assert [pair.name for pair, value in zip(data.pairs, share, strict=True) if value] == ["Big03"]
-    assert share.sum() == pytest.approx(1)
-    assert data.probability_of(16) is data.probability
+def test_images_are_drawn_as_often_as_their_probability_says(root: Path, config: TrainingConfig) -> None:
+    data = load_training_data(config, root, progress=False)
+    source = PatchSource(data, config.model_copy(update={"batch_size": 4000}), CPU)
+    places = source.numbers(0)[:, 0, :2].numpy()
+    ends = [
+        (start + pair.lr.strides[0] * len(pair.lr))
+        for start, pair in zip(source.lr.start, data.pairs, strict=True)
+    ]
+    for number, (pair, expected) in enumerate(zip(data.pairs, data.probability, strict=True)):
+        inside = (places[:, 0] == source.lr.buffer[number]) & (places[:, 1] >= source.lr.start[number])
+        share = (inside & (places[:, 1] < ends[number])).mean()
+        assert share == pytest.approx(expected, abs=0.03), pair.name
 
 
 def test_processes_share_the_batch(root: Path, config: TrainingConfig) -> None:
     data = load_training_data(config, root, progress=False)
-    whole = draw_batch(data, config, 2)[0]
-    shares = [draw_batch(data, config, 2, rank, 2)[0] for rank in range(2)]
+    whole = PatchSource(data, config, CPU).batch(2)[0]
+    shares = [PatchSource(data, config, CPU, rank, 2).batch(2)[0] for rank in range(2)]
     assert torch.equal(torch.stack(shares, dim=1).flatten(0, 1), whole)
 
 
 def test_patches_of_enlarged_images_are_as_large_as_those_of_hr(root: Path, config: TrainingConfig) -> None:
     srcnn = config.model_copy(update={"network": "srcnn"})
     data = load_training_data(srcnn, root, progress=False)
-    enlarged, hr = draw_batch(data, srcnn, 3)
+    enlarged, hr = PatchSource(data, srcnn, CPU).batch(3)
     assert enlarged.shape == hr.shape == (6, 3, 16, 16)
     assert (enlarged - hr).abs().mean() < 0.2 * (enlarged - hr.flip(0)).abs().mean()

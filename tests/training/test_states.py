@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hdsr.errors import HdsrError
-from hdsr.training.states import load_state, save_state, saved_states
+from hdsr.training.states import load_state, read_state, save_state, saved_states, split_state
 
 
 @contextmanager
@@ -60,3 +60,45 @@ def test_a_full_disk_is_one_line_and_the_older_states_stay(tmp_path: Path) -> No
         save_state(tmp_path, 3, state_of(3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state-00000001.pt", "state-00000002.pt"]
     assert load_state(tmp_path)["step"] == 2
+
+
+def test_one_wrong_bit_anywhere_is_noticed(tmp_path: Path) -> None:
+    save_state(tmp_path, 1, {"weights": torch.arange(4096.0)})
+    content = saved_states(tmp_path)[0].read_bytes()
+    middle = content.index(torch.arange(4096.0).numpy().tobytes()[4:])
+    for at in (middle, middle + 5000, middle + 16000):
+        damaged = bytearray(content)
+        damaged[at] ^= 1
+        (tmp_path / "state-00000001.pt").write_bytes(damaged)
+        with pytest.raises(HdsrError, match=r"state-00000001\.pt is damaged"):
+            read_state(tmp_path / "state-00000001.pt")
+
+
+def test_a_state_that_is_to_stay_stays(tmp_path: Path) -> None:
+    for step in (5, 10, 15, 20):
+        save_state(tmp_path, step, state_of(step), stays=10)
+    assert [path.stem[-2:] for path in saved_states(tmp_path)] == ["20", "15", "10"]
+
+
+def test_a_state_in_pieces_is_put_together_again(tmp_path: Path) -> None:
+    save_state(tmp_path, 7, {"step": 7, "weights": torch.rand(1000)})
+    pieces = split_state(saved_states(tmp_path)[0], tmp_path / "pieces", piece_bytes=1500)
+    assert len(pieces) > 3
+    assert all(path.stat().st_size <= 1500 for path in pieces)
+    whole = load_state(tmp_path)
+    joined = read_state(tmp_path / "pieces")
+    assert joined["step"] == 7
+    assert torch.equal(joined["weights"], whole["weights"])
+    content = bytearray(pieces[1].read_bytes())
+    content[3] ^= 4
+    pieces[1].write_bytes(content)
+    with pytest.raises(HdsrError, match=r"state\.001 is damaged"):
+        read_state(tmp_path / "pieces")
+    pieces[1].unlink()
+    with pytest.raises(HdsrError, match=r"cannot read .*state\.001: No such file"):
+        read_state(tmp_path / "pieces")
+
+
+def test_a_folder_without_a_state_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HdsrError, match="no whole state of a run in"):
+        read_state(tmp_path)
