@@ -284,7 +284,8 @@ class Run:
     def log(self, scores: list[float]) -> None:
         """Append one row to the log; end the run if too many steps in a row had no finite gradient."""
         tally, progress = self.step.read_tally(), self.progress
-        if tally.longest >= self.config.max_skipped or not tally.counted:
+        nothing_learnt = not tally.counted and self.steps_done == self.config.steps
+        if tally.longest >= self.config.max_skipped or nothing_learnt:
             times = f"{tally.longest} times in a row"
             raise HdsrError(f"step {progress.step}: the gradient was not finite {times}; {self.advice}")
         rate = self.config.learning_rate * rate_factor(self.config, self.steps_done - 1)

@@ -36,15 +36,15 @@ class Pixels:
 
     def _use_in_place(self, images: Sequence[NDArray[np.uint8]]) -> None:
         roots = [_root(image) for image in images]
-        numbers = {identity: number for number, identity in enumerate(dict.fromkeys(map(id, roots)))}
-        self.buffer = np.array([numbers[id(root)] for root in roots])
+        unique = {_address(root): root for root in roots}
+        numbers = {address: number for number, address in enumerate(unique)}
+        self.buffer = np.array([numbers[_address(root)] for root in roots])
         self.start = np.array(
             [_address(image) - _address(root) for image, root in zip(images, roots, strict=True)]
         )
         self.stride = np.array([image.strides[0] for image in images])
-        unique = {id(root): root for root in roots}
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # mapped files are read-only
-            self.buffers = [torch.from_numpy(unique[key].reshape(-1)) for key in numbers]
+            self.buffers = [torch.from_numpy(root.reshape(-1)) for root in unique.values()]
 
     def _copy(self, images: Sequence[NDArray[np.uint8]], device: torch.device) -> None:
         sizes = np.array([image.size for image in images])
