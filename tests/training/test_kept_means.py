@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from test_optimizers import config
 
 from hdsr.network import HDSRNet
+from hdsr.training.config import TrainingConfig
 from hdsr.training.kept_means import KeptMeans, center_kernels
 from hdsr.training.optimizers import build_optimizers
 
@@ -25,7 +25,12 @@ def test_training_leaves_kept_means_alone(optimizer: str, clip_value: float | No
     kept = KeptMeans(network)
     weight = network.upper.blocks[0].dilated.weight
     before = weight.detach().clone()
-    optimizers = build_optimizers(network, config(optimizer, learning_rate=1e-2))
+    optimizers = build_optimizers(
+        network,
+        TrainingConfig(
+            scale=2, sets=[{"name": "any"}], patch_px=16, steps=1, optimizer=optimizer, learning_rate=1e-2
+        ),
+    )
     for group in (group for item in optimizers for group in item.param_groups):
         group["lr"] = torch.tensor(group["peak"])
     lr = 255 * torch.rand(2, 3, 16, 16)
