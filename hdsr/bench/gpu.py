@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hdsr.bench.rows import GIB, Request, Row, spread
 from hdsr.errors import HdsrError
 from hdsr.inference import fold
-from hdsr.measure import training_step as step_benchmark
+from hdsr.measure import training_step
 from hdsr.measure.latency import Call, take_turns, time_ratios
 from hdsr.measure.runtime import CONTENDERS, made
 from hdsr.network import HDSRNet
@@ -159,7 +159,7 @@ def as_graph(call: Callable[[], object]) -> Call:
 
 def training_steps(device: torch.device, turns: int, batch_size: int = 64, lr_px: int = 48) -> list[Row]:
     """A training step in the published form and in ours."""
-    frame = step_benchmark.ratios(SCALE, batch_size, lr_px, warmup=2, turns=turns, device=device)
+    frame = training_step.ratios(SCALE, batch_size, lr_px, warmup=2, turns=turns, device=device)
     return [
         Row(
             *("time of a training step", line.form, SCALE, f"{batch_size} of {lr_px}x{lr_px}"),

@@ -4,7 +4,7 @@ import pandas as pd
 
 from hdsr.bench.forms import DTYPES
 from hdsr.bench.rows import Request, Row
-from hdsr.measure import training_step as step_benchmark
+from hdsr.measure import training_step
 
 SCALE = 4
 BATCH_SIZE, LR_PX = 16, 32
@@ -16,9 +16,9 @@ def measure(request: Request, turns: int = 5, steps: int = 30) -> list[Row]:
     Raises:
         HdsrError: if the training images are not there.
     """
-    rows = step_rows(step_benchmark.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
-    config = step_benchmark.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
-    drawing = step_benchmark.drawing(config, steps, request.root)
+    rows = step_rows(training_step.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
+    config = training_step.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
+    drawing = training_step.drawing(config, steps, request.root)
     place = (SCALE, size(), DTYPES[config.precision], "share")
     share = Row("time drawing patches", "loop of hdsr train", *place, drawing.steps, drawing.share)
     return [*rows, share]
