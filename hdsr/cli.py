@@ -57,6 +57,14 @@ def error_line(error: HdsrError | typer.TyperException | OSError) -> str:
     return f"hdsr: error: {' '.join(message.split())}"
 
 
+def _check_weights(weights: str | Path | None) -> None:
+    """Raise HdsrError, before torch is imported, unless these have a name or are a file."""
+    from hdsr.files import check_regular
+
+    if weights not in (None, "ours", "authors", "others"):
+        check_regular(weights, "a file of weights")
+
+
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Option(help=f"The method: {METHODS}.")],
@@ -81,8 +89,12 @@ def evaluate(
 
     May be stopped at any time; the same command goes on where it was.
     """
-    from hdsr import evaluation, results
     from hdsr.datasets import listed, load_benchmark
+
+    for name in dataset:
+        load_benchmark(name, scale, data)
+    _check_weights(weights)
+    from hdsr import evaluation, results
     from hdsr.upscaling.allocator import keep_freed_memory
 
     keep_freed_memory()
@@ -143,9 +155,14 @@ def upscale(
 
     Large images go through the network in strips, with the pixels that the whole would give.
     """
+    from hdsr.upscaling import plan
+    from hdsr.upscaling.memory import parse_bytes
+
+    memory_bytes = None if memory is None else parse_bytes(memory)
+    plan.check(images, scale, out, overwrite)
+    _check_weights(weights)
     from hdsr.upscaling.allocator import keep_freed_memory
     from hdsr.upscaling.files import upscale_files
-    from hdsr.upscaling.memory import parse_bytes
 
     keep_freed_memory()
     failures = upscale_files(
@@ -157,7 +174,7 @@ def upscale(
         root=data,
         device=device,
         precision=precision,
-        memory_bytes=None if memory is None else parse_bytes(memory),
+        memory_bytes=memory_bytes,
         strict=not accept_damaged,
         progress=None,
     )
@@ -193,6 +210,7 @@ def pack(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the packed weights go.")],
 ) -> None:
     """Store weights in half precision, as those that ship are."""
+    _check_weights(weights)
     from hdsr import checkpoint
 
     checkpoint.pack(weights, out)
@@ -207,6 +225,7 @@ def export(
     weights: Weights = "ours",
 ) -> None:
     """Write HDSRNet as ONNX for images of any size, having compared it with PyTorch on photographs."""
+    _check_weights(weights)
     from hdsr.upscaling.onnx import export
 
     difference = export(scale, out, weights, data)

@@ -2,6 +2,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,7 +175,10 @@ def test_weights_of_another_scale_are_refused(photos, tmp_path, weights, failure
 
 def test_a_folder_cannot_hold_rows(photos, tmp_path, failure):
     (tmp_path / "rows.csv").mkdir()
-    assert failure(*evaluate_arguments(photos, tmp_path)) == f"{tmp_path / 'rows.csv'}: Is a directory"
+    assert (
+        failure(*evaluate_arguments(photos, tmp_path))
+        == f"{tmp_path / 'rows.csv'} is a folder, expected a file of result rows"
+    )
 
 
 def test_upscale_writes_every_image(photos, tmp_path, weights, capsys):
@@ -287,3 +291,25 @@ def test_upscale_hands_its_limit_of_memory_on(photos, tmp_path, weights, failure
     assert "a.png: an image of 26 x 24 pixels is too large" in failure(*arguments, "--memory", "1MiB")
     assert "'3 apples' is not an amount of memory" in failure(*arguments, "--memory", "3 apples")
     assert main([*map(str, arguments), "--memory", "64GiB"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--help", ""),
+        ("upscale nope.jpg --scale 2 --out x", "no file nope.jpg: expected an image"),
+        ("upscale {here} --scale 2 --out x --weights nope.pt", "no file nope.pt: expected a file of weights"),
+        ("upscale {here} --scale 2 --out x --memory lots", "'lots' is not an amount of memory"),
+        ("upscale {here} --scale 5 --out x", "Invalid value for '--scale'"),
+        ("evaluate --model bicubic --scale 2 --dataset nope --out x", "unknown data set 'nope'"),
+        ("train nope.yaml --out x", "cannot read nope.yaml"),
+        ("pack nope --out x", "no file nope: expected a file of weights"),
+        ("export --scale 2 --out x --weights nope", "no file nope: expected a file of weights"),
+        ("data fetch nope", "nothing published is called 'nope'"),
+    ],
+)
+def test_what_needs_no_network_is_answered_without_torch(words: str, message: str, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; from hdsr.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *words.format(here=__file__).split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, message in done.stderr) == (2 if message else 0, True), done.stderr

@@ -24,6 +24,7 @@ from hdsr.inference import FoldedHDSRNet, fold
 from hdsr.resize import contributions
 from hdsr.upscaling.memory import check_enlargeable, strip_rows
 from hdsr.upscaling.pipeline import one_ahead, one_behind
+from hdsr.upscaling.plan import make_folder, plan
 from hdsr.upscaling.run import Precision, check_precision, network_runner, strip_runner, torch_device
 
 Enlarge = Callable[[NDArray[np.float32]], Iterable[NDArray[np.float32]]]
@@ -172,33 +173,6 @@ def write_job(job: Job) -> Job:
     """Write the enlarged image as PNG."""
     write_png(job.output, job.picture.pixels, job.picture.icc_profile)
     return replace(job, picture=None)
-
-
-def plan(paths: list[Path], scale: int, out_dir: Path, overwrite: bool) -> dict[Path, Path]:
-    """The input of every output, or an HdsrError if one would replace what it must not."""
-    planned: dict[Path, Path] = {}
-    for path in paths:
-        output = out_dir / f"{path.stem}_x{scale}.png"
-        if output in planned:
-            raise HdsrError(f"{planned[output]} and {path} would both be written to {output}")
-        planned[output] = path
-    inputs = {path.resolve(): path for path in paths}
-    for output, path in planned.items():
-        if output.resolve() in inputs:
-            raise HdsrError(f"the result of {path} would replace the input {inputs[output.resolve()]}")
-        if not overwrite and output.exists():
-            raise HdsrError(f"{output} exists already: choose another folder or allow it to be overwritten")
-    return planned
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder for the results, or say why it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise HdsrError(f"{folder} is or lies in a file, expected a folder for the results") from None
-    except OSError as error:
-        raise HdsrError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 def enlarge_pixels(pixels: Pixels, scale: int, enlarge: Enlarge) -> Pixels:

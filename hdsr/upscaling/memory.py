@@ -6,7 +6,7 @@ import re
 import psutil
 
 from hdsr.errors import HdsrError
-from hdsr.upscaling.run import Precision
+from hdsr.settings import Precision
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 BYTES_PER_VALUE: dict[Precision, int] = {"fp32": 4, "bf16": 2}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,10 +10,10 @@ from torch import Tensor, nn
 
 from hdsr.errors import HdsrError
 from hdsr.inference import Advance, FoldedHDSRNet, ignore, upper_features
+from hdsr.settings import Precision
 
 Image = NDArray[np.uint8]
 """RGB, (height, width, 3)."""
-Precision = Literal["fp32", "bf16"]
 StripRunner = Callable[..., Iterator[NDArray[np.float32]]]
 """(image, rows, advance) to HR strips from top to bottom, each of `rows` LR rows; see `strip_runner`."""
 
