@@ -49,56 +49,30 @@ lock: ## resolve the requirements anew and renew constraints.txt (downloads seve
 	rm -rf build/lock
 
 # ---- the reports: each notebook is executed, then rendered ----------------------------------------------
-NOTEBOOKS := 00_index 01_data 02_benchmarks 03_training 04_figures 05_network 06_runtime 07_complexity 08_scorecard \
-	09_explore 10_dynamics
-
-EXECUTED := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
-RENDERED := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
-REPORTS  := $(PYTHON) -m hdsr.suite
+NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/[0-9]*.ipynb)))
+EXECUTED  := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
+RENDERED  := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
+REPORTS   := $(PYTHON) -m hdsr.suite
 # The quick profile is the same everywhere: it never sees a machine's own data.
-EXECUTE  := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
-
-# What every notebook may use: all of hdsr but the figures and what only a command line needs.
-TRAINING := $(addprefix hdsr/,training/loop.py training/trainables.py training/losses.py training/data.py training/patches.py training/cache.py training/div2k.py \
-	training/sources.py training/optimizers.py training/states.py training/config.py report/training.py report/curves.py report/live_run.py measure/training_step.py)
-RUNTIME  := $(addprefix hdsr/,measure/runtime.py measure/fresh_process.py upscaling/onnx.py) $(wildcard hdsr/bench/*.py)
-COUNTED  := $(addprefix hdsr/,measure/counters.py measure/hand_count.py report/cost_tables.py)
-JUDGED   := $(addprefix hdsr/,scorecard/verdict.py scorecard/printed.py scorecard/quality.py scorecard/figures.py scorecard/costs.py \
-	scorecard/scorecard.py scorecard/recipes.py)
-DRAWN    := $(addprefix hdsr/,study/trace.py study/diagram.py study/mixes.py)
-DYNAMICS := $(addprefix hdsr/,study/networks.py study/interventions.py study/mix_entropy.py study/ablation.py study/texture.py study/receptive_field.py)
-EXPLORED := $(wildcard hdsr/explore/*.*)
-APART := $(addprefix hdsr/,report/figures.py report/figures_2_to_7.py cli.py __main__.py suite/__main__.py suite/commands.py suite/pages.py suite/chapters.py fetch/fetch.py fetch/download.py) \
-	$(TRAINING) $(DRAWN) $(EXPLORED) $(RUNTIME) $(COUNTED) $(JUDGED) $(DYNAMICS)
-USED  := $(filter-out $(APART),$(wildcard hdsr/*.py hdsr/*/*.py)) constraints.txt notebooks/compared.csv \
-	$(wildcard data/paper/*.csv data/manifests/*.csv data/weights/*.safetensors)
+EXECUTE   := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
 ifneq ($(PROFILE),quick)
-USED += $(wildcard $(or $(HDSR_DATA),data)/benchmarks/*/HR $(or $(HDSR_DATA),data)/weights)
+MEASURED  := $(wildcard $(or $(HDSR_DATA),data)/benchmarks/*/HR $(or $(HDSR_DATA),data)/weights)
+endif
+
+# What a notebook depends on is read off its imports and metadata each time that something is to be reproduced.
+DEPENDS := build/depends.mk
+ifneq ($(filter-out help setup report publish test refresh lab data verify-paper train bench lock clean,$(MAKECMDGOALS)),)
+ifneq ($(shell $(BASE_PYTHON) -m hdsr.suite.depends $(DEPENDS) && echo read),read)
+$(error hdsr: error: what the notebooks depend on could not be read)
+endif
+include $(DEPENDS)
 endif
 
 reproduce: $(REPORT)/index.html ## execute the notebooks of PROFILE and render them as web pages
 
-$(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(PROFILE).yaml $(USED) | $(STAMP)
+$(EXECUTED): $(REPORT)/notebooks/%.ipynb: notebooks/%.ipynb notebooks/params/$(PROFILE).yaml constraints.txt \
+		$(MEASURED) | $(STAMP)
 	$(EXECUTE) run $* --profile $(PROFILE)
-
-$(REPORT)/notebooks/01_data.ipynb: hdsr/report/figures.py
-$(REPORT)/notebooks/03_training.ipynb: hdsr/report/figures.py $(TRAINING) $(wildcard hdsr/configs/*.yaml) data/trials.csv \
-	$(wildcard data/weights/logs/*.csv) $(REPORT)/notebooks/02_benchmarks.ipynb
-$(REPORT)/notebooks/04_figures.ipynb: hdsr/report/figures.py hdsr/report/figures_2_to_7.py $(REPORT)/notebooks/02_benchmarks.ipynb
-$(REPORT)/notebooks/06_runtime.ipynb: hdsr/report/figures.py hdsr/measure/runtime.py hdsr/bench/rows.py hdsr/bench/report.py \
-	$(wildcard reports/bench.csv)
-$(REPORT)/notebooks/05_network.ipynb: hdsr/report/figures.py $(DRAWN) hdsr/measure/counters.py hdsr/measure/hand_count.py
-$(REPORT)/notebooks/07_complexity.ipynb: $(COUNTED)
-$(REPORT)/notebooks/08_scorecard.ipynb: $(JUDGED) $(COUNTED) hdsr/report/figures.py hdsr/study/mixes.py hdsr/training/config.py \
-	$(wildcard hdsr/configs/paper_*.yaml) \
-	$(filter %/02_benchmarks.ipynb %/04_figures.ipynb %/05_network.ipynb %/06_runtime.ipynb %/07_complexity.ipynb,$(EXECUTED))
-$(REPORT)/notebooks/09_explore.ipynb: hdsr/report/figures.py hdsr/measure/counters.py hdsr/measure/hand_count.py $(DRAWN) $(EXPLORED)
-$(REPORT)/notebooks/10_dynamics.ipynb: $(DYNAMICS) hdsr/report/figures.py hdsr/study/trace.py hdsr/study/mixes.py \
-	hdsr/measure/counters.py hdsr/measure/hand_count.py $(REPORT)/notebooks/02_benchmarks.ipynb
-# The index says what the others have left behind.
-$(REPORT)/notebooks/00_index.ipynb: $(filter-out %/00_index.ipynb,$(EXECUTED))
-
-PAGES := $(addprefix hdsr/suite/,commands.py pages.py chapters.py) $(wildcard hdsr/suite/templates/*.* hdsr/suite/templates/notebook/*)
 
 $(RENDERED): $(REPORT)/html/%.html: $(REPORT)/notebooks/%.ipynb $(PAGES) | $(STAMP)
 	$(REPORTS) render $* --profile $(PROFILE)

@@ -1,10 +1,11 @@
-"""The Makefile, run as it is on a copy of the tree, with the smallest of profiles and this environment."""
+"""The Makefile, run as it is on a copy of the tree: its logic on stub commands, and once for real."""
 
-import ast
+import itertools
 import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -16,8 +17,10 @@ import nbformat
 import pytest
 
 from hdsr.paths import PROJECT
+from hdsr.provenance import closure
 from hdsr.suite import execute
 
+NAMES = execute.notebook_names()
 TINY = """# One method, no network.
 index: {}
 data: {scales: [4]}
@@ -34,33 +37,36 @@ explore: {scales: [4]}
 complexity: {networks: [SRCNN, HDSRNet], scales: [4], lr_px: 8}
 dynamics: {scales: [4], temperatures: [1], patches: 1}
 """
-TARGETS = {
-    "help",
-    "setup",
-    "reproduce",
-    "report",
-    "publish",
-    "test",
-    "refresh",
-    "lab",
-    "data",
-    "verify-paper",
-    "train",
-    "bench",
-}
+TARGETS = """
+    help setup reproduce report publish test refresh lab data verify-paper train bench lock clean
+"""
 OURS = re.compile(r"MAKE|MFLAGS|HDSR_|PROFILE$|VENV$|STAMP$|PYTHON")
+STUB = """#!/bin/sh
+# Stands in for the command that executes and renders: logs what it is asked for, and makes its file.
+echo "begin $1 $2" >> "$LOG"
+test -z "$PAUSE" || sleep "$PAUSE"
+report=$HDSR_REPORTS/$4
+case $1 in
+  run) file=notebooks/$2.ipynb ;;
+  render) file=html/$2.html ;;
+  index) report=$HDSR_REPORTS/$3; file=index.html ;;
+esac
+mkdir -p "$(dirname "$report/$file")"
+echo "$HDSR_DATA" > "$report/$file"
+test "$1 $2" != "$KILLED" || kill -9 $$
+echo "end $1 $2" >> "$LOG"
+"""
 
 
 class Tree:
     """A copy of the working tree, in which make uses this environment and never installs."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.stamp = root.parent / "stamp"
+        self.root, self.stamp = root, root.parent / "stamp"
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         names = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
         for name in names.splitlines():
-            if (PROJECT / name).is_file():
+            if (PROJECT / name).is_file() and not name.startswith(("tests/", "reports/published/")):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(PROJECT / name, root / name)
         for profile in ("tiny", "other"):
@@ -86,19 +92,6 @@ class Tree:
         assert process.returncode == 0, printed
         return printed
 
-    def plan(self, *arguments: str, **environment: str) -> list[str]:
-        """The steps that make would take: "run 01_data", "render 01_data", "index"."""
-        printed = self.make("--dry-run", *arguments, **environment)
-        return re.findall(r"-m hdsr\.suite ((?:run|render) \S+|index)", printed)
-
-    @contextmanager
-    def touched(self, name: str) -> Iterator[None]:
-        """Give a file the present time, as an editor that saves it does, and then its own time back."""
-        times = (self.root / name).stat()
-        (self.root / name).touch()
-        yield
-        os.utime(self.root / name, ns=(times.st_atime_ns, times.st_mtime_ns))
-
     def report(self, profile: str) -> dict[str, tuple[int, bytes]]:
         """Time and content of every file in a profile's report."""
         folder = self.root / "reports" / profile
@@ -109,120 +102,186 @@ class Tree:
         }
 
 
+class StubTree(Tree):
+    """A tree in which executing and rendering are left to STUB; profile tiny has been reproduced."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.log, self.stub = root.parent / "log", root.parent / "stub"
+        self.stub.write_text(STUB, encoding="utf-8")
+        self.stub.chmod(self.stub.stat().st_mode | stat.S_IXUSR)
+        self.make("reproduce", "PROFILE=tiny")
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return super().start(f"REPORTS={self.stub}", *arguments, LOG=str(self.log), **environment)
+
+    def steps(self, *arguments: str, **environment: str) -> list[str]:
+        """What make had the stub do: "begin run 01_data", "end run 01_data", "begin index --profile"."""
+        self.log.unlink(missing_ok=True)
+        self.make(*arguments, **environment)
+        return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
+
+    def plan(self, *arguments: str, **environment: str) -> list[str]:
+        """The steps that make would take: "run 01_data", "render 01_data", "index"."""
+        printed = self.make("--dry-run", *arguments, **environment)
+        return re.findall(rf"{self.stub} ((?:run|render) \S+|index)", printed)
+
+    @contextmanager
+    def touched(self, name: str) -> Iterator[None]:
+        """Give a file the present time, as an editor that saves it does, and then its own time back."""
+        times = (self.root / name).stat()
+        (self.root / name).touch()
+        yield
+        os.utime(self.root / name, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A copy of the tree in which profile tiny has been reproduced. Tests leave it up to date."""
+def tree(tmp_path_factory: pytest.TempPathFactory) -> StubTree:
+    """A copy of the tree with stub commands. Tests leave it up to date."""
     root = tmp_path_factory.mktemp("make") / "tree"
     root.mkdir()
-    copy = Tree(root)
-    copy.make("reproduce", "PROFILE=tiny")
-    return copy
+    return StubTree(root)
 
 
-def imported_modules(source: str) -> Iterator[str]:
-    """Modules of hdsr that a piece of code imports, as `datasets` or `baselines/vdsr`."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "hdsr":
-            package = node.module.split(".")[1:]
-            yield "/".join(package)
-            yield from ("/".join([*package, name.name]) for name in node.names)
+def reads(name: str) -> set[str]:
+    """The notebooks that a notebook reads, as its metadata say."""
+    named = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4).metadata.get("hdsr", {})
+    return set(NAMES) - {name} if named.get("reads") == "all" else set(named.get("reads", ()))
 
 
-def modules_used(source: str, root: Path) -> set[str]:
-    """Files of hdsr that code imports, directly or through others."""
-    found: set[str] = set()
-    waiting = [source]
-    while waiting:
-        names = {f"hdsr/{name}.py" for name in imported_modules(waiting.pop()) if name}
-        new = {name for name in names - found if (root / name).is_file()}
-        waiting += [(root / name).read_text(encoding="utf-8") for name in new]
-        found |= new
-    return found
+def with_readers(names: set[str]) -> set[str]:
+    """Notebooks, and those that read them, directly or not."""
+    more = names | {reader for reader in NAMES if reads(reader) & names}
+    return names if more == names else with_readers(more)
 
 
-def code_of(notebook: Path) -> str:
-    """The code of a notebook in one piece."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+def module(name: str) -> str:
+    """Where a file of hdsr lies, by its name."""
+    (path,) = (PROJECT / "hdsr").rglob(name)
+    return path.relative_to(PROJECT).as_posix()
 
 
-def test_everything_is_reproduced(tree: Tree) -> None:
-    files = tree.report("tiny").keys()
-    names = execute.notebook_names()
-    assert {"index.html", "rows/benchmarks.csv"} <= files
-    assert {f"notebooks/{name}.ipynb" for name in names} | {f"html/{name}.html" for name in names} <= files
-    assert not [name for name in files if "partial" in name or "failed" in name]
+def test_every_notebook_runs_after_what_it_reads_and_before_its_page(tree: StubTree) -> None:
+    shutil.rmtree(tree.root / "reports" / "tiny")
+    steps = tree.steps("reproduce", "PROFILE=tiny")
+    expected = [f"{kind} {name}" for kind in ("run", "render") for name in NAMES]
+    assert sorted(step[6:] for step in steps if step.startswith("begin")) == sorted(
+        [*expected, "index --profile"]
+    )
+    for name in NAMES:
+        first = steps.index(f"begin run {name}")
+        assert all(steps.index(f"end run {other}") < first for other in reads(name))
+        assert steps.index(f"end run {name}") < steps.index(f"begin render {name}")
+    assert steps[-1] == "end index --profile"
 
 
-def test_a_second_run_does_nothing(tree: Tree) -> None:
+def test_notebooks_that_do_not_read_each_other_run_side_by_side(tree: StubTree) -> None:
+    shutil.rmtree(tree.root / "reports" / "tiny")
+    steps = tree.steps("-j2", "reproduce", "PROFILE=tiny", PAUSE="0.05")
+    for name in NAMES:
+        first = steps.index(f"begin run {name}")
+        assert all(steps.index(f"end run {other}") < first for other in reads(name))
+    running = itertools.accumulate(
+        {"begin run": 1, "end run": -1}.get(step.rsplit(" ", 1)[0], 0) for step in steps
+    )
+    assert max(running) == 2
+    assert steps[-1] == "end index --profile"
+
+
+def test_a_second_run_does_nothing(tree: StubTree) -> None:
     before = tree.report("tiny")
     assert "Nothing to be done" in tree.make("reproduce", "PROFILE=tiny")
     assert tree.report("tiny") == before
 
 
-def test_an_edited_figure_module_redraws_and_recomputes_no_row(tree: Tree) -> None:
-    before = tree.report("tiny")
-    (tree.root / "hdsr" / "report" / "figures.py").touch()
-    plan = tree.plan("reproduce", "PROFILE=tiny")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_depends_on_all_that_it_uses_and_on_no_more(tree: StubTree, name: str) -> None:
+    database = tree.make("--print-data-base", "--dry-run", "reproduce", "PROFILE=tiny")
+    found = re.search(rf"^reports/tiny/notebooks/{name}\.ipynb: (.*?)(?: \| .*)?$", database, re.MULTILINE)
+    code = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    used = closure("\n".join(cell.source for cell in code if cell.cell_type == "code"))
+    expected = {path.relative_to(PROJECT).as_posix() for path in used}
+    expected |= {f"notebooks/{name}.ipynb", "notebooks/params/tiny.yaml", "constraints.txt", "data/weights"}
+    expected |= {f"reports/tiny/notebooks/{other}.ipynb" for other in reads(name)}
+    assert set(found[1].split()) == expected
+    assert module("paths.py") in expected
+
+
+@pytest.mark.parametrize(
+    ("file", "seen_by"),
+    [
+        (module("panel.py"), {"09_explore"}),
+        (module("layer_picker.js"), {"09_explore"}),
+        (module("figures_2_to_7.py"), {"04_figures"}),
+        (module("smoke.yaml"), {"03_training", "08_scorecard"}),
+        ("data/trials.csv", {"03_training"}),
+        ("data/weights/logs/cpu_x4.csv", {"03_training"}),
+        ("reports/bench.csv", {"06_runtime"}),
+        ("notebooks/04_figures.ipynb", {"04_figures"}),
+        (module("network.py"), set(NAMES)),
+        ("constraints.txt", set(NAMES)),
+        ("notebooks/params/tiny.yaml", set(NAMES)),
+        ("notebooks/params/other.yaml", set()),
+        (module("commands.py"), set()),
+        (module("page.css"), set()),
+        ("README.md", set()),
+    ],
+)
+def test_a_touched_file_executes_the_notebooks_that_can_see_it(
+    tree: StubTree, file: str, seen_by: set[str]
+) -> None:
+    with tree.touched(file):
+        plan = tree.plan("reproduce", "PROFILE=tiny")
+    executed = {f"run {name}" for name in with_readers(seen_by)}
+    assert {step for step in plan if step.startswith("run")} == executed
+    rendered = set(NAMES) if file.endswith("page.css") else with_readers(seen_by)
+    assert {step for step in plan if step.startswith("render")} == {f"render {name}" for name in rendered}
+    assert ("index" in plan) is bool(rendered)
+
+
+def test_an_edited_figure_module_redraws_and_measures_nothing_anew(tree: StubTree) -> None:
+    with tree.touched("hdsr/report/figures.py"):
+        plan = tree.plan("reproduce", "PROFILE=tiny")
     assert "run 02_benchmarks" not in plan
     assert {"run 04_figures", "render 04_figures", "index"} <= set(plan)
-    tree.make("reproduce", "PROFILE=tiny")
-    after = tree.report("tiny")
-    redrawn = {name for name in after if after[name][0] != before[name][0]}
-    kept = [name for name in redrawn if name.startswith(("rows/", "images/")) and not name.endswith(".lock")]
-    assert kept == []
-    tables = [name for name in after if name.startswith("tables/")]
-    assert [name for name in tables if after[name][1] != before[name][1]] == []
-    assert {"notebooks/04_figures.ipynb", "html/04_figures.html", "index.html"} <= redrawn
-    assert [name for name in redrawn if name.startswith("figures/")]
 
 
-def test_an_edited_template_renders_and_executes_nothing(tree: Tree) -> None:
-    with tree.touched("hdsr/suite/templates/page.css"):
-        plan = tree.plan("reproduce", "PROFILE=tiny")
-    assert plan == [f"render {name}" for name in execute.notebook_names()] + ["index"]
-
-
-def test_a_killed_step_leaves_no_target_and_the_next_run_goes_on(tree: Tree) -> None:
+@pytest.mark.parametrize("step", ["run 02_benchmarks", "render 04_figures"])
+def test_a_killed_step_leaves_no_target_and_the_next_run_goes_on(tree: StubTree, step: str) -> None:
+    kind, name = step.split()
+    places = {"run": f"notebooks/{name}.ipynb", "render": f"html/{name}.html"}
+    target = tree.root / "reports" / "tiny" / places[kind]
     index = tree.root / "reports" / "tiny" / "index.html"
-    before = index.read_bytes()
-    target = tree.root / "reports" / "tiny" / "notebooks" / "00_index.ipynb"
+    before = index.stat().st_mtime_ns
     target.unlink()
-    process = tree.start("reproduce", "PROFILE=tiny")
-    os.kill(wait_for_step(target), signal.SIGKILL)
+    process = tree.start("reproduce", "PROFILE=tiny", KILLED=step)
     printed, _ = process.communicate()
     assert process.returncode != 0, printed
     assert not target.exists()
-    assert index.read_bytes() == before
-    tree.make("reproduce", "PROFILE=tiny")
-    assert target.exists()
+    assert index.stat().st_mtime_ns == before
+    steps = tree.steps("reproduce", "PROFILE=tiny")
+    assert steps[0] == f"begin {step}"
+    assert steps[-1] == "end index --profile"
+    assert tree.plan("reproduce", "PROFILE=tiny") == []
 
 
-def wait_for_step(target: Path) -> int:
-    """The process that is writing a notebook, whose number is in the name of its temporary file."""
-    for _ in range(1200):
-        for path in target.parent.glob(f".{target.stem}.*.partial.ipynb"):
-            return int(path.name.split(".")[2])
-        time.sleep(0.1)
-    pytest.fail(f"nothing began to write {target.name} within two minutes")
-
-
-def test_two_profiles_do_not_disturb_each_other(tree: Tree) -> None:
+def test_two_profiles_do_not_disturb_each_other(tree: StubTree) -> None:
     before = tree.report("tiny")
     tree.make("PROFILE=other", "reports/other/html/01_data.html")
-    assert (tree.root / "reports" / "other" / "rows" / "benchmarks.csv").is_file()
+    assert set(tree.report("other")) == {"notebooks/01_data.ipynb", "html/01_data.html"}
     assert tree.report("tiny") == before
     assert tree.plan("reproduce", "PROFILE=tiny") == []
 
 
-def test_the_quick_profile_never_sees_the_data_of_a_machine(tree: Tree) -> None:
-    quick = tree.make("--dry-run", "reproduce", HDSR_DATA="/elsewhere")
-    paper = tree.make("--dry-run", "reproduce", "PROFILE=paper", HDSR_DATA="/elsewhere")
-    assert len(re.findall(r"env -u HDSR_DATA \S+ -m hdsr.suite run", quick)) == len(execute.notebook_names())
-    assert "env -u" not in paper
+@pytest.mark.parametrize(("profile", "seen"), [("quick", "\n"), ("paper", "/elsewhere\n")])
+def test_the_quick_profile_never_sees_the_data_of_a_machine(tree: StubTree, profile: str, seen: str) -> None:
+    tree.make("reproduce", f"PROFILE={profile}", HDSR_DATA="/elsewhere")
+    report = tree.root / "reports" / profile
+    for name in NAMES:
+        assert (report / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8") == seen
 
 
-def test_new_images_and_weights_are_measured(tree: Tree, tmp_path: Path) -> None:
+def test_new_images_and_weights_are_measured(tree: StubTree, tmp_path: Path) -> None:
     images = tmp_path / "benchmarks" / "Set5" / "HR"
     images.mkdir(parents=True)
     assert "run 02_benchmarks" in tree.plan("reproduce", "PROFILE=tiny", HDSR_DATA=str(tmp_path))
@@ -230,27 +289,49 @@ def test_new_images_and_weights_are_measured(tree: Tree, tmp_path: Path) -> None
     assert tree.plan("reproduce", "PROFILE=tiny", HDSR_DATA=str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("name", execute.notebook_names())
-def test_a_notebook_depends_on_the_code_that_it_uses(tree: Tree, name: str) -> None:
-    database = tree.make("--print-data-base", "--dry-run", "reproduce", "PROFILE=tiny")
-    prerequisites = re.search(rf"^reports/tiny/notebooks/{name}\.ipynb: (.*)$", database, re.MULTILINE)
-    used = modules_used(code_of(tree.root / "notebooks" / f"{name}.ipynb"), tree.root)
-    assert "hdsr/settings.py" in used
-    assert used - set(prerequisites[1].split()) == set()
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"reads": ["02_benchmark"]}, "notebook 01_data: '02_benchmark' in its metadata: expected reads"),
+        ({"read": ["02_benchmarks"]}, "notebook 01_data: 'read' in its metadata: expected reads"),
+        ({"reads": ["04_figures"]}, "notebooks read each other in a circle: "),
+    ],
+)
+def test_metadata_that_make_no_sense_stop_make_in_one_line(
+    tree: StubTree, metadata: dict[str, object], message: str
+) -> None:
+    changed = {"01_data": metadata, "04_figures": {"reads": ["01_data"]}}
+    before = {name: (tree.root / "notebooks" / f"{name}.ipynb") for name in changed}
+    kept = {path: (path.read_bytes(), path.stat()) for path in before.values()}
+    for name, path in before.items():
+        document = nbformat.read(path, as_version=4)
+        document.metadata["hdsr"] = changed[name]
+        nbformat.write(document, path)
+    process = tree.start("reproduce", "PROFILE=tiny")
+    printed, _ = process.communicate()
+    for path, (content, times) in kept.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert process.returncode != 0
+    assert printed.startswith(f"hdsr: error: {message}")
+    assert tree.plan("reproduce", "PROFILE=tiny") == []
 
 
-def test_new_pins_execute_everything_anew(tree: Tree) -> None:
-    with tree.touched("constraints.txt"):
-        plan = tree.plan("reproduce", "PROFILE=tiny")
-    assert {f"run {name}" for name in execute.notebook_names()} <= set(plan)
+def test_what_notebooks_depend_on_is_read_without_an_environment(tree: StubTree, tmp_path: Path) -> None:
+    """In a fresh clone any Python reads it; the environment is installed before the first notebook runs."""
+    shutil.rmtree(tree.root / "reports" / "quick", ignore_errors=True)
+    printed = tree.make("--dry-run", "reproduce", f"VENV={tmp_path}/new", f"STAMP={tmp_path}/new/stamp")
+    installs, first = printed.index("pip install"), printed.index("run 01_data")
+    assert installs < first
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_help_explains_every_target(tree: Tree) -> None:
+def test_help_explains_every_target(tree: StubTree) -> None:
     explained = dict(re.findall(r"^  make ([\w-]+) +(\S.*)$", tree.make(), re.MULTILINE))
-    assert explained.keys() >= TARGETS | {"lock", "clean"}
+    assert explained.keys() >= set(TARGETS.split())
 
 
-def test_data_fetches_what_is_asked_for(tree: Tree) -> None:
+def test_data_fetches_what_is_asked_for(tree: StubTree) -> None:
     fetch = f"{sys.prefix}/bin/python -m hdsr data fetch"
     assert tree.make("--dry-run", "data").split() == fetch.split()
     options = ["WHAT=Set5 DIV2K", "MIRROR=http://host"]
@@ -259,7 +340,7 @@ def test_data_fetches_what_is_asked_for(tree: Tree) -> None:
     )
 
 
-def test_an_old_python_is_refused_in_one_line(tree: Tree, tmp_path: Path) -> None:
+def test_an_old_python_is_refused_in_one_line(tree: StubTree, tmp_path: Path) -> None:
     process = tree.start("setup", f"VENV={tmp_path}", f"STAMP={tmp_path}/stamp", "PYTHONS=false")
     printed, _ = process.communicate()
     assert process.returncode != 0
@@ -267,7 +348,7 @@ def test_an_old_python_is_refused_in_one_line(tree: Tree, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cleaning_keeps_runs_and_removes_the_remains_of_killed_steps(tree: Tree) -> None:
+def test_cleaning_keeps_runs_and_removes_the_remains_of_killed_steps(tree: StubTree) -> None:
     remains = tree.root / "reports" / "tiny" / "notebooks" / ".01_data.1.partial.ipynb"
     remains.touch()
     (tree.root / "runs").mkdir(exist_ok=True)
@@ -279,18 +360,16 @@ def test_cleaning_keeps_runs_and_removes_the_remains_of_killed_steps(tree: Tree)
     assert tree.plan("reproduce", "PROFILE=tiny") == []
 
 
-def test_verifying_the_paper_fetches_then_judges(tree: Tree) -> None:
+def test_verifying_the_paper_fetches_then_judges(tree: StubTree) -> None:
+    shutil.rmtree(tree.root / "reports" / "paper", ignore_errors=True)
     printed = tree.make("--dry-run", "verify-paper")
-    steps = [
-        "hdsr data fetch",
-        "hdsr.suite run 08_scorecard --profile paper",
-        "hdsr.suite verdicts",
-    ]
+    steps = ["hdsr data fetch", f"{tree.stub} run 08_scorecard --profile paper", f"{tree.stub} verdicts"]
     places = [printed.index(step) for step in steps]
     assert places == sorted(places)
 
 
-def test_without_a_network_nothing_is_verified_and_one_line_says_so(tree: Tree, tmp_path: Path) -> None:
+def test_without_a_network_nothing_is_verified_and_one_line_says_so(tree: StubTree, tmp_path: Path) -> None:
+    shutil.rmtree(tree.root / "reports" / "paper", ignore_errors=True)
     process = tree.start("verify-paper", "MIRROR=http://127.0.0.1:9", HDSR_DATA=str(tmp_path))
     printed, _ = process.communicate()
     assert process.returncode != 0
@@ -299,8 +378,49 @@ def test_without_a_network_nothing_is_verified_and_one_line_says_so(tree: Tree, 
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".fetch.lock"]
 
 
-def test_training_needs_a_config(tree: Tree) -> None:
+def test_training_needs_a_config(tree: StubTree) -> None:
     process = tree.start("train")
     printed, _ = process.communicate()
     assert process.returncode != 0
     assert "hdsr: error: make train needs CONFIG=, one of hdsr/configs/" in printed
+
+
+def test_for_real(tmp_path: Path) -> None:
+    """Every notebook, executed and rendered by make, its first step killed; and what is drawn anew later."""
+    (tmp_path / "tree").mkdir()
+    real = Tree(tmp_path / "tree")
+    first = real.root / "reports" / "tiny" / "notebooks" / "01_data.ipynb"
+    process = real.start("reproduce", "PROFILE=tiny")
+    os.kill(step_that_writes(first), signal.SIGKILL)
+    printed, _ = process.communicate()
+    assert process.returncode != 0, printed
+    assert not first.exists()
+
+    real.make("-j2", "reproduce", "PROFILE=tiny")
+    before = real.report("tiny")
+    assert {"index.html", "rows/benchmarks.csv"} <= before.keys()
+    assert {f"notebooks/{name}.ipynb" for name in NAMES} <= before.keys()
+    assert {f"html/{name}.html" for name in NAMES} <= before.keys()
+    assert not [name for name in before if "partial" in name or "failed" in name]
+    assert "Nothing to be done" in real.make("reproduce", "PROFILE=tiny")
+    assert real.report("tiny") == before
+
+    (real.root / "hdsr/report/figures.py").touch()
+    drawn = [f"reports/tiny/notebooks/{name}.ipynb" for name in ("04_figures", "05_network", "10_dynamics")]
+    real.make("-j2", "PROFILE=tiny", *drawn)
+    after = real.report("tiny")
+    redrawn = {name for name in after if after[name][0] != before[name][0]}
+    kept = [name for name in redrawn if name.startswith(("rows/", "images/")) and not name.endswith(".lock")]
+    assert kept == []
+    tables = [name for name in after if name.startswith("tables/")]
+    assert [name for name in tables if after[name][1] != before[name][1]] == []
+    assert [name for name in redrawn if name.startswith("figures/")]
+
+
+def step_that_writes(target: Path) -> int:
+    """The process that is writing a notebook, whose number is in the name of its temporary file."""
+    for _ in range(1200):
+        for path in target.parent.glob(f".{target.stem}.*.partial.ipynb"):
+            return int(path.name.split(".")[2])
+        time.sleep(0.1)
+    pytest.fail(f"nothing began to write {target.name} within two minutes")
