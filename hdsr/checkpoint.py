@@ -1,11 +1,15 @@
 """Weights in files: ours (.safetensors, which describe themselves) and the authors' (.pt)."""
 
+import hashlib
 import json
 import pickle
 import re
+import struct
+import sys
 import warnings
 import zipfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +20,25 @@ from torch import Tensor, nn
 
 from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
-from hdsr.files import atomic_path
-from hdsr.network import RGB_MEAN, HDSRNet, check_scale
+from hdsr.files import atomic_path, read_bytes
+from hdsr.network import RGB_MEAN, SCALES, HDSRNet, check_scale
 from hdsr.paths import OWN_WEIGHTS, data_root
 
-DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError)
+DAMAGED = (
+    *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(OverflowError, MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, SafetensorError),
+)
 """What torch raises for bytes that make no sense."""
 FORMATS = {"hdsrnet": "HDSRNet", "srcnn": "SRCNN"}
 """Classes of the networks that our .safetensors files hold, by the word in their header."""
+WRAPPERS = (
+    *("params_ema", "ema", "ema_state_dict", "params", "state_dict", "model_state_dict", "model"),
+    *("net", "network", "generator"),
+)
+"""Keys under which training programs keep a state dict; the first that a file has is taken."""
+AVERAGED = WRAPPERS[:3]
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "generator.")
+"""What programs put before every key of a network that they have wrapped."""
 BLOCK_LAYERS = (("dilated", 0), ("dynamic", 1), ("plain", 2))
 
 
@@ -40,7 +55,7 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
     path = Path(path)
     if not path.is_file():
         raise HdsrError(f"no weights at {path}")
-    network = load_own(path, kind) if path.suffix == ".safetensors" else load_official(path)
+    network = load_own(path, kind) if path.suffix.lower() == ".safetensors" else load_official(path)
     if not isinstance(network, kind):
         raise HdsrError(f"{path} holds weights of {type(network).__name__}, expected {kind.__name__}")
     return network.eval()
@@ -65,6 +80,7 @@ def find_weights(
     """The file of these weights; HdsrError that says how to get it where it is not there."""
     path = weights_path(scale, weights, root, model)
     if path.is_file():
+        check_known(path, data_root(root))
         return path
     if weights != "authors":
         raise HdsrError(f"no weights at {path}")
@@ -74,6 +90,26 @@ def find_weights(
     else:
         advice = f"`hdsr data fetch {entry.model}` brings what is missing"
     raise HdsrError(f"the published weights of {model} for x{scale} are not at {path}; {advice}")
+
+
+def check_known(path: Path, root: Path) -> None:
+    """Raise HdsrError if a file lies where weights that ship or are published belong, and is not the one.
+
+    Args:
+        path: of a file that is there.
+        root: the data folder.
+    """
+    folder, known = path.parent.resolve(), {}
+    if folder == (root / "weights").resolve():
+        known |= {entry.file: entry.checksum for entry in manifest.weights()}
+    if folder == OWN_WEIGHTS.resolve():
+        known |= manifest.shipped(OWN_WEIGHTS)
+    fault = known[path.name].fault(path) if path.name in known else None
+    if fault:
+        raise HdsrError(
+            f"{path} is not what is known by that name: {fault}; fetch it again (`hdsr data fetch`, or git), "
+            f"or keep weights of your own under another name or in another folder"
+        )
 
 
 def weights_path(
@@ -96,7 +132,11 @@ def weights_path(
 def save(
     network: nn.Module, path: str | Path, about: Mapping[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write weights of a network in FORMATS with a description of themselves (JSON in the header)."""
+    """Write weights of a network in FORMATS with a description of themselves (JSON in the header).
+
+    Raises:
+        HdsrError: if some are not finite, in this type; nothing is written then.
+    """
     word = next(word for word, name in FORMATS.items() if name == type(network).__name__)
     header = {"format": word, "scale": str(network.scale), "about": json.dumps(dict(about), sort_keys=True)}
     write(path, network.state_dict(), header, dtype)
@@ -107,29 +147,49 @@ def write(
 ) -> None:
     """A .safetensors file of these tensors in that data type, whole or not at all."""
     stored = {key: value.detach().to(dtype).contiguous() for key, value in tensors.items()}
+    check_finite(stored, f"{path} is not written: in the network,")
+    header = {**header, "sha256": contents_sha256(stored, header)}
     with atomic_path(path) as temporary:
         temporary.write_bytes(to_bytes(stored, dict(header)))
 
 
 def pack(source: str | Path, target: str | Path) -> None:
-    """Copy our .safetensors file in half precision, with its description: half the size, PSNR unchanged."""
-    metadata = header(Path(source))
-    about = json.loads(metadata.get("about", "{}")) | {"stored_as": "float16"}
-    metadata = metadata | {"about": json.dumps(about, sort_keys=True)}
-    write(target, own_tensors(Path(source)), metadata, torch.float16)
+    """Copy our .safetensors file in half precision, with its description: half the size, PSNR unchanged.
+
+    In the folder of the weights that ship, the list of their hashes then has it.
+    """
+    about = describe(source)
+    del about["scale"]
+    about = json.dumps(about | {"stored_as": "float16"}, sort_keys=True)
+    write(target, own_tensors(Path(source)), header(Path(source)) | {"about": about}, torch.float16)
+    if Path(target).resolve().parent == OWN_WEIGHTS.resolve():
+        manifest.list_shipped(Path(target).resolve())
+
+
+def contents_sha256(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
+    """Hexadecimal SHA-256 of tensors and a header, but for the header's own `sha256`."""
+    described = {key: value for key, value in header.items() if key != "sha256"}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for key in sorted(tensors):
+        digest.update(f"{key} {tensors[key].dtype} {tuple(tensors[key].shape)}".encode())
+        digest.update(tensors[key].contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def describe(path: str | Path) -> dict[str, Any]:
     """What our .safetensors file says of itself: its scale and how it was made."""
     metadata = header(Path(path))
-    return {"scale": int(metadata["scale"]), **json.loads(metadata.get("about", "{}"))}
+    try:
+        return {"scale": int(metadata["scale"]), **json.loads(metadata.get("about", "{}"))}
+    except (ValueError, TypeError, RecursionError):
+        raise HdsrError(f"{path} is damaged: its description of itself is no JSON object") from None
 
 
 def header(path: Path) -> dict[str, str]:
     """The header of our .safetensors file, which says at least a format and a scale."""
     with open_own(path) as stored:
         metadata = stored.metadata() or {}
-    if metadata.get("format") not in FORMATS or not metadata.get("scale", "").isdigit():
+    if metadata.get("format") not in FORMATS or metadata.get("scale") not in map(str, SCALES):
         known = "' or '".join(FORMATS)
         raise HdsrError(
             f"{path} does not hold weights of ours: its header lacks format '{known}' and a scale"
@@ -148,7 +208,11 @@ def open_own(path: Path) -> Any:
 def own_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of our .safetensors file, in float32."""
     with open_own(path) as stored:
-        return {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
+        tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+    metadata = header(path)
+    if "sha256" in metadata and metadata["sha256"] != contents_sha256(tensors, metadata):
+        raise HdsrError(f"{path} is damaged: its contents are not those that were written")
+    return {key: value.float() for key, value in tensors.items()}
 
 
 def load_own(path: Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
@@ -164,7 +228,7 @@ def load_own(path: Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
 
 
 def load_official(path: Path) -> HDSRNet:
-    """Read the authors' format: a state dict, bare or under the key "model" or "state_dict"."""
+    """Read the authors' format: a state dict, bare or as training programs wrap it."""
     state_dict = load_tensors(path)
     try:
         return from_official(state_dict, official_scale(state_dict))
@@ -173,22 +237,62 @@ def load_official(path: Path) -> HDSRNet:
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a PyTorch file, by name, without running any code that it may hold."""
+    """The tensors of a PyTorch file, by name, without running any code that it may hold.
+
+    The state dict may lie under one of WRAPPERS, its keys may begin with one of PREFIXES. Where averaged
+    weights are taken rather than the last ones beside them, stderr says so.
+
+    Raises:
+        HdsrError: naming the file, if it is damaged, or holds something else.
+    """
+    data = read_bytes(path, "a PyTorch file")
+    check_archive(data, path)
     try:
         with warnings.catch_warnings(action="ignore"):
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise HdsrError(
-            f"{path} is not a file of plain tensors: it holds code or is damaged; not loaded"
-        ) from None
+            stored = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if foreign := re.search(r"GLOBAL (\S+)", str(error)):
+            asked = f"it holds code or objects ({foreign[1]})"
+            raise HdsrError(f"{path} is not a file of plain tensors: {asked}; not loaded") from None
+        raise HdsrError(f"{path} is not a file of plain tensors: it holds code or is damaged") from None
     except DAMAGED as error:
         raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
-    for key in ("state_dict", "model", "params"):
-        if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):
-            stored = stored[key]
-    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
+    tensors = unwrapped(stored, path)
+    if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise HdsrError(f"{path} does not hold a state dict of tensors")
-    return dict(stored)
+    return without_prefix(tensors)
+
+
+def check_archive(data: bytes, path: str | Path) -> None:
+    """Raise HdsrError for a zip archive that is packed, which PyTorch never does: it may be a bomb."""
+    if not data.startswith(b"PK"):
+        return
+    try:
+        members = zipfile.ZipFile(BytesIO(data)).infolist()
+    except (zipfile.BadZipFile, *DAMAGED) as error:
+        raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
+    if sum(member.file_size for member in members) > len(data):
+        raise HdsrError(f"{path} is not a PyTorch file: it is a packed archive, expected plain contents")
+
+
+def unwrapped(stored: object, path: str | Path) -> Mapping[str, Any]:
+    """The state dict inside what a training program has saved; empty if there is none."""
+    while isinstance(stored, Mapping):
+        wrapped = [key for key in WRAPPERS if isinstance(stored.get(key), Mapping)]
+        if not wrapped:
+            return stored
+        if wrapped[0] in AVERAGED and len(wrapped) > 1:
+            print(f"{path}: the averaged weights {wrapped[0]} are taken, not {wrapped[1]}", file=sys.stderr)
+        stored = stored[wrapped[0]]
+    return {}
+
+
+def without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without what stands before every name of them."""
+    for prefix in PREFIXES:
+        if all(str(key).startswith(prefix) for key in tensors):
+            return without_prefix({key.removeprefix(prefix): value for key, value in tensors.items()})
+    return dict(tensors)
 
 
 def official_scale(state_dict: Mapping[str, Tensor]) -> int:
@@ -298,6 +402,14 @@ def check_tensors(
         if found[key].shape != value.shape:
             shapes = f"{tuple(found[key].shape)}, expected {tuple(value.shape)}"
             raise HdsrError(f"{source}: {listed([key])} has shape {shapes}")
+    check_finite({listed([key]): found[key] for key in expected}, f"{source}:")
+
+
+def check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
+    """Raise HdsrError that names a tensor with values that are not finite numbers."""
+    for key, value in tensors.items():
+        if not value.is_floating_point() or not value.isfinite().all():
+            raise HdsrError(f"{source} {key} holds values that are not finite numbers")
 
 
 def first_line(error: Exception) -> str:

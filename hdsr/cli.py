@@ -112,7 +112,7 @@ def evaluate(
     )
     print("\n".join(summary_lines(results.summarize(rows))))
     for benchmark in (load_benchmark(name, scale, data) for name in dict.fromkeys(dataset)):
-        if not benchmark.complete:
+        if not benchmark.complete or benchmark.altered:
             print(benchmark.description)
         if benchmark.left_out:
             print(f"{benchmark.name}: not measured: {listed(benchmark.left_out)}")
@@ -371,13 +371,20 @@ def status(data: Root = None) -> None:
 
 @data_app.command()
 def verify(data: Root = None) -> int:
-    """Compare every published file that is here, weights too, with its published length and hash."""
+    """Compare every published file that is here, weights too, with its published length and hash.
+
+    The weights that ship are compared with theirs.
+    """
     from hdsr import paths
-    from hdsr.fetch import inventory
+    from hdsr.fetch import inventory, manifest
 
     present = [finding for finding in inventory.inspect(paths.data_root(data)) if finding.present]
     bad = [finding for finding in present if not finding.verified]
     for finding in bad:
         print(f"hdsr: error: {finding.path} is not as published: {finding.fault}", file=sys.stderr)
     print(f"{len(present) - len(bad)} of {len(present)} files are as published")
-    return 1 if bad else 0
+    shipped = manifest.shipped(paths.OWN_WEIGHTS)
+    other = [name for name in shipped if shipped[name].fault(paths.OWN_WEIGHTS / name)]
+    for name in other:
+        print(f"hdsr: error: {paths.OWN_WEIGHTS / name} is not the file that ships", file=sys.stderr)
+    return 1 if bad or other else 0

@@ -7,6 +7,7 @@ ROOT/train/<Set>/HR holds training images.
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
+from hdsr.fetch.checksums import Checksum
 from hdsr.images import read_image
 from hdsr.paths import data_root
 from hdsr.resize import imresize
@@ -50,6 +52,8 @@ class Benchmark:
     """How many images there are, and where they were looked for."""
     left_out: tuple[str, ...] = ()
     """Names of other files that lie beside the images."""
+    altered: tuple[str, ...] = ()
+    """Names of images of a published set that are not the published files; the set's name then says so."""
 
     @property
     def complete(self) -> bool:
@@ -130,8 +134,8 @@ def samples(scale: int) -> Benchmark:
 
 def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
     """A set that the manifest lists, as far as it is there; files that it does not list are left aside."""
-    images = images_dir(folder)
-    expected = [images / entry.file_name for entry in manifest.images_of(name)]
+    images, entries = images_dir(folder), manifest.images_of(name)
+    expected = [images / entry.file_name for entry in entries]
     present = tuple(path for path in expected if path.is_file())
     missing = tuple(path.stem for path in expected if not path.is_file())
     if not present:
@@ -141,7 +145,26 @@ def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
         description += f"; missing {listed(missing)}"
     lr_dir = lr_dir_of(folder, present, scale)
     others = other_files(images, expected)
-    return Benchmark(name, scale, present, lr_dir, len(expected), missing, description, others)
+    altered = tuple(
+        path.stem for path, entry in zip(expected, entries, strict=True) if is_altered(path, entry.checksum)
+    )
+    if altered:
+        name += " (altered)"
+        description += f"; not the published ones: {listed(altered)}; {how_to_get(folder.name)}"
+    return Benchmark(name, scale, present, lr_dir, len(expected), missing, description, others, altered)
+
+
+def is_altered(path: Path, checksum: Checksum) -> bool:
+    """Whether a file is there and is not the published one."""
+    return (
+        path.is_file() and fault_of(path, checksum, path.stat().st_size, path.stat().st_mtime_ns) is not None
+    )
+
+
+@lru_cache(maxsize=1024)
+def fault_of(path: Path, checksum: Checksum, *stamp: int) -> str | None:
+    """Why a file is not the published one, found out once for each `stamp`: its length and time of change."""
+    return checksum.fault(path)
 
 
 def own_benchmark(folder: Path, scale: int) -> Benchmark:

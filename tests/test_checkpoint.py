@@ -1,17 +1,22 @@
 """Weights in files: round trips, and one clear line for whatever is not HDSRNet."""
 
+import contextlib
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from hdsr import checkpoint
 from hdsr.errors import HdsrError
+from hdsr.fetch import manifest
 from hdsr.methods.srcnn import SRCNN
 from hdsr.network import RGB_MEAN, HDSRNet
+from hdsr.paths import OWN_WEIGHTS
 
 
 class Malicious:
@@ -89,6 +94,123 @@ def test_official_file_round_trip(tmp_path: Path, scale: int, wrapped: str | Non
     loaded = checkpoint.load(tmp_path / "authors.pt")
     assert loaded.scale == scale
     assert same_weights(network, loaded)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module."])
+@pytest.mark.parametrize("wrapper", ["params", "state_dict", "model_state_dict", "net", "generator", "ema"])
+def test_foreign_wrappers_prefixes_and_half_precision(tmp_path: Path, wrapper: str, prefix: str) -> None:
+    network = HDSRNet(2)
+    stored = {prefix + key: value.half() for key, value in official_state_dict(network).items()}
+    stored |= {f"{prefix}sub_mean.bias": official_state_dict(network)["sub_mean.bias"]}
+    stored |= {f"{prefix}add_mean.bias": official_state_dict(network)["add_mean.bias"]}
+    torch.save({"epoch": 3, wrapper: stored, "optimizer": {"state": {}}}, tmp_path / "a.pt")
+    loaded = checkpoint.load(tmp_path / "a.pt")
+    for key, value in loaded.state_dict().items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, network.state_dict()[key], rtol=1e-3, atol=1e-6)
+
+
+def test_averaged_weights_are_taken_before_the_last_ones_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last, averaged = HDSRNet(2), HDSRNet(2)
+    stored = {"params": official_state_dict(last), "params_ema": official_state_dict(averaged)}
+    torch.save(stored, tmp_path / "a.pt")
+    assert same_weights(checkpoint.load(tmp_path / "a.pt"), averaged)
+    said = capsys.readouterr().err
+    assert said == f"{tmp_path / 'a.pt'}: the averaged weights params_ema are taken, not params\n"
+
+
+def test_a_file_is_refused_for_the_true_reason(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    torch.save(HDSRNet(2), path)
+    with pytest.raises(HdsrError, match=r"a\.pt .* holds code or objects \(hdsr\.network\.HDSRNet\)"):
+        checkpoint.load(path)
+    torch.save({"epoch": 3}, path)
+    with pytest.raises(HdsrError, match=r"a\.pt does not hold a state dict of tensors"):
+        checkpoint.load(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(100_000_000))
+    with pytest.raises(HdsrError, match=r"a\.pt is not a PyTorch file: it is a packed archive"):
+        checkpoint.load(path)
+
+
+def test_no_changed_bit_of_our_file_goes_unnoticed(tmp_path: Path) -> None:
+    network, path = HDSRNet(2), tmp_path / "own.safetensors"
+    checkpoint.save(network, path, {"step": 7})
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    for position in [*random.integers(0, 3000, 20), *random.integers(3000, len(whole), 20)]:
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << random.integers(8)
+        path.write_bytes(damaged)
+        with contextlib.suppress(HdsrError):
+            assert same_weights(network, checkpoint.load(path))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(tmp_path: Path, value: float) -> None:
+    network = HDSRNet(2)
+    state_dict = official_state_dict(network)
+    state_dict["conv5.0.weight"].view(-1)[7] = value
+    torch.save(state_dict, tmp_path / "a.pt")
+    with pytest.raises(HdsrError, match=r"a\.pt: .* conv5\.0\.weight holds values that are not finite"):
+        checkpoint.load(tmp_path / "a.pt")
+    with pytest.raises(HdsrError, match=r"b\.safetensors is not written: .* not finite"):
+        checkpoint.save(network, tmp_path / "b.safetensors", {})
+    assert not (tmp_path / "b.safetensors").exists()
+
+
+def test_weights_too_large_for_half_precision_are_not_packed(tmp_path: Path) -> None:
+    network = HDSRNet(2)
+    network.state_dict()["lower.layers.0.weight"].view(-1)[0] = 1e6
+    checkpoint.save(network, tmp_path / "a.safetensors", {})
+    with pytest.raises(HdsrError, match="not finite"):
+        checkpoint.pack(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"format": "hdsrnet", "scale": "²"}, "does not hold weights of ours"),
+        ({"format": "hdsrnet", "scale": "5"}, "does not hold weights of ours"),
+        ({"format": "hdsrnet", "scale": "2", "about": "{"}, "its description of itself is no JSON object"),
+        ({"format": "hdsrnet", "scale": "2", "about": "[1]"}, "its description of itself is no JSON object"),
+    ],
+)
+def test_a_damaged_header_is_one_line(tmp_path: Path, metadata: dict[str, str], message: str) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "a.safetensors", metadata)
+    with pytest.raises(HdsrError, match=rf"a\.safetensors .*{message}"):
+        checkpoint.describe(tmp_path / "a.safetensors")
+
+
+def test_capital_letters_do_not_change_what_a_file_is(tmp_path: Path) -> None:
+    checkpoint.save(HDSRNet(2), tmp_path / "OWN.SAFETENSORS", {})
+    assert checkpoint.load(tmp_path / "OWN.SAFETENSORS").scale == 2
+
+
+def test_shipped_and_published_weights_are_compared_with_their_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "OWN_WEIGHTS", tmp_path / "own")
+    checkpoint.save(HDSRNet(2), tmp_path / "run.safetensors", {})
+    shipped = tmp_path / "own" / "hdsrnet_x2.safetensors"
+    checkpoint.pack(tmp_path / "run.safetensors", shipped)
+    assert checkpoint.load_pretrained(2).scale == 2
+    checkpoint.save(HDSRNet(2), shipped, {})
+    for named in ("ours", shipped):
+        with pytest.raises(HdsrError, match=r"hdsrnet_x2\.safetensors is not what is known by that name"):
+            checkpoint.load_pretrained(2, named)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "carn_m.pth").write_bytes(b"other")
+    with pytest.raises(HdsrError, match=r"carn_m\.pth is not what is known by that name: .* bytes, expected"):
+        checkpoint.find_weights(2, "authors", tmp_path, "carn_m")
+
+
+def test_the_weights_that_ship_are_those_of_their_list() -> None:
+    known = manifest.shipped(OWN_WEIGHTS)
+    assert sorted(known) == sorted(path.name for path in OWN_WEIGHTS.glob("*.safetensors"))
+    assert [known[name].fault(OWN_WEIGHTS / name) for name in known] == [None] * len(known)
 
 
 def test_a_pickle_with_code_is_refused_and_never_run(tmp_path: Path) -> None:

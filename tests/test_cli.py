@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from hdsr import checkpoint, evaluation, results
+from hdsr import checkpoint, evaluation, paths, results
 from hdsr.cli import main
+from hdsr.fetch import manifest
 from hdsr.images import read_image, write_png
 from hdsr.network import HDSRNet
 from hdsr.training import loop as training
@@ -137,7 +138,7 @@ def test_evaluate_prints_no_mean_of_a_partial_set(photos, tmp_path, capsys):
     (photos / "a.png").rename(hr / "baby.png")
     assert main(evaluate_arguments("Set5", tmp_path, "--data", tmp_path)) == 0
     text = capsys.readouterr().out
-    assert "bicubic (none) x2 Set5: incomplete, 1 of 5 images, no mean" in text
+    assert "bicubic (none) x2 Set5 (altered): incomplete, 1 of 5 images, no mean" in text
     assert "missing bird, butterfly, head, woman" in text
     assert "dB" not in text
 
@@ -175,10 +176,8 @@ def test_weights_of_another_scale_are_refused(photos, tmp_path, weights, failure
 
 def test_a_folder_cannot_hold_rows(photos, tmp_path, failure):
     (tmp_path / "rows.csv").mkdir()
-    assert (
-        failure(*evaluate_arguments(photos, tmp_path))
-        == f"{tmp_path / 'rows.csv'} is a folder, expected a file of result rows"
-    )
+    line = failure(*evaluate_arguments(photos, tmp_path))
+    assert line == f"{tmp_path / 'rows.csv'} is a folder, expected a file of result rows"
 
 
 def test_upscale_writes_every_image(photos, tmp_path, weights, capsys):
@@ -284,6 +283,15 @@ def test_data_verify_names_a_damaged_file(photos, tmp_path, capsys):
     assert printed.out == "0 of 1 files are as published\n"
     damaged = f"{hr / 'baby.png'} is not as published: it has {(hr / 'baby.png').stat().st_size:,} bytes"
     assert printed.err == f"hdsr: error: {damaged}, expected 371,264\n"
+
+
+def test_data_verify_looks_at_shipped_weights(tmp_path, weights, capsys, monkeypatch):
+    monkeypatch.setattr(paths, "OWN_WEIGHTS", tmp_path)
+    manifest.list_shipped(weights)
+    assert main(["data", "verify", "--data", str(tmp_path)]) == 0
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    assert main(["data", "verify", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"hdsr: error: {weights} is not the file that ships\n"
 
 
 def test_upscale_hands_its_limit_of_memory_on(photos, tmp_path, weights, failure):

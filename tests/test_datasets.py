@@ -1,5 +1,6 @@
 """Benchmark sets, folders of one's own, and what is said when images are missing."""
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -120,7 +121,20 @@ def test_a_missing_set_says_where_it_was_looked_for_and_how_to_get_it(tmp_path: 
 def test_a_published_set_given_by_its_folder_is_still_counted(root: Path) -> None:
     (root / "benchmarks" / "Set5" / "HR" / "head.png").unlink()
     benchmark = load_benchmark(root / "benchmarks" / "Set5", 2, "/nowhere")
-    assert (benchmark.name, benchmark.expected, benchmark.missing) == ("Set5", 5, ("head",))
+    assert (benchmark.name, benchmark.expected, benchmark.missing) == ("Set5 (altered)", 5, ("head",))
+
+
+def test_a_set_with_another_image_does_not_have_the_name_of_the_published_one(
+    root: Path, real_data_root: Path
+) -> None:
+    assert load_benchmark("Set5", 2, real_data_root).name == "Set5"
+    for path in (real_data_root / "benchmarks" / "Set5" / "HR").iterdir():
+        shutil.copy(path, root / "benchmarks" / "Set5" / "HR" / path.name)
+    assert load_benchmark("Set5", 2, root).name == "Set5"
+    write_png(root / "benchmarks" / "Set5" / "HR" / "head.png", noise(16, 16))
+    benchmark = load_benchmark("Set5", 2, root)
+    assert (benchmark.name, benchmark.altered) == ("Set5 (altered)", ("head",))
+    assert "not the published ones: head; `hdsr data fetch Set5`" in benchmark.description
 
 
 def test_another_set_in_the_data_folder(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ class Checksum:
 
     def fault(self, path: Path) -> str | None:
         """Why a file on disk is not the published one; None if it is."""
+        if not path.is_file():
+            return "it is not there"
         length = path.stat().st_size
         if self.bytes is not None and length != self.bytes:
             return f"it has {length:,} bytes, expected {self.bytes:,}"

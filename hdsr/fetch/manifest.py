@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 from hdsr.errors import HdsrError
 from hdsr.fetch.checksums import Checksum
-from hdsr.files import bare
+from hdsr.files import atomic_path, bare, sha256
 from hdsr.paths import MANIFESTS
 
 BENCHMARKS = MANIFESTS / "benchmarks.csv"
 TRAINING = MANIFESTS / "train291.csv"
 WEIGHTS = MANIFESTS / "weights.csv"
 ARCHIVES = MANIFESTS / "div2k.csv"
+SHIPPED = "SHA256SUMS"
 PUBLIC_REPOSITORIES = "https://raw.githubusercontent.com"
 
 
@@ -131,6 +132,22 @@ def weights_of(model: str, scale: int) -> WeightsEntry | None:
     """The published file of a method of the registry (carn_m is CARN-M), if there is one for the scale."""
     fitting = (entry for entry in weights() if bare(entry.model) == bare(model) and scale in entry.scales)
     return next(fitting, None)
+
+
+def shipped(folder: Path) -> dict[str, Checksum]:
+    """The weights trained here by their files' names, as the list SHA256SUMS in their folder knows them."""
+    listed = folder / SHIPPED
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    pairs = (line.split("  ", 1) for line in lines)
+    return {name: Checksum("SHA-256", digest, None) for digest, name in pairs}
+
+
+def list_shipped(path: Path) -> None:
+    """Put a file of weights trained here on the list in its folder, in the place of the one of its name."""
+    known = shipped(path.parent) | {path.name: Checksum("SHA-256", sha256(path), None)}
+    with atomic_path(path.parent / SHIPPED) as temporary:
+        lines = [f"{known[name].digest}  {name}\n" for name in sorted(known)]
+        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 @cache

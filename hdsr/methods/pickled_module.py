@@ -7,21 +7,33 @@ by name is looked up in a short list that has only containers, so nothing of it 
 """
 
 import pickle
+import struct
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from hdsr.errors import HdsrError
+from hdsr.files import read_bytes
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 BYTES_PER_VALUE = 4
 DAMAGED = (
     *(pickle.UnpicklingError, EOFError, UnicodeError, OverflowError, MemoryError),
-    *(AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError),
+    *(
+        AttributeError,
+        IndexError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AssertionError,
+        struct.error,
+    ),
 )
 """What pickle and torch raise for bytes that make no sense."""
 
@@ -62,11 +74,15 @@ ALLOWED = {
 """Everything that a file may name, besides the modules that the caller knows."""
 
 
-class ModuleUnpickler(pickle.Unpickler):
-    """Reads an object whose names are all on the list; `storages` are filled by `read_storages` later."""
+class ModuleUnpickler(pickle._Unpickler):
+    """Reads an object whose names are all on the list; `storages` are filled by `read_storages` later.
 
-    def __init__(self, stream: BinaryIO, modules: Collection[str]) -> None:
+    The one in C would make room for whatever numbers a file names: gigabytes for ten bytes.
+    """
+
+    def __init__(self, stream: BytesIO, modules: Collection[str]) -> None:
         super().__init__(stream, encoding="latin-1")
+        self.most_values = len(stream.getbuffer()) // BYTES_PER_VALUE
         self.allowed = ALLOWED | dict.fromkeys(modules, PickledModule)
         self.storages: dict[str, Tensor] = {}
 
@@ -81,6 +97,8 @@ class ModuleUnpickler(pickle.Unpickler):
         if kind == "module":
             return content
         key, _, length, _ = details
+        if length > self.most_values:
+            raise HdsrError("its values are cut short")
         return self.storages.setdefault(key, torch.empty(length, dtype=content))
 
 
@@ -95,9 +113,9 @@ def read_tensors(path: str | Path, modules: Collection[str], key: str) -> dict[s
     Raises:
         HdsrError: naming the file, if it is damaged, or names anything that is not allowed.
     """
+    data = read_bytes(path, "a pickled module")
     try:
-        with Path(path).open("rb") as stream:
-            stored = read_object(stream, modules)
+        stored = read_object(BytesIO(data), modules)
         return dict(named_tensors(stored[key]))
     except HdsrError as error:
         raise HdsrError(f"{path} is not loaded: {error}") from None
@@ -105,7 +123,7 @@ def read_tensors(path: str | Path, modules: Collection[str], key: str) -> dict[s
         raise HdsrError(f"{path} is not a whole pickled module: {type(error).__name__}") from None
 
 
-def read_object(stream: BinaryIO, modules: Collection[str]) -> Any:
+def read_object(stream: BytesIO, modules: Collection[str]) -> Any:
     """The object of a file, its tensors filled."""
     magic_number, _, _ = (ModuleUnpickler(stream, ()).load() for _ in range(3))
     if magic_number != MAGIC_NUMBER:
@@ -116,7 +134,7 @@ def read_object(stream: BinaryIO, modules: Collection[str]) -> Any:
     return stored
 
 
-def read_storages(stream: BinaryIO, storages: dict[str, Tensor]) -> None:
+def read_storages(stream: BytesIO, storages: dict[str, Tensor]) -> None:
     """Fill every storage from the end of the file."""
     keys = ModuleUnpickler(stream, ()).load()
     if sorted(keys) != sorted(storages):

@@ -85,7 +85,9 @@ def as_batch(image: NDArray[np.float32], device: torch.device) -> Tensor:
 
 
 def as_image(batch: Tensor) -> NDArray[np.float32]:
-    """(1, 3, height, width) as (height, width, 3)."""
+    """(1, 3, height, width) as (height, width, 3); HdsrError if it is not made of finite numbers."""
+    if not batch.isfinite().all():
+        raise HdsrError("the network's result is not made of finite numbers: its weights are of no use")
     return batch[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
 
 

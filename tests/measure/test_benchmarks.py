@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdsr import checkpoint, evaluation
+from hdsr import checkpoint, datasets, evaluation
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
 from hdsr.measure import benchmarks
@@ -20,6 +20,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder with two images of Set5, and reports of its own."""
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setattr(checkpoint, "OWN_WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(datasets, "is_altered", lambda *_: False)
     random = np.random.default_rng(0)
     for name in ("baby", "bird"):
         path = tmp_path / "benchmarks" / "Set5" / "HR" / f"{name}.png"
