@@ -84,7 +84,7 @@ class Explorer(ipw.VBox):
         first = row("controls", chosen.image, chosen.scale, chosen.weights, chosen.file)
         second = row("controls", self.uploader, chosen.role)
         third = row("controls", chosen.temperature, chosen.reset)
-        said = row("controls", self.progress, self.status)
+        said = row("controls", self.status, self.progress)
         left = ipw.VBox(
             [chosen.left, self.comparison], layout=ipw.Layout(flex="1 1 420px", max_width="660px")
         )

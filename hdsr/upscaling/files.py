@@ -4,32 +4,39 @@ The network knows RGB of 8 bits. Gray goes through it as three equal channels, 1
 transparency is enlarged by itself.
 """
 
+import copy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from torch import nn
 from tqdm.auto import tqdm
 
-from hdsr.checkpoint import load_pretrained
+from hdsr.checkpoint import load_pretrained, weights_path
 from hdsr.errors import HdsrError
 from hdsr.files import read_bytes
-from hdsr.images import Picture, Pixels, decode_picture, image_size, write_png
+from hdsr.images import Picture, Pixels, decode_picture, image_size, plain_pixels, write_png
 from hdsr.inference import FoldedHDSRNet, fold
 from hdsr.resize import contributions
 from hdsr.upscaling.memory import check_enlargeable, strip_rows
 from hdsr.upscaling.pipeline import one_ahead, one_behind
 from hdsr.upscaling.plan import make_folder, plan
-from hdsr.upscaling.run import Precision, check_precision, network_runner, strip_runner, torch_device
+from hdsr.upscaling.run import (
+    Enlarge,
+    Precision,
+    check_precision,
+    network_runner,
+    self_ensemble,
+    strip_runner,
+    torch_device,
+)
 
-Enlarge = Callable[[NDArray[np.float32]], Iterable[NDArray[np.float32]]]
-"""RGB in 0..255, (height, width, 3), to the rows of the same `scale` times larger, some at a time,
-from its top, neither rounded nor clipped."""
 PROGRESS_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 
@@ -46,7 +53,7 @@ class Job:
 
 
 def upscale(
-    image: NDArray[np.uint8],
+    image: Pixels | Image.Image,
     scale: int,
     network: nn.Module | None = None,
     weights: str | Path = "ours",
@@ -55,35 +62,88 @@ def upscale(
     device: str = "cpu",
     precision: Precision = "fp32",
     memory_bytes: int | None = None,
-) -> NDArray[np.uint8]:
-    """Enlarge an RGB image `scale` times.
+    ensemble: bool = False,
+) -> Pixels | Image.Image:
+    """Enlarge an image `scale` times.
 
     Args:
-        image: uint8 RGB, (height, width, 3).
+        image: uint8 or uint16, (height, width) or with 1 to 4 channels last: gray, gray and alpha, RGB, RGB
+            and alpha; or a PIL image.
         scale: 2, 3 or 4.
-        network: RGB in 0..255, (batch, 3, height, width), to the same `scale` times larger; by default
-            HDSRNet with `weights`.
+        network: RGB in 0..255, (batch, 3, height, width), to the same `scale` times larger; it stays as it
+            is. By default HDSRNet with `weights`, which stays loaded.
         weights: "ours", "authors" or a file.
         root: the data folder, where the authors' weights lie.
         device: as torch names it.
         precision: "fp32" or "bf16".
         memory_bytes: resident memory that the process may have; by default what is free. HDSRNet goes
             through an image in strips that fit; the pixels are those of the whole.
+        ensemble: whether the mean of eight is taken; see `hdsr.upscaling.run.self_ensemble`.
 
     Returns:
-        uint8 RGB, (scale * height, scale * width, 3).
+        The same kind of image, `scale` times as high and wide: an array of the same type and number of axes;
+        of a PIL image one in the mode L, LA, RGB, RGBA or I;16 that holds its pixels, with its color profile.
 
     Raises:
-        HdsrError: for another kind of array, an image too large for the memory, or arguments that do not fit.
+        HdsrError: for anything else than an image, an image too large for the memory, or arguments that do
+            not fit.
     """
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        raise HdsrError(f"upscale takes a uint8 array, not {getattr(image, 'dtype', type(image).__name__)}")
-    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise HdsrError(f"upscale takes RGB of shape (height, width, 3), not {image.shape}")
+    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+        raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+    pixels = pixels_of(image)
     if network is None:
-        network = fold(load_pretrained(scale, weights, root))
+        path = weights_path(scale, weights, root)
+        network = kept(scale, weights, root, device, path.stat().st_mtime_ns if path.is_file() else 0)
+    elif isinstance(network, nn.Module):
+        network = copy.deepcopy(network)
+    else:
+        raise HdsrError(f"network is a torch module, not {type(network).__name__}; `weights` names files")
     enlarge = runner(network, device, precision, memory_bytes)
-    return assembled(enlarge(image.astype(np.float32)), scale, image)
+    result = enlarge_pixels(pixels, scale, self_ensemble(enlarge) if ensemble else enlarge)
+    if isinstance(image, Image.Image):
+        return pil_image(result, image.info.get("icc_profile"))
+    return result[..., 0] if image.ndim == 2 else result
+
+
+def pixels_of(image: Pixels | Image.Image) -> Pixels:
+    """The pixels of an array or a PIL image, (height, width, channels).
+
+    Raises:
+        HdsrError: if it is neither, or holds anything else than an image.
+    """
+    if isinstance(image, Image.Image):
+        try:
+            pixels = plain_pixels(image, image.info.get("icc_profile"))
+        except HdsrError as error:
+            raise HdsrError(f"the image {error}") from None
+    elif isinstance(image, np.ndarray):
+        pixels = image
+    else:
+        raise HdsrError(f"upscale takes an array or a PIL image, not {type(image).__name__}")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise HdsrError(f"upscale takes uint8 or uint16 arrays, not {pixels.dtype}")
+    pixels = pixels if pixels.ndim != 2 else pixels[..., None]
+    if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or pixels.size == 0:
+        raise HdsrError(
+            f"upscale takes images of shape (height, width) or with 1 to 4 channels last, not {pixels.shape}"
+        )
+    return pixels
+
+
+def pil_image(pixels: Pixels, icc_profile: bytes | None) -> Image.Image:
+    """Pixels (height, width, channels) as a PIL image."""
+    made = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    if icc_profile:
+        made.info["icc_profile"] = icc_profile
+    return made
+
+
+@lru_cache(maxsize=3)
+def kept(
+    scale: int, weights: str | Path, root: str | Path | None, device: str, changed_ns: int
+) -> FoldedHDSRNet:
+    """The network of weights as they are since `changed_ns`, for one device."""
+    return fold(load_pretrained(scale, weights, root)).to(torch_device(device))
 
 
 def upscale_files(

@@ -1,6 +1,7 @@
 """Run a network on single images, on a device and in a precision."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,6 +15,9 @@ from hdsr.settings import Precision
 
 Image = NDArray[np.uint8]
 """RGB, (height, width, 3)."""
+Enlarge = Callable[[NDArray[np.float32]], Iterable[NDArray[np.float32]]]
+"""RGB in 0..255, (height, width, 3), to the rows of the same `scale` times larger, some at a time,
+from its top, neither rounded nor clipped."""
 StripRunner = Callable[..., Iterator[NDArray[np.float32]]]
 """(image, rows, advance) to HR strips from top to bottom, each of `rows` LR rows; see `strip_runner`."""
 
@@ -60,6 +64,24 @@ def strip_runner(network: FoldedHDSRNet, device: torch.device, precision: Precis
             with inference(device, precision, image):
                 result = network.enlarged(features, centered, strip, advance)
             yield as_image(result)
+
+    return run
+
+
+def self_ensemble(enlarge: Enlarge) -> Enlarge:
+    """The mean of what is made of an image turned and mirrored in all eight ways, each put back upright.
+
+    After Timofte et al., "Seven ways to improve example-based single image super resolution" (CVPR 2016);
+    the field marks it with a plus. It takes eight times as long, and the HR image in floats twice.
+    """
+
+    def run(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        total = None
+        for turns, step in itertools.product(range(4), (1, -1)):
+            turned = np.ascontiguousarray(np.rot90(image[:, ::step], turns))
+            made = np.rot90(np.concatenate(list(enlarge(turned))), -turns)[:, ::step]
+            total = made if total is None else total + made
+        yield total / 8
 
     return run
 

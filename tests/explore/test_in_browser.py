@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from skimage import data
 
-from hdsr.images import write_png
+from hdsr.images import read_image, write_png
 from hdsr.paths import NOTEBOOKS, PROJECT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -159,13 +159,19 @@ def test_a_person_explores(lab: str, page: Page, files: dict[str, Path], tmp_pat
     page.screenshot(path=tmp_path / "1_run.png")
     move_the_divider(page)
     page.screenshot(path=tmp_path / "2_lens.png")
+    zoom_and_save(page, tmp_path)
+    page.screenshot(path=tmp_path / "2_zoomed.png")
     change_the_temperature(page)
     page.screenshot(path=tmp_path / "3_temperature.png")
+    move_the_temperature_fast(page, tmp_path)
     reset_the_temperature(page)
     pick_a_layer(page)
     page.screenshot(path=tmp_path / "4_layer.png")
     upload(page, files)
     page.screenshot(path=tmp_path / "5_upload.png")
+    page.set_viewport_size({"width": 390, "height": 1100})
+    page.locator(".hdsr-stage").scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "6_narrow.png")
     expect(page.locator('[data-mime-type="application/vnd.jupyter.error"]')).to_have_count(0)
 
 
@@ -212,6 +218,42 @@ def move_the_divider(page: Page) -> None:
     expect(page.locator(".hdsr-lens")).to_be_hidden()
     page.touchscreen.tap(stage["x"] + 0.75 * stage["width"], stage["y"] + 0.5 * stage["height"])
     expect(page.locator(".hdsr-lens")).to_be_visible()
+
+
+def zoom_and_save(page: Page, folder: Path) -> None:
+    after, percent = page.locator(".hdsr-after"), page.locator(".hdsr-tools output")
+    whole = percent.inner_text()
+    page.get_by_role("button", name="Zoom in").click()
+    expect(percent).not_to_have_text(whole)
+    stage = page.locator(".hdsr-stage").bounding_box()
+    assert stage is not None
+    before = after.evaluate("picture => picture.style.transform")
+    page.mouse.move(stage["x"] + 0.8 * stage["width"], stage["y"] + 0.7 * stage["height"])
+    page.mouse.down()
+    page.mouse.move(stage["x"] + 0.7 * stage["width"], stage["y"] + 0.6 * stage["height"], steps=3)
+    page.mouse.up()
+    assert after.evaluate("picture => picture.style.transform") != before
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Save the enlarged image").click()
+    assert started.value.suggested_filename == "astronaut_x4.png"
+    started.value.save_as(folder / "saved.png")
+    assert read_image(folder / "saved.png").shape == (512, 512, 3)
+    page.get_by_role("button", name="Show the whole image").click()
+    expect(percent).to_have_text(whole)
+
+
+def move_the_temperature_fast(page: Page, folder: Path) -> None:
+    """Thirty arrow keys: what is shown meanwhile is gray, and what is shown at last is of the last key."""
+    page.locator(".hdsr-controls .noUi-handle").focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".hdsr-explorer.hdsr-stale")).to_have_count(1)
+    expect(page.locator(".hdsr-status.hdsr-busy")).to_be_visible()
+    page.screenshot(path=folder / "3_busy.png")
+    expect(page.locator(".hdsr-stale")).to_have_count(0)
+    chosen = page.locator(".hdsr-controls .widget-readout").inner_text()
+    expect(page.locator(".hdsr-name.hdsr-right")).to_have_text(f"HDSRNet at {chosen}")
+    expect(page.locator(".hdsr-scores tbody tr").last).to_contain_text(f"temperature {chosen}")
 
 
 def change_the_temperature(page: Page) -> None:

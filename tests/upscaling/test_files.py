@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 from skimage import data as photographs
 from torch import Tensor, nn
+from untrained import image_like_network
 
 from hdsr import checkpoint
+from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
 from hdsr.images import read_picture, write_png
 from hdsr.inference import fold
@@ -73,6 +75,78 @@ def test_an_array_is_enlarged_as_the_network_does_it(photo: NDArray[np.uint8], w
         np.testing.assert_allclose(enlarged, expected.clip(0, 255), atol=0.51)
 
 
+@pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_array_of_any_kind_stays_what_it_is(
+    photo: NDArray[np.uint8], weights: Path, channels: int | None, dtype: type
+) -> None:
+    four = np.concatenate([photo, photo[..., :1]], axis=2).astype(dtype) * (257 if dtype == np.uint16 else 1)
+    image = four[..., 0] if channels is None else four[..., :channels]
+    result = upscale(image, 2, weights=weights)
+    height, width, *rest = image.shape
+    assert (result.shape, result.dtype) == ((2 * height, 2 * width, *rest), dtype)
+    if channels is None:
+        assert np.array_equal(result, upscale(image[..., None], 2, weights=weights)[..., 0])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16", "P", "1"])
+def test_a_pil_image_gives_a_pil_image(photo: NDArray[np.uint8], weights: Path, mode: str) -> None:
+    image = Image.fromarray(photo).convert("L" if mode == "I;16" else mode)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
+    image.info["icc_profile"] = b"a profile"
+    result = upscale(image, 2, weights=weights)
+    assert result.mode == {"P": "RGB", "1": "L"}.get(mode, mode)
+    assert result.size == (2 * image.width, 2 * image.height)
+    assert result.info["icc_profile"] == b"a profile"
+    if mode == "RGB":
+        assert np.array_equal(np.asarray(result), upscale(photo, 2, weights=weights))
+
+
+def test_a_network_that_is_given_stays_as_it_was(photo: NDArray[np.uint8]) -> None:
+    network = image_like_network(2).train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    upscale(photo, 2, network, precision="bf16")
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    weight = network.upper.entry.weight
+    assert (weight.is_contiguous(), weight.dtype) == (True, torch.float32)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_weights_are_loaded_once_until_they_change(
+    photo: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, loaded = tmp_path / "own.safetensors", []
+    checkpoint.save(image_like_network(2), path, {})
+    monkeypatch.setattr(
+        upscaling, "load_pretrained", lambda *given: loaded.append(given) or load_pretrained(*given)
+    )
+    first = upscale(photo, 2, weights=path)
+    assert np.array_equal(upscale(photo, 2, weights=path), first)
+    assert len(loaded) == 1
+    path.touch()
+    upscale(photo, 2, weights=path)
+    assert len(loaded) == 2
+
+
+def test_the_self_ensemble_is_the_mean_of_eight(photo: NDArray[np.uint8], weights: Path) -> None:
+    network = load_pretrained(2, weights)
+    batch = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        made = [
+            torch.rot90(network(torch.rot90(image, turns, (2, 3))), -turns, (2, 3)).flip([3] * mirrored)
+            for mirrored in (0, 1)
+            for image in [batch.flip([3] * mirrored)]
+            for turns in range(4)
+        ]
+    mean = torch.stack(made).mean(dim=0)[0].permute(1, 2, 0).numpy()
+    result = upscale(photo, 2, weights=weights, ensemble=True).astype(float)
+    assert np.abs(result - mean.clip(0, 255)).max() <= 0.51
+    turned = upscale(np.rot90(photo).copy(), 2, weights=weights, ensemble=True)
+    assert np.abs(np.rot90(turned, -1).astype(int) - result).max() <= 1
+
+
 def test_bf16_stays_close_to_fp32(photo: NDArray[np.uint8], weights: Path) -> None:
     both = [upscale(photo, 2, weights=weights, precision=precision) for precision in ("fp32", "bf16")]
     np.testing.assert_allclose(both[1].astype(int), both[0], atol=3)
@@ -81,9 +155,14 @@ def test_bf16_stays_close_to_fp32(photo: NDArray[np.uint8], weights: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image": np.zeros((4, 4, 3))}, "takes a uint8 array, not float64"),
-        ({"image": [[1]]}, "takes a uint8 array, not list"),
-        ({"image": np.zeros((4, 4), np.uint8)}, "takes RGB of shape"),
+        ({"image": np.zeros((4, 4, 3))}, "takes uint8 or uint16 arrays, not float64"),
+        ({"image": [[1]]}, "takes an array or a PIL image, not list"),
+        ({"image": "photo.png"}, "takes an array or a PIL image, not str"),
+        ({"image": np.zeros((4, 4, 5), np.uint8)}, r"1 to 4 channels last, not \(4, 4, 5\)"),
+        ({"image": np.zeros((0, 4), np.uint8)}, "takes images of shape"),
+        ({"image": Image.new("F", (4, 4))}, "the image has pixels of the kind F"),
+        ({"scale": "2"}, "unknown scale '2'"),
+        ({"network": "authors"}, "network is a torch module, not str"),
         ({"scale": 5}, "unknown scale 5"),
         ({"scale": 3}, r"holds weights for x2, expected x3"),
         ({"precision": "fp16"}, "unknown precision 'fp16'"),
