@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hdsr.errors import HdsrError
+from hdsr.errors import HdsrError, missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         return app(arguments, prog_name="hdsr", standalone_mode=False) or 0
     except KeyboardInterrupt:
         return 130
+    except ModuleNotFoundError as error:
+        print(error_line(missing(error)), file=sys.stderr)
+        return 2
     except (HdsrError, typer.TyperException, OSError) as error:
         print(error_line(error), file=sys.stderr)
         return 2

@@ -1,5 +1,21 @@
 """The one exception that stands for bad input: its message is one line, fit to be shown as it is."""
 
+EXTRAS = {
+    "notebooks": "anywidget ipykernel ipython ipywidgets jinja2 jupyterlab matplotlib nbconvert nbformat "
+    "papermill ptflops torchvision",
+    "train": "accelerate",
+    "export": "onnx onnxruntime onnxscript",
+}
+"""Packages that the core does without, by the extra that brings them."""
+
 
 class HdsrError(ValueError):
     """Input that cannot be used. The message names the offending value and what was expected."""
+
+
+def missing(error: ModuleNotFoundError) -> HdsrError:
+    """One line on a package that is not installed, with the extra that brings it."""
+    package = (error.name or "").partition(".")[0]
+    extra = next((extra for extra, names in EXTRAS.items() if package.lower() in names.split()), None)
+    advice = f"`pip install 'hdsr[{extra}]'` brings it" if extra else "install it, or hdsr anew"
+    return HdsrError(f"the package {package} is not installed: {advice}")

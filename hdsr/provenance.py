@@ -7,8 +7,9 @@ import re
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from types import ModuleType
@@ -38,8 +39,12 @@ def commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Version of Python and of the packages that results depend on."""
-    return {"python": python_version()} | {name: version(name) for name in PACKAGES}
+    """Version of Python and of the packages that results depend on, as far as they are installed."""
+    found = {"python": python_version()}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def code_version(*sources: ModuleType | Callable[..., Any]) -> str:

@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,8 +14,10 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from PIL import Image
 
-from hdsr.paths import PROJECT
+from hdsr.errors import EXTRAS
+from hdsr.paths import CONFIGS, PROJECT
 
 PIN = re.compile(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*")
 
@@ -56,8 +60,10 @@ def test_every_line_is_an_exact_version_of_a_package_named_once(pin_lines: list[
 def test_pins_satisfy_what_the_project_asks_for(pins: dict[str, Version], pyproject: dict) -> None:
     project = pyproject["project"]
     asked = pyproject["build-system"]["requires"] + project["dependencies"]
-    asked += project["optional-dependencies"]["dev"]
+    asked += [line for lines in project["optional-dependencies"].values() for line in lines]
     for requirement in map(Requirement, asked):
+        if requirement.name == "hdsr":
+            continue
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
 
 
@@ -96,3 +102,56 @@ def test_ci_runs_make_test() -> None:
     script = PROJECT / ".ci" / "run"
     assert script.read_text(encoding="utf-8").splitlines()[-1] == "exec make test"
     assert script.stat().st_mode & 0o111
+
+
+def test_extras_are_those_that_messages_name(pyproject: dict) -> None:
+    asked = pyproject["project"]["optional-dependencies"]
+    names = {extra: {Requirement(line).name for line in asked[extra]} for extra in EXTRAS}
+    assert names == {extra: set(packages.split()) for extra, packages in EXTRAS.items()}
+    assert Requirement(asked["dev"][0]).extras == EXTRAS.keys()
+
+
+BLOCKED = """
+import sys
+from hdsr.errors import EXTRAS
+for packages in EXTRAS.values():
+    for package in packages.replace("ipython", "IPython").split():
+        sys.modules[package] = None
+from hdsr.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without_extras(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command line where nothing but the core is installed."""
+    return subprocess.run([sys.executable, "-c", BLOCKED, *words], capture_output=True, text=True)
+
+
+def test_the_core_enlarges_evaluates_and_counts(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (24, 24), "teal").save(tmp_path / "set" / "a.png")
+    folder, out = str(tmp_path / "set"), str(tmp_path / "out")
+    rows = str(tmp_path / "rows.csv")
+    for words in (
+        ("upscale", f"{folder}/a.png", "--scale", "2", "--out", out),
+        ("evaluate", "--model", "hdsrnet", "--scale", "2", "--dataset", folder, "--out", rows),
+        ("profile", "--scale", "2", "--lr-size", "8", "--warmup", "0", "--runs", "2"),
+        ("data", "status"),
+    ):
+        done = without_extras(*words)
+        assert (done.returncode, done.stderr) == (0, ""), words
+
+
+@pytest.mark.parametrize(
+    ("words", "package", "extra"),
+    [
+        (("train", str(CONFIGS / "smoke.yaml"), "--out", "nowhere/run"), "accelerate", "train"),
+        (("export", "--scale", "2", "--out", "nowhere/net.onnx"), "onnx", "export"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_extra_that_brings_it(
+    words: tuple[str, ...], package: str, extra: str
+) -> None:
+    done = without_extras(*words)
+    line = f"hdsr: error: the package {package} is not installed: `pip install 'hdsr[{extra}]'` brings it\n"
+    assert (done.returncode, done.stderr) == (2, line)

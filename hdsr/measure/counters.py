@@ -13,7 +13,6 @@ from typing import Literal
 
 import pandas as pd
 import torch
-from ptflops import get_model_complexity_info
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -110,6 +109,8 @@ def ptflops_macs(
 
 def ptflops_count(network: nn.Module, size: tuple[int, int, int], backend: str) -> int:
     """The MACs that ptflops counts for an image of (channels, height, width) pixels, which it computes."""
+    from ptflops import get_model_complexity_info
+
     shadow = copy.deepcopy(network).eval()
     with torch.no_grad():
         counted, _ = get_model_complexity_info(

@@ -2,7 +2,18 @@
 
 import sys
 
-from hdsr.suite.commands import main
+from hdsr.errors import missing
+
+
+def main() -> int:
+    """Run a command; a package that is not installed is named with the extra that brings it."""
+    try:
+        from hdsr.suite import commands
+    except ModuleNotFoundError as error:
+        print(f"hdsr: error: {missing(error)}", file=sys.stderr)
+        return 2
+    return commands.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())
