@@ -22,7 +22,7 @@ from hdsr.paths import data_root
 from hdsr.resize import imresize
 
 BENCHMARK_SETS = ("Set5", "Set14", "B100", "Urban100")
-TRAINING_SETS = ("T91", "BSD200")
+TRAINING_SETS = ("T91", "BSD200", "BSDS500test", "CID22", "TESTIMAGES", "WikipediaHQ", "CLIC2025")
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 """Color photographs that scikit-image's package carries, so that they need no download."""
 FORMATS = (
@@ -242,8 +242,10 @@ def cropped(image: Image, scale: int, source: object) -> Image:
 def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
     """The images of ROOT/train/<set_name>/HR, in the order of their names; for "samples" the built-in ones.
 
+    Those of a published set are taken in any format, as copies that were made smaller are of use too.
+
     Raises:
-        HdsrError: if there are none, or some of a published set (T91, BSD200) are missing.
+        HdsrError: if there are none, or some of a published set are missing.
     """
     if set_name == "samples":
         return samples(scale=2).hr_paths
@@ -253,13 +255,14 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
         raise HdsrError(not_there(set_name, folder))
     if not entries:
         return image_paths(folder)
-    missing = [entry.file_name for entry in entries if not (folder / entry.file_name).is_file()]
+    there = {path.stem: path for path in image_paths(folder)}
+    missing = [entry.file_name for entry in entries if entry.image not in there]
     if missing:
         raise HdsrError(
             f"training set {set_name} is incomplete: {folder} lacks {len(missing)} of {len(entries)} images: "
             f"{listed(missing)}; {how_to_get(set_name)}"
         )
-    return tuple(folder / entry.file_name for entry in entries)
+    return tuple(there[entry.image] for entry in entries)
 
 
 def not_there(name: str, folder: Path) -> str:

@@ -16,6 +16,7 @@ from hdsr.paths import MANIFESTS
 
 BENCHMARKS = MANIFESTS / "benchmarks.csv"
 TRAINING = MANIFESTS / "train291.csv"
+PHOTOGRAPHS = MANIFESTS / "photographs.csv"
 WEIGHTS = MANIFESTS / "weights.csv"
 ARCHIVES = MANIFESTS / "div2k.csv"
 SHIPPED = "SHA256SUMS"
@@ -57,6 +58,8 @@ class ImageEntry(InRepository):
     repository: str
     commit: str
     path: str
+    licence: str = ""
+    """As its publisher states it; empty where none was looked up."""
 
     @property
     def file_name(self) -> str:
@@ -123,6 +126,12 @@ def training() -> tuple[ImageEntry, ...]:
 
 
 @cache
+def photographs() -> tuple[ImageEntry, ...]:
+    """More images to train on: BSDS500's test images, CID22, TESTIMAGES, WikipediaHQ and CLIC2025."""
+    return tuple(map(image_entry, rows(PHOTOGRAPHS)))
+
+
+@cache
 def weights() -> tuple[WeightsEntry, ...]:
     """The published weights of HDSRNet and of the networks it is compared with."""
     return tuple(map(weights_entry, rows(WEIGHTS)))
@@ -158,7 +167,7 @@ def archives() -> tuple[ArchiveEntry, ...]:
 
 def images_of(dataset: str) -> tuple[ImageEntry, ...]:
     """The images of a published benchmark or training set by name; none if it is unknown."""
-    entries = (entry for entry in (*benchmarks(), *training()) if entry.dataset == dataset)
+    entries = (entry for entry in (*benchmarks(), *training(), *photographs()) if entry.dataset == dataset)
     return tuple(sorted(entries, key=lambda entry: entry.image))
 
 

@@ -12,8 +12,9 @@ from hdsr.fetch import manifest
 from hdsr.fetch.checksums import Checksum
 from hdsr.paths import div2k_folder
 
-BENCHMARKS, TRAINING, DIV2K, WEIGHTS = "benchmarks", "train291", "DIV2K", "weights"
-GROUPS = (BENCHMARKS, WEIGHTS, TRAINING, DIV2K)
+BENCHMARKS, TRAINING, PHOTOGRAPHS = "benchmarks", "train291", "photographs"
+DIV2K, WEIGHTS = "DIV2K", "weights"
+GROUPS = (BENCHMARKS, WEIGHTS, TRAINING, PHOTOGRAPHS, DIV2K)
 HR = "HR"
 DIV2K_COUNTS = {"train": 800, "valid": 100}
 """Images in an archive, by the part of DIV2K that its name tells."""
@@ -56,6 +57,7 @@ def published_files() -> tuple[PublishedFile, ...]:
     return (
         *(of_image(entry, BENCHMARKS, "benchmarks") for entry in manifest.benchmarks()),
         *(of_image(entry, TRAINING, "train") for entry in manifest.training()),
+        *(of_image(entry, PHOTOGRAPHS, "train") for entry in manifest.photographs()),
         *sorted(map(of_archive, manifest.archives()), key=lambda file: (file.scale != HR, file.scale)),
         *map(of_weights, manifest.weights()),
     )
@@ -82,7 +84,7 @@ def selected(names: Sequence[str]) -> tuple[PublishedFile, ...]:
     """The files that names stand for, in the order of the manifests, each once.
 
     Args:
-        names: groups (benchmarks, weights, train291, DIV2K), sets (Set5, T91), networks whose weights are
+        names: groups (benchmarks, weights, train291, photographs, DIV2K), sets (Set5, T91), networks whose weights are
             published (HDSRNet), or names of single files; small and capital letters are alike.
 
     Raises:
