@@ -84,8 +84,8 @@ def selected(names: Sequence[str]) -> tuple[PublishedFile, ...]:
     """The files that names stand for, in the order of the manifests, each once.
 
     Args:
-        names: groups (benchmarks, weights, train291, photographs, DIV2K), sets (Set5, T91), networks whose weights are
-            published (HDSRNet), or names of single files; small and capital letters are alike.
+        names: groups (benchmarks, weights, train291, photographs, DIV2K), sets (Set5, T91), networks whose
+            weights are published (HDSRNet), or names of single files; small and capital letters are alike.
 
     Raises:
         HdsrError: naming the first that stands for nothing.
