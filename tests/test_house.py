@@ -3,56 +3,23 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from hdsr.paths import PROJECT
-
-FLOORS = """
-errors paths files provenance
-images resize metrics results paper settings
-fetch
-datasets
-network
-checkpoint
-inference
-upscaling
-methods
-evaluation
-training
-measure
-report
-study
-scorecard explore bench
-suite cli __main__
-"""
-"""From the ground up; rooms of one floor may import one another, without a circle."""
-FLOOR = {room: number for number, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
-MODULES = {
-    ".".join(path.relative_to(PROJECT).with_suffix("").parts): path
-    for path in PROJECT.glob("hdsr/**/*.py")
-    if path.name != "__init__.py"
-}
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Modules of hdsr that a file imports, at its top or later."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            named = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name for name in (node.module, *named) if name in MODULES)
+from hdsr.suite import house
 
 
 def test_imports_go_down_and_never_in_a_circle() -> None:
-    graph = {name: set(imports(path)) for name, path in MODULES.items()}
+    floor = {room: number for number, rooms in enumerate(house.FLOORS) for room in rooms}
+    graph = house.imports()
     upward = [
         f"{name} imports {other}"
         for name, others in graph.items()
         for other in others
-        if FLOOR[name.split(".")[1]] < FLOOR[other.split(".")[1]]
+        if floor[name.split(".")[1]] < floor[other.split(".")[1]]
     ]
     assert not upward
     TopologicalSorter(graph).prepare()
@@ -73,3 +40,10 @@ def test_few_files_at_the_top_and_each_package_says_what_lives_there() -> None:
 def test_torch_is_not_loaded_for_what_does_without(module: str) -> None:
     code = f"import sys, hdsr.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_picture_shows_every_room_and_is_drawn_alike(tmp_path: Path) -> None:
+    first, second = house.draw(tmp_path / "a.svg"), house.draw(tmp_path / "b.svg")
+    assert first.read_bytes() == second.read_bytes()
+    text = first.read_text(encoding="utf-8")
+    assert [room for rooms in house.FLOORS for room in rooms if f">{room}<" not in text] == []

@@ -45,6 +45,14 @@ def render(name: Name, profile: Profile = "quick") -> None:
 
 
 @app.command()
+def graph() -> None:
+    """Draw the packages of hdsr and what they import into docs/house.svg."""
+    from hdsr.suite import house
+
+    print(house.draw())
+
+
+@app.command()
 def index(profile: Profile = "quick") -> None:
     """Write the overview of a profile in which all notebooks have been executed."""
     announce(pages.write_index(profile, execute.notebook_names()))
