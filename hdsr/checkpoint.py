@@ -39,6 +39,8 @@ WRAPPERS = (
 AVERAGED = WRAPPERS[:3]
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "generator.")
 """What programs put before every key of a network that they have wrapped."""
+PUBLISHED = ("authors", "others")
+"""Sources of weights that a data folder may hold: the paper's authors, and others who trained its network."""
 BLOCK_LAYERS = (("dilated", 0), ("dynamic", 1), ("plain", 2))
 
 
@@ -63,7 +65,7 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
 
 def load_pretrained(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> HDSRNet:
     """HDSRNet with weights for `scale`: "ours", "authors" (from the data folder `root`) or a file."""
-    return load_for_scale(find_weights(scale, weights, root), scale)
+    return load_for_scale(find_weights(scale, weights, root)[0], scale)
 
 
 def load_for_scale(path: Path, scale: int, kind: type[nn.Module] = HDSRNet) -> nn.Module:
@@ -76,20 +78,18 @@ def load_for_scale(path: Path, scale: int, kind: type[nn.Module] = HDSRNet) -> n
 
 def find_weights(
     scale: int, weights: str | Path = "ours", root: str | Path | None = None, model: str = "hdsrnet"
-) -> Path:
-    """The file of these weights; HdsrError that says how to get it where it is not there."""
-    path = weights_path(scale, weights, root, model)
-    if path.is_file():
-        check_known(path, data_root(root))
-        return path
-    if weights != "authors":
-        raise HdsrError(f"no weights at {path}")
-    entry = manifest.weights_of(model, scale)
-    if entry is None:
-        advice = "they have no lasting address, so put the file there yourself"
-    else:
-        advice = f"`hdsr data fetch {entry.model}` brings what is missing"
-    raise HdsrError(f"the published weights of {model} for x{scale} are not at {path}; {advice}")
+) -> tuple[Path, ...]:
+    """The files of these weights; HdsrError that says how to get them where one is not there."""
+    paths = weights_files(scale, weights, root, model)
+    for path in paths:
+        if path.is_file():
+            check_known(path, data_root(root))
+            continue
+        if weights not in PUBLISHED:
+            raise HdsrError(f"no weights at {path}")
+        how = advice(scale, weights, model)
+        raise HdsrError(f"the published weights of {model} for x{scale} are not at {path}; {how}")
+    return paths
 
 
 def check_known(path: Path, root: Path) -> None:
@@ -112,21 +112,40 @@ def check_known(path: Path, root: Path) -> None:
         )
 
 
-def weights_path(
-    scale: int, weights: str | Path = "ours", root: str | Path | None = None, model: str = "hdsrnet"
-) -> Path:
-    """Where the weights named "ours", "authors" or by a file's path lie for a scale (2, 3 or 4).
+def advice(scale: int, weights: str, model: str) -> str:
+    """How to get published weights that are not there."""
+    if manifest.weights_of(model, scale, weights):
+        return (
+            f"`hdsr data fetch {manifest.weights_of(model, scale, weights)[0].model}` brings what is missing"
+        )
+    scales = {scale for entry in manifest.weights_of(model, None, weights) for scale in entry.scales}
+    if scales:
+        return f"they are published for {', '.join(f'x{scale}' for scale in sorted(scales))} only"
+    return "they have no lasting address, so put the file there yourself"
 
-    Published ones have the name that the manifest gives them; <model>_authors_x<scale>.pth if it does not
-    have them.
+
+def weights_path(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> Path:
+    """Where HDSRNet's weights lie; see `weights_files`."""
+    return weights_files(scale, weights, root)[0]
+
+
+def weights_files(
+    scale: int, weights: str | Path = "ours", root: str | Path | None = None, model: str = "hdsrnet"
+) -> tuple[Path, ...]:
+    """Where the weights named "ours", "authors", "others" or by a file's path lie for a scale (2, 3 or 4).
+
+    Published ones have the names that the manifest gives them; <model>_<weights>_x<scale>.pth if it does not
+    have them. Of a method that takes several files, the one named is the first; the others lie beside it.
     """
     check_scale(scale)
     if weights == "ours":
-        return OWN_WEIGHTS / f"{model}_x{scale}.safetensors"
-    if weights == "authors":
-        entry = manifest.weights_of(model, scale)
-        return data_root(root) / "weights" / (entry.file if entry else f"{model}_authors_x{scale}.pth")
-    return Path(weights)
+        return (OWN_WEIGHTS / f"{model}_x{scale}.safetensors",)
+    if weights in PUBLISHED:
+        entries = manifest.weights_of(model, scale, str(weights))
+        names = [entry.file for entry in entries] or [f"{model}_{weights}_x{scale}.pth"]
+        return tuple(data_root(root) / "weights" / name for name in names)
+    further = manifest.weights_of(model, scale)[1:]
+    return (Path(weights), *(Path(weights).with_name(entry.file) for entry in further))
 
 
 def save(

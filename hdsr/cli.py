@@ -23,9 +23,12 @@ data_app = typer.Typer(help="Look after the data folder.")
 app.add_typer(data_app, name="data")
 
 
-METHODS = "bicubic, srcnn, vdsr, carn_m, lesrcnn, acnet, dcls, hdsrnet, or one that you added"
+METHODS = (
+    "bicubic, a_plus, srcnn, fsrcnn, vdsr, cscn, dncnn, lapsrn, idn, carn_m, lesrcnn, acnet, dcls, hdsrnet, "
+    "or one that you added"
+)
 BENCH_PARTS = "inference, training, growth, memory, end_to_end"
-SOURCES = "ours|authors|FILE"
+SOURCES = "ours|authors|others|FILE"
 
 Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
 Root = Annotated[

@@ -65,5 +65,5 @@ def check_regular(path: str | Path, expected: str) -> None:
 
 
 def bare(name: str) -> str:
-    """The letters and digits of a name, in lower case."""
-    return "".join(filter(str.isalnum, name)).lower()
+    """The letters and digits of a name, in lower case; a plus sign is spelled out."""
+    return "".join(filter(str.isalnum, name.replace("+", "plus"))).lower()

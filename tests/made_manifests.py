@@ -62,6 +62,7 @@ def weights_row(content: bytes, scale: int, exact: bool = True) -> dict[str, obj
     row = {"model": "VDSR", "scale": scale, "file": f"vdsr_x{scale}.pth", "here": "no"}
     row |= {"repository": "someone/net", "commit": "c1", "path": f"x{scale}.pth"}
     row |= {"git_blob_sha1": git_name(content), "sha256": "", "bytes": ""}
+    row |= {"licence": "MIT", "trained_by": "authors"}
     return row | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)} if exact else row
 
 

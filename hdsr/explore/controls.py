@@ -14,7 +14,7 @@ from hdsr.errors import HdsrError
 from hdsr.explore import look, subjects
 from hdsr.explore.look import Networks
 from hdsr.explore.subjects import Role, Subject, Upload
-from hdsr.methods.registry import LOADERS, Method
+from hdsr.methods.registry import LOADERS, Method, is_present
 from hdsr.report.tables import source_label
 from hdsr.settings import ExploreSettings
 
@@ -243,10 +243,10 @@ def benchmark_images(settings: ExploreSettings) -> list[Option]:
 def offered_methods(scale: int, root: Path) -> list[Option]:
     """Every method of the registry that has weights for a scale, a line for each source of weights."""
     return [
-        (f"{paper.label(name)}, {source_label(entry.label(source))}", (name, source))
+        (f"{paper.label(name)}, {source_label(source)}", (name, source))
         for name, entry in LOADERS.items()
         for source in entry.sources
-        if weights_path(scale, source, root, name).is_file()
+        if is_present(name, source, scale, root)
     ]
 
 

@@ -83,7 +83,7 @@ def networks(scale: int, source: str, root: str | Path | None = None) -> Network
     Raises:
         HdsrError: if the weights are not there, damaged, or for another scale.
     """
-    path = find_weights(scale, source, root)
+    path = find_weights(scale, source, root)[0]
     return loaded(source, path, scale, path.stat().st_mtime_ns)
 
 
@@ -100,8 +100,8 @@ def method(name: str, source: str, scale: int, root: str | Path | None = None) -
     Raises:
         HdsrError: if its weights are not there, damaged, or for another scale.
     """
-    path = find_weights(scale, source, root, name)
-    return loaded_method(name, source, scale, root, path.stat().st_mtime_ns)
+    changed_ns = max(path.stat().st_mtime_ns for path in find_weights(scale, source, root, name))
+    return loaded_method(name, source, scale, root, changed_ns)
 
 
 @lru_cache(maxsize=NETWORKS_KEPT)

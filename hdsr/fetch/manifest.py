@@ -85,6 +85,9 @@ class WeightsEntry(InRepository):
     git_blob_sha1: str
     sha256: str | None
     bytes: int | None
+    licence: str
+    trained_by: str
+    """"authors" of the method's paper, or "others"."""
 
     @property
     def checksum(self) -> Checksum:
@@ -137,10 +140,15 @@ def weights() -> tuple[WeightsEntry, ...]:
     return tuple(map(weights_entry, rows(WEIGHTS)))
 
 
-def weights_of(model: str, scale: int) -> WeightsEntry | None:
-    """The published file of a method of the registry (carn_m is CARN-M), if there is one for the scale."""
-    fitting = (entry for entry in weights() if bare(entry.model) == bare(model) and scale in entry.scales)
-    return next(fitting, None)
+def weights_of(model: str, scale: int | None = None, trained_by: str = "authors") -> tuple[WeightsEntry, ...]:
+    """The published files of a method of the registry (carn_m is CARN-M), for one scale or for any."""
+    return tuple(
+        entry
+        for entry in weights()
+        if bare(entry.model) == bare(model)
+        and entry.trained_by == trained_by
+        and (scale is None or scale in entry.scales)
+    )
 
 
 def shipped(folder: Path) -> dict[str, Checksum]:
@@ -186,9 +194,8 @@ def image_entry(row: dict[str, str]) -> ImageEntry:
 
 def weights_entry(row: dict[str, str]) -> WeightsEntry:
     """A line of weights.csv; a hash or length that is not known is None."""
-    known = {
-        column: row[column] for column in ("model", "file", "repository", "commit", "path", "git_blob_sha1")
-    }
+    text = ("model", "file", "repository", "commit", "path", "git_blob_sha1", "licence", "trained_by")
+    known = {column: row[column] for column in text}
     scales = tuple(int(scale) for scale in row["scale"].split("+"))
     length = int(row["bytes"]) if row["bytes"] else None
     return WeightsEntry(scales=scales, sha256=row["sha256"] or None, bytes=length, **known)

@@ -128,11 +128,21 @@ def variants_of(settings: MeasurementSettings, model: str, scale: int) -> list[V
     asked = [
         source for source in settings.weights if source in entry.sources or not registry.is_source(source)
     ]
-    if asked:
-        return [variant_of(settings, model, source, scale) for source in asked]
-    own, wanted = " and ".join(entry.sources), " and ".join(settings.weights)
-    obstacle = f"its weights are of the source {own}, and this run asks for {wanted}"
-    return [Variant(model, entry.sources[0], entry.label(entry.sources[0]), obstacle)]
+    if not asked:
+        own, wanted = " and ".join(entry.sources), " and ".join(settings.weights)
+        obstacle = f"its weights are of the source {own}, and this run asks for {wanted}"
+        return [Variant(model, entry.sources[0], entry.sources[0], obstacle)]
+    found = [variant_of(settings, model, source, scale) for source in asked]
+    return found if entry.shows_all else preferred(found, entry.sources)
+
+
+def preferred(variants: list[Variant], sources: tuple[str, ...]) -> list[Variant]:
+    """Of sources the first that can be used, or else the first; files are kept."""
+    named = sorted(
+        (variant for variant in variants if variant.source in sources),
+        key=lambda variant: (variant.obstacle is not None, sources.index(variant.source)),
+    )
+    return [variant for variant in variants if variant.source not in sources or variant is named[0]]
 
 
 def variant_of(settings: MeasurementSettings, model: str, source: str, scale: int) -> Variant:
@@ -140,8 +150,7 @@ def variant_of(settings: MeasurementSettings, model: str, source: str, scale: in
     try:
         method = registry.load(model, scale, source, settings.device, settings.precision, settings.root)
     except HdsrError as error:
-        label = registry.LOADERS[model].label(source)
-        return Variant(model, source, label, without_folders(str(error), settings))
+        return Variant(model, source, str(source), without_folders(str(error), settings))
     return Variant(model, source, method.weights_label)
 
 

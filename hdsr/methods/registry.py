@@ -3,21 +3,35 @@
 A new network takes one file in hdsr/methods/ and one row in LOADERS.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from hdsr import checkpoint, inference, paper, resize
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
-from hdsr.methods import acnet, blocks, carn_m, dcls, lesrcnn, luma, srcnn, vdsr
-from hdsr.methods.luma import luma_upscaler
+from hdsr.methods import (
+    a_plus,
+    acnet,
+    carn_m,
+    cscn,
+    dcls,
+    dncnn,
+    fsrcnn,
+    idn,
+    lapsrn,
+    lesrcnn,
+    luma,
+    srcnn,
+    vdsr,
+)
+from hdsr.methods.luma import Given, LumaRunner
 from hdsr.network import check_scale
 from hdsr.provenance import code_version
 from hdsr.results import NO_WEIGHTS
@@ -40,9 +54,9 @@ class Method:
     code_version: str
     """Changes with the code that makes the image; see `code_version`."""
     upscale: Upscaler
-    luma: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
-    """For methods that see the luma alone: Y of the LR image in 0..255, (height, width), to that of the SR
-    image, neither rounded nor clipped."""
+    luma: LumaRunner | None = None
+    """For methods that see the luma alone: Y of the LR image, from 16 to 235, (height, width), to that of the
+    SR image, neither rounded nor clipped."""
 
     def __call__(self, lr: Image) -> Image:
         return self.upscale(lr)
@@ -56,7 +70,7 @@ class Request:
     """The method's, as LOADERS has it."""
     scale: int
     weights: str | Path
-    """ "ours", "authors", a file, or "none"."""
+    """ "ours", "authors", "others", a file, or "none"."""
     device: torch.device
     precision: Precision
     root: str | Path | None
@@ -69,26 +83,23 @@ class Entry:
 
     load: Callable[[Request], Method]
     sources: tuple[str, ...] = ()
-    """Of "ours" (trained here) and "authors" (published), the default first; empty: it has no weights."""
-    publisher: str = "authors"
-    """How rows name published weights: "others" where not the paper's authors trained them."""
-
-    def label(self, weights: str | Path) -> str:
-        """How rows name a source of weights; a file has its hash added by `weights_label`."""
-        return self.publisher if weights == "authors" else str(weights)
+    """Of "ours" (trained here), "authors" and "others" (published by the paper's authors, or by others), the
+    preferred one first; empty: it has no weights."""
+    shows_all: bool = False
+    """Whether tables show every source of weights; else the first one that is there."""
 
 
 def load_bicubic(request: Request) -> Method:
     """MATLAB's bicubic enlargement: the baseline of every table."""
-
-    def upscale(lr: Image) -> Image:
-        return resize.imresize(lr, request.scale)
-
-    def enlarge(luma: NDArray[np.float64]) -> NDArray[np.float64]:
-        return resize.imresize_float(luma, request.scale)
-
-    label = paper.label(request.name)
-    return Method(request.name, label, NO_WEIGHTS, NO_WEIGHTS, code_version(resize), upscale, enlarge)
+    return Method(
+        name=request.name,
+        label=paper.label(request.name),
+        weights_label=NO_WEIGHTS,
+        weights_sha256=NO_WEIGHTS,
+        code_version=code_version(resize),
+        upscale=partial(resize.imresize, factor=request.scale),
+        luma=partial(resize.imresize_float, factor=request.scale),
+    )
 
 
 def read_hdsrnet(path: Path, scale: int) -> nn.Module:
@@ -97,61 +108,93 @@ def read_hdsrnet(path: Path, scale: int) -> nn.Module:
 
 
 def read_srcnn(path: Path, scale: int) -> nn.Module:
-    """SRCNN as trained here."""
+    """SRCNN with the authors' weights, or as trained here."""
+    if path.suffix == ".mat":
+        return srcnn.load(path, scale)
     return checkpoint.load_for_scale(path, scale, srcnn.SRCNN)
 
 
-def on_rgb(module: nn.Module, request: Request) -> Upscaler:
+Run = Callable[[nn.Module, Request], tuple[Upscaler, LumaRunner | None]]
+"""Makes `Method.upscale` and `Method.luma` of a network."""
+
+
+def on_rgb(module: nn.Module, request: Request) -> tuple[Upscaler, None]:
     """Run a network that enlarges RGB in 0..255."""
-    return network_upscaler(module, request.device, request.precision)
+    return network_upscaler(module, request.device, request.precision), None
 
 
-def on_luma(module: nn.Module, request: Request) -> Upscaler:
-    """Run a network that sharpens the luma of the bicubically enlarged image."""
-    return luma_upscaler(module, request.scale, request.device, request.precision)
+def on_luma(given: Given, eight_bit: bool = False) -> Run:
+    """How to run a network of the luma; see `hdsr.baselines.luma`."""
+
+    def run(module: nn.Module, request: Request) -> tuple[Upscaler, LumaRunner]:
+        enlarge = luma.luma_runner(module, request.scale, request.device, request.precision, given)
+        return luma.with_color(enlarge, request.scale, eight_bit), enlarge
+
+    return run
 
 
 def network_loader(
-    read: Callable[[Path, int], nn.Module],
-    *code: ModuleType,
-    run: Callable[[nn.Module, Request], Upscaler] = on_rgb,
+    read: Callable[..., nn.Module], *code: ModuleType, run: Run = on_rgb
 ) -> Callable[[Request], Method]:
     """The loader of a network.
 
     Args:
-        read: takes a file of weights and the scale; HdsrError where the file does not fit.
-        code: the modules that make its pixels, on which its rows depend.
-        run: makes a call on uint8 images of it.
+        read: takes the files of weights, one or more, and the scale; HdsrError where they do not fit.
+        code: the modules that make its pixels, on which, and on what they import, its rows depend.
+        run: makes calls on images of it.
     """
 
     def load_network(request: Request) -> Method:
-        path = checkpoint.find_weights(request.scale, request.weights, request.root, request.name)
-        digest = sha256(path)
+        paths = checkpoint.find_weights(request.scale, request.weights, request.root, request.name)
+        digest = digest_of(paths)
+        upscale, of_luma = run(read(*paths, request.scale), request)
         return Method(
             name=request.name,
             label=paper.label(request.name),
             weights_label=weights_label(request, digest),
             weights_sha256=digest,
             code_version=code_version(*code, runners),
-            upscale=run(read(path, request.scale), request),
+            upscale=upscale,
+            luma=of_luma,
         )
 
     return load_network
 
 
+def luma_loader(
+    read: Callable[..., nn.Module], code: ModuleType, given: Given, eight_bit: bool = False
+) -> Callable[[Request], Method]:
+    """The loader of a network of the luma; see `hdsr.methods.luma` for `given` and `eight_bit`."""
+    return network_loader(read, code, luma, run=on_luma(given, eight_bit))
+
+
+def digest_of(paths: tuple[Path, ...]) -> str:
+    """The SHA-256 of a file, or that of the SHA-256 of several."""
+    digests = [sha256(path) for path in paths]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 LOADERS: dict[str, Entry] = {
     "bicubic": Entry(load_bicubic),
-    "srcnn": Entry(network_loader(read_srcnn, srcnn, luma, resize, run=on_luma), ("ours",)),
-    "vdsr": Entry(
-        network_loader(vdsr.load, vdsr, blocks, luma, resize, run=on_luma), ("authors",), publisher="others"
+    "a_plus": Entry(luma_loader(a_plus.load, a_plus, given="enlarged"), ("authors",)),
+    "srcnn": Entry(luma_loader(read_srcnn, srcnn, given="enlarged"), ("authors", "ours")),
+    "fsrcnn": Entry(luma_loader(fsrcnn.load, fsrcnn, given="lr"), ("authors",)),
+    "vdsr": Entry(luma_loader(vdsr.load, vdsr, given="enlarged"), ("authors", "others")),
+    "cscn": Entry(luma_loader(cscn.load, cscn, given="lr", eight_bit=True), ("authors",)),
+    "dncnn": Entry(luma_loader(dncnn.load, dncnn, given="enlarged"), ("authors",)),
+    "lapsrn": Entry(luma_loader(lapsrn.load, lapsrn, given="lr", eight_bit=True), ("authors",)),
+    "idn": Entry(luma_loader(idn.load, idn, given="lr_residual"), ("authors",)),
+    "carn_m": Entry(network_loader(carn_m.load, carn_m), ("authors",)),
+    "lesrcnn": Entry(network_loader(lesrcnn.load, lesrcnn), ("authors",)),
+    "acnet": Entry(network_loader(acnet.load, acnet), ("authors",)),
+    "dcls": Entry(network_loader(dcls.load, dcls), ("authors",)),
+    "hdsrnet": Entry(
+        network_loader(read_hdsrnet, checkpoint, inference),
+        ("ours", "authors"),
+        shows_all=True,
     ),
-    "carn_m": Entry(network_loader(carn_m.load, carn_m, blocks), ("authors",)),
-    "lesrcnn": Entry(network_loader(lesrcnn.load, lesrcnn, blocks), ("authors",)),
-    "acnet": Entry(network_loader(acnet.load, acnet, blocks), ("authors",)),
-    "dcls": Entry(network_loader(dcls.load, dcls, blocks), ("authors",)),
-    "hdsrnet": Entry(network_loader(read_hdsrnet, checkpoint, inference), ("ours", "authors")),
 }
-"""Every method by name, in the paper's order."""
+"""Every method by name."""
 
 
 def load(
@@ -167,8 +210,8 @@ def load(
     Args:
         name: a key of LOADERS.
         scale: 2, 3 or 4.
-        weights: "ours", "authors" or a file; None for the first that the method has. Methods without
-            weights take no notice of it.
+        weights: "ours", "authors", "others" or a file; None for the first source of the method that is there.
+            Methods without weights take no notice of it.
         device: as torch names it: "cpu", "cuda", "cuda:1", "mps".
         precision: "fp32", or "bf16" for bfloat16 by autocast.
         root: the data folder; see `hdsr.paths.data_root`.
@@ -180,30 +223,36 @@ def load(
         raise HdsrError(f"unknown model {name!r}: expected one of {', '.join(LOADERS)}")
     check_scale(scale)
     check_precision(precision)
-    chosen = chosen_weights(name, weights)
+    chosen = chosen_weights(name, weights, scale, root)
     return LOADERS[name].load(Request(name, scale, chosen, torch_device(device), precision, root))
 
 
-def chosen_weights(name: str, weights: str | Path | None) -> str | Path:
-    """The weights asked for, or the method's own first; HdsrError for a source that it does not have."""
+def chosen_weights(name: str, weights: str | Path | None, scale: int, root: str | Path | None) -> str | Path:
+    """The weights asked for, or the first that are there; HdsrError for a source that the method lacks."""
     sources = LOADERS[name].sources
     if not sources:
         return NO_WEIGHTS
     if weights is None:
-        return sources[0]
+        present = (source for source in sources if is_present(name, source, scale, root))
+        return next(present, sources[0])
     if is_source(weights) and weights not in sources:
         expected = " or ".join([*map(repr, sources), "a file"])
         raise HdsrError(f"{name} has no weights of the source {weights!r}: expected {expected}")
     return weights
 
 
+def is_present(name: str, source: str, scale: int, root: str | Path | None) -> bool:
+    """Whether the files of a method's weights are there."""
+    return all(path.is_file() for path in checkpoint.weights_files(scale, source, root, name))
+
+
 def is_source(weights: str | Path) -> bool:
     """Whether weights are named by their source rather than by a file."""
-    return weights in ("ours", "authors")
+    return weights in ("ours", *checkpoint.PUBLISHED)
 
 
 def weights_label(request: Request, digest: str) -> str:
     """How rows and tables call these weights; a file's name alone would not tell two runs apart."""
     if is_source(request.weights):
-        return LOADERS[request.name].label(request.weights)
+        return str(request.weights)
     return f"{Path(request.weights).name}@{digest[:8]}"

@@ -5,10 +5,13 @@ form with 64 and 32 features, which is the one behind the published results. Its
 them and rebuild the image; there is no skip connection, so the network has to learn to pass its input on.
 """
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdsr.methods.foreign_files import read_matlab, reading, set_layer, shaped, taps_by_columns
 from hdsr.network import check_scale
 
 
@@ -18,8 +21,8 @@ class SRCNN(nn.Module):
     Args:
         scale: 2, 3 or 4, for which the weights are meant; the layers are the same for each.
 
-    forward: Y in 0..1, (batch, 1, height, width), to the same (not clipped); at the border, the image's
-    outermost pixels are repeated. Parameters: 57,281.
+    forward: Y in 0..1, (batch, 1, height, width), to the same (not clipped); every layer repeats the border
+    pixel of its own input. Parameters: 57,281.
 
     Raises:
         HdsrError: for another scale.
@@ -44,7 +47,14 @@ class SRCNN(nn.Module):
         return self.rebuild(features)
 
     def forward(self, luma: Tensor) -> Tensor:
-        return self.interior(F.pad(luma, 4 * (self.reach_px,), mode="replicate"))
+        features = F.relu(self.extract(with_border(luma, self.extract)))
+        features = F.relu(self.map(with_border(features, self.map)))
+        return self.rebuild(with_border(features, self.rebuild))
+
+
+def with_border(features: Tensor, layer: nn.Conv2d) -> Tensor:
+    """Features whose border pixel is repeated so that a layer gives as many."""
+    return F.pad(features, 4 * (layer.kernel_size[0] // 2,), mode="replicate")
 
 
 @torch.no_grad()
@@ -59,3 +69,16 @@ def pass_input_on(network: SRCNN) -> None:
         center = layer.kernel_size[0] // 2
         layer.weight[0] = 0
         layer.weight[0, 0, center, center] = 1
+
+
+def load(path: Path, scale: int) -> SRCNN:
+    """SRCNN with the authors' weights, a MATLAB file for each scale; HdsrError if it holds anything else."""
+    network = SRCNN(scale)
+    with reading(path, "SRCNN (9-5-5)"):
+        stored = read_matlab(path)
+        for index, layer in enumerate((network.extract, network.map, network.rebuild), start=1):
+            outputs, inputs, side, _ = layer.weight.shape
+            # The file has (in, taps, out), but the first layer lacks the inputs and the last one the outputs.
+            taps = shaped(stored[f"weights_conv{index}"], inputs, side**2, outputs).transpose(2, 0, 1)
+            set_layer(layer, taps_by_columns(taps), stored[f"biases_conv{index}"])
+    return network.eval()

@@ -1,8 +1,8 @@
 """VDSR: twenty convolutions that add the missing detail to the luma of the bicubically enlarged image.
 
 Kim et al., "Accurate image super-resolution using very deep convolutional networks", CVPR 2016, Section 3.
-Weights: one file for all scales, trained by others than the authors, who published theirs for another
-framework; so its layers have no biases.
+Weights, one file for all scales each: the authors', converted by others to a MATLAB file, and some that
+others trained, whose layers have no biases.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hdsr.checkpoint import check_tensors
 from hdsr.methods.blocks import conv3x3
+from hdsr.methods.foreign_files import read_matlab, reading, set_layers
 from hdsr.methods.pickled_module import read_tensors
 
 PICKLED_MODULES = ("vdsr.Net", "vdsr.Conv_ReLU_Block")
@@ -21,24 +22,48 @@ INNER_LAYERS = 18
 class VDSR(nn.Module):
     """Sharpen the luma of enlarged images, of whatever scale.
 
-    forward: Y in 0..1, (batch, 1, height, width), to the same (not clipped). 664,704 parameters.
+    forward: Y in 0..1, (batch, 1, height, width), to the same (not clipped). 665,921 parameters with biases,
+    664,704 without.
     """
 
-    def __init__(self, channels: int = 64) -> None:
+    def __init__(self, channels: int = 64, bias: bool = False) -> None:
         super().__init__()
-        self.entry = conv3x3(1, channels)
-        self.inner = nn.ModuleList(conv3x3(channels, channels) for _ in range(INNER_LAYERS))
-        self.exit = conv3x3(channels, 1)
+        self.entry = conv3x3(1, channels, bias)
+        self.inner = nn.ModuleList(conv3x3(channels, channels, bias) for _ in range(INNER_LAYERS))
+        self.exit = conv3x3(channels, 1, bias)
 
-    def forward(self, luma: Tensor) -> Tensor:
+    @property
+    def layers(self) -> list[nn.Conv2d]:
+        """All convolutions in their order."""
+        return [self.entry, *self.inner, self.exit]
+
+    def residual(self, luma: Tensor) -> Tensor:
+        """What the last convolution gives."""
         features = F.relu(self.entry(luma))
         for layer in self.inner:
             features = F.relu(layer(features))
-        return luma + self.exit(features)
+        return self.exit(features)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        return luma + self.residual(luma)
 
 
 def load(path: Path, scale: int) -> VDSR:
-    """VDSR with the weights of the published file; HdsrError if it holds anything else."""
+    """VDSR with the weights of either published file; HdsrError if it holds anything else."""
+    return load_authors(path) if path.suffix == ".mat" else load_pickled(path)
+
+
+def load_authors(path: Path) -> VDSR:
+    """The authors' weights, as converted to a MATLAB file."""
+    network = VDSR(bias=True)
+    with reading(path, "VDSR"):
+        stored = read_matlab(path, "model")
+        set_layers(network.layers, stored["weight"], stored["bias"])
+    return network.eval()
+
+
+def load_pickled(path: Path) -> VDSR:
+    """Weights that others trained, without biases, in a pickled module."""
     network = VDSR()
     names = published_names()
     tensors = {

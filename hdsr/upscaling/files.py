@@ -23,7 +23,7 @@ from hdsr.errors import HdsrError
 from hdsr.files import read_bytes
 from hdsr.images import Picture, Pixels, decode_picture, image_size, plain_pixels, write_png
 from hdsr.inference import FoldedHDSRNet, fold
-from hdsr.resize import contributions
+from hdsr.resize import imresize_float
 from hdsr.upscaling.memory import check_enlargeable, strip_rows
 from hdsr.upscaling.pipeline import one_ahead, one_behind
 from hdsr.upscaling.plan import make_folder, plan
@@ -288,13 +288,8 @@ def spread(colors: Pixels, alpha: Pixels) -> Pixels:
 
 def enlarge_alpha(alpha: Pixels, scale: int) -> Pixels:
     """Enlarge (height, width, 1) by MATLAB's bicubic in either depth, rounding only at the end."""
-    result = alpha[..., 0].astype(np.float64)
-    for _ in range(2):
-        weights, indices = contributions(len(result), scale, "replicate")
-        taps = zip(weights.T, indices.T, strict=True)
-        result = sum(weight[:, None] * result[index] for weight, index in taps).T
     peak = np.iinfo(alpha.dtype).max
-    return np.rint(result.clip(0, peak)).astype(alpha.dtype)[..., None]
+    return np.rint(imresize_float(alpha, scale).clip(0, peak)).astype(alpha.dtype)
 
 
 def rounded(values: NDArray[np.float32], dtype: np.dtype | type) -> Pixels:

@@ -22,7 +22,7 @@ def test_every_file_of_every_manifest_is_there_once() -> None:
         "benchmarks": 219,
         "train291": 291,
         "DIV2K": 5,
-        "weights": 11,
+        "weights": 28,
     }
     places = {file.path_in(Path("/anywhere")) for file in published_files()}
     assert len(places) == len(published_files())
@@ -38,6 +38,7 @@ def test_every_file_of_every_manifest_is_there_once() -> None:
         ("DIV2K", 5),
         ("carn-m", 1),
         ("ACNet", 3),
+        ("A+", 2),
     ],
 )
 def test_names_of_groups_sets_and_networks(name: str, count: int) -> None:

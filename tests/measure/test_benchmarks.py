@@ -93,8 +93,8 @@ def test_each_method_has_a_line_for_each_source_of_weights_that_exists_for_it(da
     names = ["bicubic", "srcnn", "vdsr", "carn_m", "dcls", "hdsrnet"]
     assert variants(data, methods=names, weights=["authors", "ours"]) == [
         ("bicubic", "none", True),
-        ("srcnn", "ours", False),
-        ("vdsr", "others", False),
+        ("srcnn", "authors", False),
+        ("vdsr", "authors", False),
         ("carn_m", "authors", False),
         ("dcls", "authors", False),
         ("hdsrnet", "authors", False),
@@ -107,7 +107,7 @@ def test_a_source_that_a_method_does_not_have_is_said_once(data: Path) -> None:
         settings(data, methods=["bicubic", "vdsr"], weights=["ours"]), progress=False
     )
     assert measured.gaps[["model", "weights", "reason"]].to_numpy().tolist() == [
-        ["vdsr", "others", "its weights are of the source authors, and this run asks for ours"]
+        ["vdsr", "authors", "its weights are of the source authors and others, and this run asks for ours"]
     ]
 
 

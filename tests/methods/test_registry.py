@@ -62,9 +62,9 @@ def test_authors_weights_are_looked_for_in_the_data_folder(tmp_path):
         registry.load("hdsrnet", 4, "authors", root=tmp_path)
 
 
-def test_the_registry_is_in_the_papers_order():
-    names = ["bicubic", "srcnn", "vdsr", "carn_m", "lesrcnn", "acnet", "dcls", "hdsrnet"]
-    assert [name for name in registry.LOADERS if name in names] == names
+def test_the_registry_has_every_method_in_the_order_of_the_years():
+    compared = "bicubic a_plus srcnn fsrcnn vdsr cscn dncnn lapsrn idn carn_m lesrcnn acnet dcls hdsrnet"
+    assert list(registry.LOADERS) == compared.split()
 
 
 @pytest.mark.parametrize(
@@ -75,25 +75,36 @@ def test_the_registry_is_in_the_papers_order():
         ("hdsrnet", "authors", "authors"),
         ("carn_m", None, "authors"),
         ("srcnn", None, "ours"),
+        ("srcnn", "authors", "authors"),
+        ("vdsr", None, "authors"),
+        ("vdsr", "others", "others"),
         ("vdsr", "my.pth", "my.pth"),
     ],
 )
-def test_weights_not_named_are_the_first_that_a_method_has(name, weights, chosen):
-    assert registry.chosen_weights(name, weights) == chosen
+def test_weights_not_named_are_the_first_that_a_method_has_and_are_there(name, weights, chosen, tmp_path):
+    assert registry.chosen_weights(name, weights, 2, tmp_path) == chosen
+
+
+def test_the_weights_trained_here_give_their_place_to_the_authors(real_data_root):
+    assert registry.load("srcnn", 2, root=real_data_root).weights_label == "authors"
+    assert registry.chosen_weights("hdsrnet", None, 2, real_data_root) == "ours"
 
 
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("vdsr", "vdsr_model_epoch_50.pth"),
+        ("vdsr", "vdsr_official.mat"),
+        ("a_plus", "aplus_x2.mat"),
+        ("cscn", "cscn_52.mat"),
+        ("fsrcnn", "fsrcnn_x2.mat"),
         ("carn_m", "carn_m.pth"),
-        ("lesrcnn", "lesrcnn_x3.pth"),
-        ("acnet", "acnet_x3_660000.pth"),
+        ("lesrcnn", "lesrcnn_x2.pth"),
+        ("acnet", "acnet_x2_660000.pth"),
     ],
 )
 def test_published_weights_have_the_name_of_the_manifest_and_can_be_fetched(tmp_path, name, file):
     with pytest.raises(HdsrError, match=rf"{file}; .*hdsr data fetch"):
-        registry.load(name, 3, root=tmp_path)
+        registry.load(name, 2, root=tmp_path)
 
 
 def test_weights_without_a_lasting_address_are_the_users_to_bring(tmp_path):
@@ -102,7 +113,7 @@ def test_weights_without_a_lasting_address_are_the_users_to_bring(tmp_path):
 
 
 def test_published_weights_that_are_not_the_papers_authors_are_called_so(real_data_root):
-    vdsr = registry.load("vdsr", 2, root=real_data_root)
+    vdsr = registry.load("vdsr", 2, "others", root=real_data_root)
     assert (vdsr.label, vdsr.weights_label) == ("VDSR", "others")
     carn_m = registry.load("carn_m", 2, root=real_data_root)
     assert (carn_m.label, carn_m.weights_label) == ("CARN-M", "authors")
@@ -123,8 +134,8 @@ def test_every_network_of_rgb_enlarges_whole_images(real_data_root):
             "carn_m has no weights of the source 'ours': expected 'authors' or a file",
         ),
         (
-            {"name": "srcnn", "weights": "authors"},
-            "srcnn has no weights of the source 'authors': expected 'ours' or a file",
+            {"name": "srcnn", "weights": "others"},
+            "srcnn has no weights of the source 'others': expected 'authors' or 'ours' or a file",
         ),
         ({"scale": 5}, "unknown scale 5: expected 2, 3 or 4"),
         ({"precision": "fp8"}, "unknown precision 'fp8': expected fp32 or bf16"),

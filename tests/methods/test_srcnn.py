@@ -47,12 +47,17 @@ def correlated(images: list[np.ndarray], layer: torch.nn.Conv2d) -> list[np.ndar
     ]
 
 
-def test_three_layers_on_the_image_with_its_border_repeated(trained: SRCNN) -> None:
+def padded(images: list[np.ndarray], layer: torch.nn.Conv2d) -> list[np.ndarray]:
+    """Images whose border pixel is repeated for a layer."""
+    return [np.pad(image, layer.kernel_size[0] // 2, mode="edge") for image in images]
+
+
+def test_three_layers_each_of_which_repeats_the_border_of_its_input(trained: SRCNN) -> None:
     luma = torch.rand(1, 1, 6, 5)
-    images = [np.pad(luma[0, 0].double().numpy(), 8, mode="edge")]
-    images = [np.maximum(image, 0) for image in correlated(images, trained.extract)]
-    images = [np.maximum(image, 0) for image in correlated(images, trained.map)]
-    expected = correlated(images, trained.rebuild)[0]
+    images = [luma[0, 0].double().numpy()]
+    for layer in (trained.extract, trained.map):
+        images = [np.maximum(image, 0) for image in correlated(padded(images, layer), layer)]
+    expected = correlated(padded(images, trained.rebuild), trained.rebuild)[0]
     with torch.inference_mode():
         np.testing.assert_allclose(trained(luma)[0, 0], expected, rtol=1e-4, atol=1e-5)
 
