@@ -1,11 +1,11 @@
 """What a notebook says of the suite and of itself: what is reproduced where, and what made its numbers."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
-import torch
 
-from hdsr import checkpoint, paper, paths
+from hdsr import paper, paths
 from hdsr.files import sha256
 from hdsr.provenance import commit, versions
 from hdsr.report.tables import ABSENT, Table, with_variants
@@ -86,7 +86,8 @@ def provenance(rows: pd.DataFrame | None = None) -> Table:
     """
     lines = [("code", "commit", commit() or "outside a checkout")]
     lines += [("version", name, number) for name, number in versions().items()]
-    lines.append(("machine", "threads of torch", str(torch.get_num_threads())))
+    if torch := sys.modules.get("torch"):
+        lines.append(("machine", "threads of torch", str(torch.get_num_threads())))
     if rows is not None:
         lines += measured_with(rows)
     numbers = pd.DataFrame(lines, columns=["kind", "of", "value"])
@@ -108,6 +109,8 @@ def measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 def training_of(digest: str) -> str:
     """How the weights with this SHA-256 were trained, if they are ones that the project ships."""
+    from hdsr import checkpoint
+
     for path in paths.OWN_WEIGHTS.glob("*_x?.safetensors"):
         if sha256(path) == digest:
             about = checkpoint.describe(path)

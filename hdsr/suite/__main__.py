@@ -7,6 +7,8 @@ from hdsr.errors import missing
 
 def main() -> int:
     """Run a command; a package that is not installed is named with the extra that brings it."""
+    # Else jsonschema, which nbformat imports, compiles a grammar of web addresses: half of a process's time.
+    sys.modules.setdefault("rfc3987_syntax", None)
     try:
         from hdsr.suite import commands
     except ModuleNotFoundError as error:

@@ -1,6 +1,7 @@
 """Reports on the command line: execute notebooks, render them as web pages, publish a complete run.
 
-The Makefile calls this as `python -m hdsr.suite`.
+The Makefile calls this as `python -m hdsr.suite`, once for each notebook and page: what a command needs is
+imported when it runs.
 """
 
 import shutil
@@ -14,7 +15,7 @@ import typer
 from hdsr import paths
 from hdsr.cli import error_line
 from hdsr.errors import HdsrError
-from hdsr.suite import execute, pages, regression
+from hdsr.suite import execute
 
 PUBLISHED = ("rows", "tables", "figures", "html", "index.html")
 LEFT_OUT = (".*", "*.pdf")
@@ -41,6 +42,8 @@ def run(name: Name, profile: Profile = "quick") -> None:
 @app.command()
 def render(name: Name, profile: Profile = "quick") -> None:
     """Write the page of an executed notebook."""
+    from hdsr.suite import pages
+
     pages.render(name, profile, execute.notebook_names())
 
 
@@ -55,12 +58,16 @@ def graph() -> None:
 @app.command()
 def index(profile: Profile = "quick") -> None:
     """Write the overview of a profile in which all notebooks have been executed."""
+    from hdsr.suite import pages
+
     announce(pages.write_index(profile, execute.notebook_names()))
 
 
 @app.command()
 def report(profile: Profile = "quick") -> None:
     """Write the pages of what has been executed, and the overview, without executing anything."""
+    from hdsr.suite import pages
+
     names = [name for name in execute.notebook_names() if execute.executed_path(name, profile).is_file()]
     for name in names:
         pages.render(name, profile, names)
@@ -75,6 +82,8 @@ def announce(page: Path) -> None:
 @app.command()
 def refresh(names: Annotated[list[str] | None, typer.Argument(help="All if none is named.")] = None) -> None:
     """Execute notebooks in place to renew the outputs stored in them; reports go to a temporary folder."""
+    from hdsr.suite import regression
+
     with tempfile.TemporaryDirectory(prefix="hdsr-reports-") as reports:
         regression.refresh(names or execute.notebook_names(), Path(reports))
 
@@ -108,6 +117,8 @@ def renew_readmes() -> None:
 
 def unfinished(profile: str) -> list[str]:
     """What a complete run has and this one lacks: files that are missing, or older than their source."""
+    from hdsr.suite import pages
+
     names, folder = execute.notebook_names(), paths.report_dir(profile)
     index = pages.index_path(profile)
     chain = [(execute.executed_path(name, profile), pages.page_path(name, profile), index) for name in names]

@@ -61,7 +61,7 @@ def _reads(name: str, document: dict[str, Any], names: Iterable[str]) -> list[st
     own = document["metadata"].get("hdsr", {})
     others = [other for other in names if other != name]
     reads = others if own.get("reads") == "all" else own.get("reads", [])
-    wrong = [*(own.keys() - {"reads"}), *(set(reads) - set(others))]
+    wrong = [*(own.keys() - {"reads", "alone"}), *(set(reads) - set(others))]
     if wrong:
         raise HdsrError(
             f"notebook {name}: {wrong[0]!r} in its metadata: expected reads, a list of other notebooks"

@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 import papermill
+from filelock import ReadWriteLock
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -79,7 +80,11 @@ def run(name: str, profile: str) -> Path:
     source, target = source_of(name), executed_path(name, profile)
     parameters = notebook.load_parameters(name, profile)
     failed = target.with_suffix(".failed.ipynb")
-    with atomic_path(target) as temporary, errors_in_one_line(name, temporary, failed):
+    with (
+        atomic_path(target) as temporary,
+        errors_in_one_line(name, temporary, failed),
+        machine_to_itself(nbformat.read(source, as_version=4).metadata.get("hdsr", {}).get("alone", False)),
+    ):
         document = papermill.execute_notebook(
             source,
             temporary,
@@ -90,13 +95,26 @@ def run(name: str, profile: str) -> Path:
             start_timeout=START_TIMEOUT_S,
             coalesce_streams=True,
             store_widget_state=False,
-            progress_bar={"desc": name},
+            progress_bar={"desc": name} if "--jobserver" not in os.environ.get("MAKEFLAGS", "") else False,
             stderr_file=sys.stderr if sys.stderr.isatty() else None,
         )
         leave_pictures_of_widgets(document)
         nbformat.write(document, temporary)
     failed.unlink(missing_ok=True)
     return target
+
+
+@contextmanager
+def machine_to_itself(alone: bool) -> Iterator[None]:
+    """Wait until no other notebook runs that writes to the same reports, if `alone`; else for those that are.
+
+    A notebook that measures times says `"hdsr": {"alone": true}` in its metadata.
+    """
+    path = paths.reports_root() / ".running.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = ReadWriteLock(path, is_singleton=False)
+    with lock.write_lock() if alone else lock.read_lock():
+        yield
 
 
 @contextmanager
@@ -149,7 +167,9 @@ def refresh(name: str, reports: Path) -> Path:
     except (CellExecutionError, DeadKernelError) as error:
         raise HdsrError(f"notebook {name}: {first_line(error)}") from None
     leave_pictures_of_widgets(document)
-    document.metadata = nbformat.from_dict(STORED_METADATA)
+    document.metadata = nbformat.from_dict(
+        {key: value for key, value in document.metadata.items() if key == "hdsr"} | STORED_METADATA
+    )
     with atomic_path(source) as temporary:
         nbformat.write(document, temporary)
     return source

@@ -15,7 +15,6 @@ from hdsr import paths, results
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.report.tables import with_variants
-from hdsr.suite import execute
 
 COMPARED = paths.COMPARED
 MARGIN_DB = 0.001
@@ -86,6 +85,8 @@ def refresh(names: Sequence[str], reports: Path) -> None:
         HdsrError: for a cell that failed, or a compared value that has come to lie at an edge of rounding
             while only some notebooks are refreshed.
     """
+    from hdsr.suite import execute  # which notebooks, that import this module to compare, do without
+
     order = sorted(names, key=lambda name: name.startswith("00"))
     for name in order:
         execute.refresh(name, reports)

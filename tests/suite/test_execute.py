@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
@@ -27,12 +28,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def add_notebook(project: Path, *sources: str) -> Path:
+def add_notebook(project: Path, *sources: str, **metadata: object) -> Path:
     """A notebook named 01_data: a heading, a parameters cell, then code."""
     parameters = new_code_cell('profile = "quick"\nscales = [2, 4]', metadata={"tags": ["parameters"]})
     cells = [new_markdown_cell("# Data\n\nWhat there is."), parameters, *map(new_code_cell, sources)]
     path = project / "notebooks" / "01_data.ipynb"
-    nbformat.write(new_notebook(cells=cells), path)
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
     return path
 
 
@@ -103,9 +104,11 @@ def test_unknown_notebooks_are_refused_with_the_known_ones(project: Path) -> Non
 
 
 def test_refreshing_renews_stored_outputs_alike_each_time(project: Path) -> None:
-    source = add_notebook(project, "import os\nos.environ['HDSR_REPORTS']", "print(scales)")
+    cells = ("import os\nos.environ['HDSR_REPORTS']", "print(scales)")
+    source = add_notebook(project, *cells, hdsr={"reads": ["02_benchmarks"]}, widgets={"of": "this run"})
     execute.refresh("01_data", project / "elsewhere")
     first = source.read_bytes()
+    assert nbformat.read(source, as_version=4).metadata.keys() == {"hdsr", "kernelspec", "language_info"}
     assert printed(source) == "[2, 4]\n"
     assert f"{project / 'elsewhere'}" in first.decode()
     execute.refresh("01_data", project / "elsewhere")
@@ -127,3 +130,19 @@ def test_a_failed_refresh_leaves_the_notebook_as_it_was(project: Path) -> None:
     with pytest.raises(HdsrError, match=r"^notebook 01_data: ZeroDivisionError: division by zero$"):
         execute.refresh("01_data", project / "elsewhere")
     assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize(("alone", "waits"), [(True, True), (False, False)])
+def test_what_measures_times_waits_for_the_others(project: Path, alone: bool, waits: bool) -> None:
+    began = threading.Event()
+
+    def run() -> None:
+        with execute.machine_to_itself(alone):
+            began.set()
+
+    with execute.machine_to_itself(False):
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert began.wait(1) is not waits
+    thread.join(10)
+    assert began.is_set()
