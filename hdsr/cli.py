@@ -3,10 +3,17 @@
 What a command needs is imported when it runs, so that `hdsr --help` and a mistyped option answer at once.
 """
 
+import io
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import psutil
 import typer
 
 from hdsr.errors import HdsrError, missing
@@ -41,24 +48,68 @@ Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cu
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; an error is one line on stderr, never a traceback."""
+    return run(app, "hdsr", arguments)
+
+
+def run(commands: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
+    """Run a command of a program and return its exit code; SIGTERM ends it and the processes it started."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return app(arguments, prog_name="hdsr", standalone_mode=False) or 0
+        with _ending_at_sigterm():
+            code = commands(arguments, prog_name=name, standalone_mode=False) or 0
+            sys.stdout.flush()
+            return code
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
-        print(error_line(missing(error)), file=sys.stderr)
+        _say(error_line(missing(error)))
         return 2
-    except (HdsrError, typer.TyperException, OSError) as error:
-        print(error_line(error), file=sys.stderr)
+    except (HdsrError, typer.TyperException, OSError, UnicodeError, OverflowError, MemoryError) as error:
+        _say(error_line(error))
         return 2
 
 
-def error_line(error: HdsrError | typer.TyperException | OSError) -> str:
+def _say(line: str) -> None:
+    """Print to stderr, where that can be written; what cannot be written is not tried again at the end."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def _ending_at_sigterm() -> Iterator[None]:
+    """Exit at SIGTERM by way of an exception, so that nothing is left behind, workers neither."""
+
+    def end(*_: object) -> None:
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        raise SystemExit(128 + signal.SIGTERM)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def error_line(error: Exception) -> str:
     """The one line that a failed command says."""
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        message = message or type(error).__name__
         message = message.replace("Value error, ", "")
     return f"hdsr: error: {' '.join(message.split())}"
 

@@ -18,7 +18,7 @@ from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.fetch.checksums import Checksum
 from hdsr.images import read_image
-from hdsr.paths import data_root
+from hdsr.paths import data_root, expanded
 from hdsr.resize import imresize
 
 BENCHMARK_SETS = ("Set5", "Set14", "B100", "Urban100")
@@ -107,7 +107,7 @@ def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None)
     published = data_root(root) / "benchmarks" / str(name)
     if str(name) in BENCHMARK_SETS:
         return published_benchmark(str(name), scale, published)
-    folder = published if is_plain_name(name) and published.is_dir() else Path(name).expanduser()
+    folder = published if is_plain_name(name) and published.is_dir() else expanded(name)
     if not folder.is_dir():
         raise HdsrError(
             f"unknown data set {str(name)!r}: expected one of samples, {', '.join(BENCHMARK_SETS)}, "
@@ -193,6 +193,8 @@ def image_paths(folder: Path) -> tuple[Path, ...]:
         raise HdsrError(f"no images in {folder}: expected files that end in {', '.join(SUFFIXES)}")
     by_stem: dict[str, Path] = {}
     for path in paths:
+        if not path.name.isprintable() and "\udc80" <= max(path.name) <= "\udcff":
+            raise HdsrError(f"{path.name!a} in {folder} is no name in UTF-8: rows could not hold it")
         other = by_stem.setdefault(path.stem, path)
         if other != path:
             raise HdsrError(f"{other.name} and {path.name} in {folder} would both be called {path.stem!r}")
@@ -270,7 +272,7 @@ def not_there(name: str, folder: Path) -> str:
     count = len(manifest.images_of(name))
     missing = f"all {count} images are missing" if count else "its images are missing"
     advice = how_to_get(name) if count else "put them there"
-    advice += ", or name another data folder (--data or HDSR_DATA)"
+    advice += ", or name another data folder (HDSR_DATA, or --data where a command has it)"
     return f"data set {name} is not in {folder}: {missing}; {advice}"
 
 

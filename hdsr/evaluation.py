@@ -122,8 +122,11 @@ def score(method: Method, row: results.Row, lr: Image, hr: Image, picture: Path 
     seconds = round(time.perf_counter() - start, 4)
     if picture is not None:
         write_png(picture, sr)
-    psnr_db = metrics.psnr_y(sr, hr, row.crop_px)
-    return replace(row, psnr_db=psnr_db, ssim=metrics.ssim_y(sr, hr, row.crop_px), seconds=seconds)
+    try:
+        psnr_db, ssim = metrics.psnr_y(sr, hr, row.crop_px), metrics.ssim_y(sr, hr, row.crop_px)
+    except HdsrError as error:
+        raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
+    return replace(row, psnr_db=psnr_db, ssim=ssim, seconds=seconds)
 
 
 def picture_path(folder: str | Path | None, row: results.Row) -> Path | None:

@@ -2,14 +2,20 @@
 
 import hashlib
 import os
+import re
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psutil
 
 from hdsr.errors import HdsrError
+
+LONGEST_STEM_BYTES = 160
+"""Of a temporary file's name, whose rest is short: file systems allow 255 in all."""
 
 
 @contextmanager
@@ -17,11 +23,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on any failure.
 
     The temporary name keeps the suffix, so writers that choose a format by it still work. The content is
-    flushed to disk before the rename, so a crash leaves either the old file or the new one.
+    flushed to disk before the rename, so a crash leaves either the old file or the new one. A link stays, and
+    the file that it leads to is replaced; a device or pipe is written to. What killed processes have left in
+    the folder is removed.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder) / path.name
+            path.write_bytes((Path(folder) / path.name).read_bytes())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    _remove_remains(path.parent)
+    temporary = path.with_name(f".{_short(path.stem)}.{os.getpid()}.partial{path.suffix[-32:]}")
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -29,6 +43,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _short(stem: str) -> str:
+    """A name that leaves room for what is put around it; two long ones stay apart."""
+    if len(os.fsencode(stem)) <= LONGEST_STEM_BYTES:
+        return stem
+    digest = hashlib.sha256(os.fsencode(stem)).hexdigest()[:16]
+    return os.fsdecode(os.fsencode(stem)[: LONGEST_STEM_BYTES - 16]).encode(errors="ignore").decode() + digest
+
+
+@cache
+def _remove_remains(folder: Path) -> None:
+    """Remove, once in a process, the temporary files of `atomic_path` in a folder whose process is gone."""
+    for remains in folder.glob(".*.partial*"):
+        writer = re.search(r"\.(\d+)\.partial", remains.name)
+        if writer and remains.is_file() and not psutil.pid_exists(int(writer[1])):
+            remains.unlink(missing_ok=True)
 
 
 def sha256(path: str | Path) -> str:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from hdsr.errors import HdsrError
+
 PROJECT = Path(__file__).resolve().parent.parent
 OWN_WEIGHTS = PROJECT / "data" / "weights"
 PAPER_TABLES = PROJECT / "data" / "paper"
@@ -23,7 +25,20 @@ def data_root(given: str | Path | None = None) -> Path:
     A relative folder is resolved against the one where the command started.
     """
     chosen = given or os.environ.get("HDSR_DATA") or PROJECT / "data"
-    return Path(chosen).expanduser().resolve()
+    return absolute(chosen)
+
+
+def absolute(path: str | Path) -> Path:
+    """A path from the root, without links and without `~`."""
+    return Path(os.path.realpath(expanded(path)))
+
+
+def expanded(path: str | Path) -> Path:
+    """A path without `~`; HdsrError if that stands for nobody's folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise HdsrError(f"{path} begins with the home folder of nobody known here") from None
 
 
 def div2k_folder(root: Path) -> Path:
@@ -34,12 +49,12 @@ def div2k_folder(root: Path) -> Path:
 
 def reports_root() -> Path:
     """Where runs write: the environment variable HDSR_REPORTS, else `reports/`."""
-    return Path(os.environ.get("HDSR_REPORTS") or PROJECT / "reports").expanduser().resolve()
+    return absolute(os.environ.get("HDSR_REPORTS") or PROJECT / "reports")
 
 
 def cache_dir() -> Path:
     """Where decoded training images are kept: the environment variable HDSR_CACHE, else ~/.cache/hdsr."""
-    return Path(os.environ.get("HDSR_CACHE") or "~/.cache/hdsr").expanduser().resolve()
+    return absolute(os.environ.get("HDSR_CACHE") or "~/.cache/hdsr")
 
 
 def report_dir(profile: str) -> Path:

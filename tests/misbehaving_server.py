@@ -13,7 +13,8 @@ class MisbehavingServer(ThreadingHTTPServer):
     """Serves files by their addresses. The next answers for an address follow its list of moods, if any.
 
     Moods: "truncate" (half of what was asked for, then the connection closes), "flip" (one bit is wrong),
-    "500", "503" (asks to wait 2 s), "404", "hang" (half, then silence), "silent" (no answer at all),
+    "500", "503" (asks to wait 2 s), "503 <until>", "302 <address>", "404", "hang" (half, then silence),
+    "silent" (no answer at all),
     "ignore range" (the whole file), "half anew" (half of the whole file), "other part" (not the one that was
     asked for), "unmeasured" (half, and no length told), "endless" (more than the file).
     """
@@ -50,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         moods = self.server.moods[address]
         mood = moods.pop(0) if moods else ""
         stored = self.server.files.get(address)
+        if mood.startswith(("302 ", "503 ")):
+            return self.refuse(int(mood[:3]), mood[4:])
         if stored is None or mood.isdecimal():
             return self.refuse(int(mood or 404))
         if mood == "silent":
@@ -57,11 +60,11 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.answer(stored if isinstance(stored, bytes) else stored.read_bytes(), asked, mood)
 
-    def refuse(self, code: int) -> None:
+    def refuse(self, code: int, told: str = "2") -> None:
         self.send_response(code)
         self.send_header("Content-Length", "0")
-        if code == 503:
-            self.send_header("Retry-After", "2")
+        if code in (302, 503):
+            self.send_header("Location" if code == 302 else "Retry-After", told)
         self.end_headers()
 
     def answer(self, content: bytes, asked: str | None, mood: str) -> None:

@@ -1,10 +1,13 @@
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -283,6 +286,61 @@ def test_data_verify_names_a_damaged_file(photos, tmp_path, capsys):
     assert printed.out == "0 of 1 files are as published\n"
     damaged = f"{hr / 'baby.png'} is not as published: it has {(hr / 'baby.png').stat().st_size:,} bytes"
     assert printed.err == f"hdsr: error: {damaged}, expected 371,264\n"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_message_that_cannot_be_written_is_no_traceback(tmp_path, photos, stream):
+    command = [sys.executable, "-m", "hdsr", *evaluate_arguments(photos, tmp_path)]
+    command += ["--scale", "7"] * (stream == "stderr")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full})
+    assert done.returncode == 2
+    assert (done.stderr or b"").count(b"\n") == (stream == "stdout")
+
+
+def test_sigterm_ends_a_command_and_its_workers(tmp_path):
+    code = """
+import sys, time, typer
+from hdsr import cli
+from hdsr.measure import fresh_process
+app = typer.Typer()
+@app.command()
+def wait(): fresh_process.run(time.sleep, 60)
+if __name__ == "__main__": sys.exit(cli.run(app, "wait", []))
+"""
+    (tmp_path / "wait.py").write_text(code)
+    process = subprocess.Popen([sys.executable, str(tmp_path / "wait.py")])
+    parent = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while not (workers := parent.children(recursive=True)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.terminate()
+    assert process.wait(30) == 143
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert workers
+    assert not alive
+
+
+def test_names_that_are_not_utf8_and_homes_of_nobody_are_named(tmp_path, photos, failure):
+    assert "the home folder of nobody" in failure(*evaluate_arguments("~nosuchuser/x", tmp_path))
+    odd = os.fsdecode(bytes(photos) + b"/\xff.png")
+    os.rename(photos / "a.png", odd)
+    assert r"'\udcff.png'" in failure(*evaluate_arguments(photos, tmp_path))
+
+
+def test_a_link_that_leads_to_itself_does_not_stop_the_other_images(tmp_path, photos, weights, capsys):
+    (photos / "loop.png").symlink_to("loop.png")
+    arguments = ["upscale", photos / "loop.png", photos / "a.png", "--scale", 2, "--out", tmp_path / "big"]
+    assert main([*map(str, arguments), "--weights", str(weights)]) == 1
+    said = capsys.readouterr().err
+    assert f"{photos / 'loop.png'} cannot be read: Too many levels of symbolic links" in said
+    assert [path.name for path in (tmp_path / "big").iterdir()] == ["a_x2.png"]
+
+
+def test_an_image_too_small_for_its_metric_is_named(tmp_path, failure):
+    write_png(tmp_path / "small" / "tiny.png", np.zeros((12, 12, 3), np.uint8))
+    assert failure(*evaluate_arguments(tmp_path / "small", tmp_path)).startswith("tiny of small: ")
 
 
 def test_data_verify_looks_at_shipped_weights(tmp_path, weights, capsys, monkeypatch):

@@ -4,17 +4,20 @@ What has come so far lies in <file>.part, so even a killed process has lost noth
 transfer anew and does not know git's hashes, so this is on requests, as pooch is.
 """
 
+import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from hdsr.errors import HdsrError
 from hdsr.fetch.checksums import Checksum
-from hdsr.files import atomic_path
 
 PIECE_BYTES = 16 * 1024
 """How much is taken off the network at a time; this much may be lost when a transfer breaks off."""
@@ -97,8 +100,9 @@ class Download:
             fault = self.fault_when_complete()
         if fault:
             raise HdsrError(f"{self.url} is not the published file: {fault}; nothing of it is kept")
-        with atomic_path(self.target) as temporary:
-            self.part.replace(temporary)
+        with self.part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        self.part.replace(self.target)
 
     def fault_when_complete(self) -> str | None:
         """Bring the .part to its end and check it; one that is wrong is removed."""
@@ -122,7 +126,13 @@ class Download:
                 self.pause(in_vain, error.wait_s)
 
     def pause(self, in_vain: int, asked_s: float) -> None:
-        """Wait before the next attempt, the longer the more have been in vain."""
+        """Wait before the next attempt, the longer the more have been in vain.
+
+        Raises:
+            GivenUpError: if the server asks for more patience than there is.
+        """
+        if asked_s > LONGEST_PAUSE_S:
+            raise GivenUpError(f"{self.url}: the server asks to wait {asked_s:,.0f} s")
         wait_s = max(self.patience.backoff_s * 2 ** max(in_vain - 1, 0), asked_s)
         if self.stop.wait(min(wait_s, LONGEST_PAUSE_S)):
             raise StoppedError
@@ -138,7 +148,11 @@ class Download:
                 self.url, headers=headers, stream=True, timeout=self.patience.timeout_s
             ) as response:
                 self.take(response)
-        except requests.RequestException as error:
+        except HdsrError:
+            raise
+        except (ValueError, requests.TooManyRedirects) as error:  # redirected to what is no address
+            raise HdsrError(f"{self.url} leads nowhere: {type(error).__name__}") from None
+        except (requests.RequestException, HTTPError) as error:
             raise BrokenError(reason_of(error)) from None
         if expected is not None and self.received < expected:
             raise BrokenError(f"it ended after {self.received:,} of {expected:,} bytes")
@@ -193,9 +207,14 @@ def first_byte(response: requests.Response) -> int | None:
 
 
 def asked_wait_s(response: requests.Response) -> float:
-    """The seconds that a server asks to wait, where it says so in seconds."""
+    """The seconds that a server asks to wait, which it tells as a number or as the end; 0 if it does not."""
     told = response.headers.get("Retry-After", "")
-    return float(told) if told.isdecimal() else 0.0
+    if told.isdecimal():
+        return float(told)
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 def reason_of(error: requests.RequestException) -> str:

@@ -5,15 +5,13 @@ imported when it runs.
 """
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hdsr import paths
-from hdsr.cli import error_line
+from hdsr import cli, paths
 from hdsr.errors import HdsrError
 from hdsr.suite import execute
 
@@ -163,10 +161,4 @@ def check_size(folder: Path) -> None:
 
 def main() -> int:
     """Run a command and return its exit code; an error is one line on stderr, as of the command `hdsr`."""
-    try:
-        return app(prog_name="python -m hdsr.suite", standalone_mode=False) or 0
-    except KeyboardInterrupt:
-        return 130
-    except (HdsrError, typer.TyperException) as error:
-        print(error_line(error), file=sys.stderr)
-        return 2
+    return cli.run(app, "python -m hdsr.suite")

@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdsr.errors import HdsrError
+from hdsr.files import check_regular
 from hdsr.images import decode_image, read_image
+
+MOST_PACKED = 100
+"""How many times larger an image file may be than it is in an archive: they are packed in themselves."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,12 @@ class ImageSource:
         """
         if self.member is None:
             return read_image(self.path)
+        if self.member.file_size > MOST_PACKED * max(self.member.compress_size, 1):
+            raise HdsrError(f"{self} is packed more than {MOST_PACKED} times, which no image can be")
         try:
             with zipfile.ZipFile(self.path) as archive:
                 data = archive.read(self.member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
             raise HdsrError(f"{self} cannot be unpacked: {error}") from None
         return decode_image(data, str(self))
 
@@ -76,8 +82,9 @@ def sources_in(place: Path, names: list[str]) -> list[ImageSource]:
 
 def members_of(archive: Path) -> list[zipfile.ZipInfo]:
     """The entries of a zip archive."""
+    check_regular(archive, "a zip archive")
     try:
         with zipfile.ZipFile(archive) as opened:
             return opened.infolist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise HdsrError(f"{archive} is no whole zip archive ({error}): fetch it again") from None

@@ -1,5 +1,6 @@
 """What an enlargement of files is going to write, and what stands against it: known before any network is."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,10 +33,10 @@ def plan(paths: list[Path], scale: int, out_dir: Path, overwrite: bool) -> dict[
         if output in planned:
             raise HdsrError(f"{planned[output]} and {path} would both be written to {output}")
         planned[output] = path
-    inputs = {path.resolve(): path for path in paths}
+    inputs = {os.path.realpath(path): path for path in paths}
     for output, path in planned.items():
-        if output.resolve() in inputs:
-            raise HdsrError(f"the result of {path} would replace the input {inputs[output.resolve()]}")
+        if (replaced := inputs.get(os.path.realpath(output))) is not None:
+            raise HdsrError(f"the result of {path} would replace the input {replaced}")
         if not overwrite and output.exists():
             raise HdsrError(f"{output} exists already: choose another folder or allow it to be overwritten")
     return planned

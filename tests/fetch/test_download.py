@@ -238,3 +238,31 @@ def test_bytes_are_counted_and_taken_off_again(start: Start, server: Misbehaving
     assert counted[0] == 500
     assert min(counted) == -LENGTH
     assert sum(counted) == LENGTH
+
+
+@pytest.mark.parametrize("until", ["259200", "Fri, 31 Dec 2100 23:59:59 GMT", "9" * 400])
+def test_a_server_that_asks_to_wait_for_days_is_given_up(
+    start: Start, server: MisbehavingServer, until: str
+) -> None:
+    server.moods["file"] = [f"503 {until}"]
+    download = start()
+    with pytest.raises(GivenUpError, match="the server asks to wait"):
+        download.run()
+    assert download.stop.seconds == []
+
+
+@pytest.mark.parametrize("place", ["nonsense://x", "http://[::1/x", "http:///x", "http://a..b/x", "/file"])
+def test_a_redirection_to_nowhere_is_one_line(start: Start, server: MisbehavingServer, place: str) -> None:
+    server.moods["file"] = [f"302 {place}"] * 40
+    with pytest.raises(HdsrError, match=f"{server.address}/file") as caught:
+        start().run()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kill_at_the_end_of_a_download_loses_nothing(
+    start: Start, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = []
+    monkeypatch.setattr(Path, "replace", lambda source, goal: moved.append((source, goal)))
+    start().run()
+    assert moved == [(target.with_name("file.png.part"), target)]

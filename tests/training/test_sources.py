@@ -1,5 +1,6 @@
 """Image files by themselves and in archives: a damaged or missing one is named with its archive."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -51,6 +52,26 @@ def test_a_damaged_image_in_an_archive_is_named(folder: Path) -> None:
     source = sources_in(zipped(folder), NAMES)[1]
     with pytest.raises(HdsrError, match=r"set/0002\.png in .*set\.zip is not an image"):
         source.read()
+
+
+def test_a_member_of_unknown_version_and_one_that_is_a_bomb_are_named(folder: Path, tmp_path: Path) -> None:
+    archive = zipped(folder)
+    content = archive.read_bytes()
+    directory = content.index(b"PK\1\2")
+    archive.write_bytes(content[: directory + 6] + b"\xff" + content[directory + 7 :])
+    with pytest.raises(HdsrError, match=r"set\.zip is no whole zip archive"):
+        sources_in(archive, NAMES)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("0001.png", bytes(10_000_000))
+    (source,) = sources_in(tmp_path / "bomb.zip", ["0001.png"])
+    with pytest.raises(HdsrError, match=r"0001\.png in .*bomb\.zip is packed more than 100 times"):
+        source.read()
+
+
+def test_a_pipe_is_no_archive(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "set.zip")
+    with pytest.raises(HdsrError, match=r"set\.zip is a pipe, socket or device, expected a zip archive"):
+        sources_in(tmp_path / "set.zip", ["0001.png"])
 
 
 def test_a_damaged_archive_is_named(folder: Path) -> None:
