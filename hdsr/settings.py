@@ -77,8 +77,8 @@ class MeasurementSettings(BenchmarkSettings):
     """Parameters of the notebooks that measure methods.
 
     Attributes:
-        methods: names in the registry of methods, in the order of tables and figures.
-        weights: sources of weights, each of "ours", "authors" or a file.
+        methods: names in the registry of methods, in the order of tables and figures; "all" alone for all.
+        weights: sources of weights, each of "ours", "authors", "others" or a file.
         device: where networks run, as torch names it.
         precision: the arithmetic of the networks.
     """

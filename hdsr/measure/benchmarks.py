@@ -94,9 +94,14 @@ def rows_file(settings: MeasurementSettings) -> Path:
     return settings.report / "rows" / "benchmarks.csv"
 
 
+def wanted(settings: MeasurementSettings) -> tuple[str, ...]:
+    """The methods that are asked for, by name."""
+    return tuple(registry.LOADERS) if settings.methods == ("all",) else settings.methods
+
+
 def check_methods(settings: MeasurementSettings) -> None:
     """Raise HdsrError for a method that the registry lacks or a device that torch cannot use here."""
-    unknown = [name for name in settings.methods if name not in registry.LOADERS]
+    unknown = [name for name in wanted(settings) if name not in registry.LOADERS]
     if unknown:
         known = ", ".join(registry.LOADERS)
         raise HdsrError(f"unknown method {', '.join(map(repr, unknown))}: expected some of {known}")
@@ -109,7 +114,7 @@ def variants(settings: MeasurementSettings, scale: int) -> list[Variant]:
     A file is one network's: where some method can use it, the others are not said to lack it.
     """
     found = {}
-    for model in settings.methods:
+    for model in wanted(settings):
         for variant in variants_of(settings, model, scale):
             found.setdefault((model, variant.label), variant)
     used = {variant.source for variant in found.values() if variant.obstacle is None}

@@ -30,8 +30,6 @@ CAPTION_IN, TITLE_IN, NOTE_IN, GAP_IN = 0.45, 0.35, 0.2, 0.06
 RED = "#e00000"
 INSET_SHARE = 0.5
 """Height of the enlarged place over the panel's."""
-STAND_INS = ("acnet", "carn_m", "vdsr")
-"""Methods that take the place of those that are not measured, the first choice first."""
 CROP_FIELDS = ("dataset", "image", "scale", "x", "y", "width", "height")
 
 
@@ -134,20 +132,20 @@ def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:
     """One row per panel, and the column `stands_for`: the method that is wanted there, if it is another.
 
     A method with several sources of weights is shown with the first. One without a row is replaced by the
-    first of STAND_INS that has one and is not shown already; if there is none its panel is left out.
+    last of the others that has one; if there is none its panel is left out.
 
     Args:
         rows: result rows of one image at one scale.
         panels: names of the methods that are wanted.
     """
     first = rows.drop_duplicates("model").set_index("model", drop=False)
-    spare = [model for model in STAND_INS if model in first.index and model not in panels]
+    spare = [model for model in first.index if model not in panels]
     shown = []
     for wanted in panels:
         if wanted in first.index:
             shown.append(first.loc[[wanted]].assign(stands_for=""))
         elif spare:
-            shown.append(first.loc[[spare.pop(0)]].assign(stands_for=paper.label(wanted)))
+            shown.append(first.loc[[spare.pop()]].assign(stands_for=paper.label(wanted)))
     return pd.concat([first.head(0).assign(stands_for=""), *shown], ignore_index=True)
 
 

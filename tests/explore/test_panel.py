@@ -332,7 +332,7 @@ def test_a_method_with_weights_stands_left_of_the_divider_and_is_scored(explorer
     assert ("SRCNN, trained here", ("srcnn", "ours")) in explorer.controls.left.options
     explorer.controls.left.value = ("srcnn", "ours")
     settled(explorer)
-    image = registry.load("srcnn", 2)(explorer.seen.subject.lr)
+    image = registry.load("srcnn", 2, "ours")(explorer.seen.subject.lr)
     assert shown(explorer)["SRCNN, trained here"] == pictures.png(image)
     assert list(shown(explorer)) == ["SRCNN, trained here", "HDSRNet", "True image"]
     assert f"{psnr_y(image, explorer.seen.subject.hr, 2):.2f}" in explorer.scores.value

@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "hdsr" / "methods" / "mynet.py").write_text(FILE + "\n", encoding="utf-8")
     registry = tmp_path / "hdsr" / "methods" / "registry.py"
     text = registry.read_text(encoding="utf-8")
-    text = text.replace("from hdsr.methods import ", "from hdsr.methods import mynet, ", 1)
+    text = text.replace("from hdsr.methods import (\n", "from hdsr.methods import (\n    mynet,\n", 1)
     registry.write_text(text.replace("\n}\n", f"\n{ROW}\n}}\n", 1), encoding="utf-8")
     layers = {"entry": conv3x3(3, 64), "upsampler": upsampler(64, 2), "exit": conv3x3(64, 3)}
     torch.save(torch.nn.ModuleDict(layers).state_dict(), tmp_path / "my.pth")
