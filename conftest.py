@@ -13,14 +13,25 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     """Let nothing that a test or a notebook under `--nbval` runs write into the tree or the user's cache.
 
-    And let what tests start hear an interrupt, which a shell has its background jobs ignore.
+    And let what tests start hear an interrupt, which a shell has its background jobs ignore. Workers that run
+    side by side, and what they start, use one thread each.
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for variable in ("HDSR_REPORTS", "HDSR_CACHE"):
         folder = tempfile.mkdtemp(prefix=variable.lower().replace("_", "-") + "-")
         os.environ[variable] = folder
         config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of a file, or of what it calls its xdist_group, to one worker: they share fixtures."""
+    for item in items:
+        if not any(item.iter_markers("xdist_group")):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 def _folder_named_by(variable: str, contents: str) -> Path:

@@ -1,7 +1,7 @@
 """The notebooks themselves: thin, in order, one parameters cell each, red when a stored number is wrong."""
 
 import ast
-import json
+import copy
 import os
 import re
 import subprocess
@@ -136,18 +136,22 @@ def nbval(path: Path, reports: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("hundredths", "code"), [(0, 0), (1, 1), (-1, 1)])
-def test_a_stored_psnr_that_is_wrong_by_a_hundredth_is_red(
-    hundredths: int, code: int, tmp_path: Path
-) -> None:
-    document = json.loads((paths.NOTEBOOKS / "01_data.ipynb").read_text(encoding="utf-8"))
-    cell = next(cell for cell in document["cells"] if "regression.report" in "".join(cell["source"]))
-    lines = "".join(cell["outputs"][0]["text"])
-    value = re.search(r"\d+\.\d\d\b", lines)
-    altered = f"{float(value.group()) + hundredths / 100:.2f}"
-    cell["outputs"][0]["text"] = lines.replace(value.group(), altered, 1)
-    copy = tmp_path / "copy.ipynb"
-    copy.write_text(json.dumps(document), encoding="utf-8")
-    run = nbval(copy, tmp_path / "reports")
-    assert run.returncode == code, run.stdout
-    assert ("1 failed" in run.stdout) is bool(hundredths)
+def test_a_stored_psnr_that_is_wrong_by_a_hundredth_is_red(tmp_path: Path) -> None:
+    """A notebook whose compared cell is there three times: as stored, a hundredth more, a hundredth less."""
+    document = nbformat.read(paths.NOTEBOOKS / "01_data.ipynb", as_version=4)
+    cells = [cell for cell in document.cells if cell.cell_type == "code"]
+    place = next(place for place, cell in enumerate(cells) if "regression.report" in cell.source)
+    printed = text_of(cells[place])
+    value = re.search(r"\d+\.\d\d\b", printed)[0]
+    for hundredths in (-1, 1):
+        wrong = copy.deepcopy(cells[place])
+        wrong.id = f"wrong-by-{hundredths + 1}"
+        wrong.outputs[0].text = printed.replace(value, f"{float(value) + hundredths / 100:.2f}", 1)
+        cells.insert(place + 1, wrong)
+    document.cells = cells
+    nbformat.write(document, tmp_path / "copy.ipynb")
+    run = nbval(tmp_path / "copy.ipynb", tmp_path / "reports")
+    assert run.returncode == 1, run.stdout
+    failed = re.findall(r"^FAILED copy\.ipynb::Cell (\d+)", run.stdout, re.MULTILINE)
+    assert failed == [str(place + 1), str(place + 2)], run.stdout
+    assert f"2 failed, {len(cells) - 2} passed" in run.stdout

@@ -9,6 +9,8 @@ from hdsr.errors import HdsrError
 from hdsr.upscaling import memory
 from hdsr.upscaling.memory import check_readable, parse_bytes, strip_rows, working_bytes
 
+pytestmark = pytest.mark.xdist_group("timings and memory")
+
 GIB = 2**30
 
 
