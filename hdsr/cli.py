@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from hdsr.measure.latency import Latency
 
 app = typer.Typer(
-    name="hdsr", help="HDSRNet: measure it, use it, train it.", add_completion=False, no_args_is_help=False
+    name="hdsr",
+    no_args_is_help=False,
+    rich_markup_mode=None,
 )
 data_app = typer.Typer(help="Look after the data folder.")
 app.add_typer(data_app, name="data")
@@ -34,6 +36,7 @@ METHODS = (
     "bicubic, a_plus, srcnn, fsrcnn, vdsr, cscn, dncnn, lapsrn, idn, carn_m, lesrcnn, acnet, dcls, hdsrnet, "
     "or one that you added"
 )
+PROTOCOLS = "python, matlab_luma, matlab_rgb, dncnn, lapsrn, hdsrnet"
 BENCH_PARTS = "inference, training, growth, memory, end_to_end"
 SOURCES = "ours|authors|others|FILE"
 
@@ -42,8 +45,27 @@ Root = Annotated[
     Path | None, typer.Option("--data", metavar="ROOT", help="Data folder; else $HDSR_DATA, else data/.")
 ]
 Weights = Annotated[str, typer.Option(metavar=SOURCES, help="Which weights the network gets.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.")]
+
+
+def _version(asked: bool) -> None:
+    """Say the version, if asked."""
+    if asked:
+        from importlib.metadata import version
+
+        print(f"hdsr {version('hdsr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """HDSRNet: measure it, use it, train it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,6 +144,16 @@ def _check_weights(weights: str | Path | None) -> None:
         check_regular(weights, "a file of weights")
 
 
+def _check_model(model: str) -> None:
+    """Raise HdsrError for a method that there is not; torch is imported only where it is none of METHODS."""
+    if model not in METHODS.split(", "):
+        from hdsr.errors import unknown
+        from hdsr.methods.registry import LOADERS
+
+        if model not in LOADERS:
+            raise unknown("model", model, LOADERS)
+
+
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Option(help=f"The method: {METHODS}.")],
@@ -148,6 +180,7 @@ def evaluate(
     """
     from hdsr.datasets import listed, load_benchmark
 
+    _check_model(model)
     for name in dataset:
         load_benchmark(name, scale, data)
     _check_weights(weights)
@@ -189,12 +222,17 @@ def summary_lines(summary: "pd.DataFrame") -> list[str]:
 
 @app.command()
 def upscale(
-    images: Annotated[list[Path], typer.Argument(help="Images of any kind.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any kind, or folders.")],
     scale: Scale,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for <image>_x<scale>.png.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for <image>_x<scale>.png; of one image also FILE.png.")
+    ],
     data: Root = None,
     weights: Weights = "ours",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Mean of eight turned and mirrored: 8 times as long.")
+    ] = False,
+    overwrite: Overwrite = False,
     precision: Precision = "fp32",
     device: Device = "cpu",
     memory: Annotated[
@@ -210,14 +248,19 @@ def upscale(
 ) -> int:
     """Enlarge images of any kind: gray, 16 bits, transparency, color profile and upright view are kept.
 
+    The weights are made for images shrunk by clean bicubic, such as `hdsr degrade` gives. Of JPEG photographs
+    and noisy ones they enlarge the artifacts too. Example: hdsr upscale photo.png --scale 4 --out big.png
+
     Large images go through the network in strips, with the pixels that the whole would give.
     """
     from hdsr.upscaling import plan
     from hdsr.upscaling.memory import parse_bytes
 
     memory_bytes = None if memory is None else parse_bytes(memory)
-    plan.check(images, scale, out, overwrite)
+    planned = plan.check(images, out, f"_x{scale}.png", overwrite)
     _check_weights(weights)
+    from tqdm.auto import tqdm
+
     from hdsr.upscaling.allocator import keep_freed_memory
     from hdsr.upscaling.files import upscale_files
 
@@ -233,12 +276,80 @@ def upscale(
         precision=precision,
         memory_bytes=memory_bytes,
         strict=not accept_damaged,
+        ensemble=ensemble,
+        finished=lambda job: tqdm.write(f"{job.path} -> {job.output}: {job.sizes}"),
         progress=None,
     )
-    if len(failures) == len(images):
+    return _failed_of(len(planned), failures, f"enlarged x{scale}")
+
+
+def _failed_of(count: int, failures: list[HdsrError], done: str) -> int:
+    """The exit code of a command on `count` files, and what it says at its end."""
+    if len(failures) == count:
         raise HdsrError("; ".join(map(str, failures)))
     for failure in failures:
         print(error_line(failure), file=sys.stderr)
+    print(f"{count - len(failures)} of {count} images {done}")
+    return 1 if failures else 0
+
+
+@app.command()
+def degrade(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any kind, or folders.")],
+    scale: Annotated[Literal[2, 3, 4], typer.Option(help="How many times smaller.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for <image>x<scale>.png; of one image also FILE.png.")
+    ],
+    overwrite: Overwrite = False,
+) -> int:
+    """Shrink images by MATLAB's bicubic, bit for bit: the LR images of super-resolution benchmarks.
+
+    Each is cropped to a multiple of the scale from the top left first.
+    """
+    from hdsr.upscaling.degrade import degrade_files
+
+    lines, failures = degrade_files(images, scale, out, overwrite)
+    print("".join(f"{line}\n" for line in lines), end="")
+    return _failed_of(len(lines) + len(failures), failures, f"shrunk x{scale}")
+
+
+@app.command()
+def score(
+    sr: Annotated[Path, typer.Argument(metavar="SR", help="Image to judge, or a folder of them.")],
+    hr: Annotated[Path, typer.Argument(metavar="HR", help="The true image, or a folder of them.")],
+    crop_px: Annotated[
+        int | None,
+        typer.Option(
+            "--crop-px",
+            min=0,
+            metavar="N",
+            help="Pixels left out on every side; else the scale that SR's name ends in (_x4), else none.",
+        ),
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(metavar="NAME", help=f"How it is measured: {PROTOCOLS}.")
+    ] = "python",
+) -> int:
+    """Y-PSNR and SSIM of images, as the field measures them.
+
+    In folders, images belong together whose names are the same but for _x4 and the suffix.
+    """
+    from hdsr.datasets import listed
+    from hdsr.measure import files, protocols
+
+    protocols.named(protocol)
+    judged = files.pairs(sr, hr)
+    made = list(files.lines(judged, protocol, crop_px))
+    failures = [line for line in made if isinstance(line, HdsrError)]
+    if len(failures) == len(judged):
+        raise HdsrError("; ".join(map(str, failures)))
+    for line in made:
+        if isinstance(line, HdsrError):
+            print(error_line(line), file=sys.stderr)
+        else:
+            print(line)
+    if alone := files.unjudged(hr, judged):
+        print(f"{hr}: nothing to judge for {listed(alone)}")
     return 1 if failures else 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr.errors import HdsrError
+from hdsr.errors import HdsrError, unknown
 from hdsr.fetch import manifest
 from hdsr.fetch.checksums import Checksum
 from hdsr.images import read_image
@@ -22,6 +22,8 @@ from hdsr.paths import data_root, expanded
 from hdsr.resize import imresize
 
 BENCHMARK_SETS = ("Set5", "Set14", "B100", "Urban100")
+SPELLED = {name.lower(): name for name in ("samples", *BENCHMARK_SETS)}
+"""The names of sets by themselves in small letters, in which they may be written."""
 TRAINING_SETS = ("T91", "BSD200", "BSDS500test", "CID22", "TESTIMAGES", "WikipediaHQ", "CLIC2025")
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 """Color photographs that scikit-image's package carries, so that they need no download."""
@@ -102,6 +104,7 @@ def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None)
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 2:
         raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+    name = SPELLED.get(str(name).lower(), name)
     if name == "samples":
         return samples(scale)
     published = data_root(root) / "benchmarks" / str(name)
@@ -109,10 +112,8 @@ def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None)
         return published_benchmark(str(name), scale, published)
     folder = published if is_plain_name(name) and published.is_dir() else expanded(name)
     if not folder.is_dir():
-        raise HdsrError(
-            f"unknown data set {str(name)!r}: expected one of samples, {', '.join(BENCHMARK_SETS)}, "
-            f"a set in {published.parent}, or a folder of images"
-        )
+        besides = f", a set in {published.parent}, or a folder of images"
+        raise unknown("data set", name, ("samples", *BENCHMARK_SETS), besides)
     return own_benchmark(Path(os.path.abspath(folder)), scale)
 
 

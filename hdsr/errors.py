@@ -1,5 +1,8 @@
 """The one exception that stands for bad input: its message is one line, fit to be shown as it is."""
 
+import difflib
+from collections.abc import Iterable
+
 EXTRAS = {
     "notebooks": "anywidget ipykernel ipython ipywidgets jinja2 jupyterlab matplotlib nbconvert nbformat "
     "papermill ptflops torchvision",
@@ -19,3 +22,19 @@ def missing(error: ModuleNotFoundError) -> HdsrError:
     extra = next((extra for extra, names in EXTRAS.items() if package.lower() in names.split()), None)
     advice = f"`pip install 'hdsr[{extra}]'` brings it" if extra else "install it, or hdsr anew"
     return HdsrError(f"the package {package} is not installed: {advice}")
+
+
+def unknown(kind: str, name: object, known: Iterable[str], besides: str = "") -> HdsrError:
+    """The error for a name that is none of those known, with the one that was probably meant.
+
+    Args:
+        kind: what it should name, such as "model".
+        name: the name.
+        known: names that there are.
+        besides: what else could have been given.
+    """
+    known = list(known)
+    lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    meant = f"; did you mean {lower[near[0]]}?" if near else ""
+    return HdsrError(f"unknown {kind} {str(name)!r}: expected one of {', '.join(known)}{besides}{meant}")

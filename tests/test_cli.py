@@ -11,10 +11,12 @@ import psutil
 import pytest
 import torch
 
+import hdsr
 from hdsr import checkpoint, evaluation, paths, results
 from hdsr.cli import main
 from hdsr.fetch import manifest
-from hdsr.images import read_image, write_png
+from hdsr.images import read_image, read_picture, write_png
+from hdsr.measure import protocols
 from hdsr.methods import registry
 from hdsr.network import HDSRNet
 from hdsr.training import loop as training
@@ -22,6 +24,8 @@ from hdsr.training import loop as training
 COMMANDS = [
     "evaluate",
     "upscale",
+    "degrade",
+    "score",
     "train",
     "pack",
     "export",
@@ -108,7 +112,7 @@ def test_the_module_runs_as_a_program():
             "evaluate --model edsr --scale 2 --dataset samples --out x.csv",
             "unknown model 'edsr': expected one of",
         ),
-        ("upscale --scale 2 --out x", "Missing argument 'images'"),
+        ("upscale --scale 2 --out x", "Missing argument 'IMAGE...'"),
         ("train", "Missing argument"),
         ("train nowhere.yaml --out x", "nowhere.yaml"),
         ("data paint", "No such command 'paint'"),
@@ -379,3 +383,149 @@ def test_what_needs_no_network_is_answered_without_torch(words: str, message: st
     command = [sys.executable, "-c", code, *words.format(here=__file__).split()]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, message in done.stderr) == (2 if message else 0, True), done.stderr
+
+
+def test_the_version_is_told(capsys):
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"hdsr \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_a_shell_completes_commands():
+    asked = {**os.environ, "_HDSR_COMPLETE": "complete_bash", "COMP_WORDS": "hdsr sc", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-m", "hdsr"], env=asked, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, ["score"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_no_values_that_an_option_does_not_take(command, capsys):
+    main([*command.split(), "--help"])
+    assert "<bool>" not in capsys.readouterr().out
+
+
+def test_help_of_upscale_says_what_the_weights_are_made_for(capsys):
+    main(["upscale", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "made for images shrunk by clean bicubic" in text
+    assert "JPEG photographs" in text
+
+
+def test_a_mistyped_model_is_blamed_on_the_model(failure, tmp_path):
+    words = ["evaluate", "--model", "hdsrnt", "--scale", 2, "--dataset", "nowhere", "--weights", "no.pt"]
+    line = failure(*words, "--out", tmp_path / "rows.csv")
+    assert line.startswith("unknown model 'hdsrnt'")
+    assert line.endswith("did you mean hdsrnet?")
+
+
+def test_a_mistyped_set_or_protocol_is_answered_with_what_was_meant(failure, photos, tmp_path):
+    words = [
+        "evaluate",
+        "--model",
+        "bicubic",
+        "--scale",
+        2,
+        "--dataset",
+        "Sett5",
+        "--out",
+        tmp_path / "x.csv",
+    ]
+    assert failure(*words).endswith("did you mean Set5?")
+    image = photos / "a.png"
+    assert failure("score", image, image, "--protocol", "hdsrnt").endswith("did you mean hdsrnet?")
+
+
+def test_upscale_takes_folders_and_says_a_line_for_each_image(photos, tmp_path, weights, capsys):
+    words = ["upscale", photos, "--scale", 2, "--out", tmp_path / "big", "--weights", weights]
+    assert main([str(word) for word in words]) == 0
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first == f"{photos / 'a.png'} -> {tmp_path / 'big' / 'a_x2.png'}: 26 x 24 -> 52 x 48"
+    assert second.startswith(f"{photos / 'b.png'} -> ")
+    assert last == "2 of 2 images enlarged x2"
+
+
+def test_one_image_goes_to_the_file_that_is_named(photos, tmp_path, weights, failure):
+    words = ["upscale", photos / "a.png", "--scale", 2, "--weights", weights, "--out"]
+    out = tmp_path / "new" / "large.png"
+    assert main([str(word) for word in [*words, out]]) == 0
+    assert read_image(out).shape == (48, 52, 3)
+    assert "large.png exists already" in failure(*words, out)
+    assert "name a file that ends in .png" in failure(*words, tmp_path / "large.jpg")
+    both = ["upscale", photos / "a.png", photos / "b.png", "--scale", 2, "--weights", weights]
+    assert "names one file, but there are folders or 2 images" in failure(*both, "--out", tmp_path / "x.png")
+    assert "would replace the input" in failure(*words, photos / "a.png")
+
+
+def test_upscale_by_the_ensemble_is_not_the_plain_one(photos, tmp_path, weights):
+    words = [str(word) for word in ["upscale", photos / "a.png", "--scale", 2, "--weights", weights, "--out"]]
+    assert main([*words, str(tmp_path / "one.png")]) == 0
+    assert main([*words, str(tmp_path / "eight.png"), "--ensemble"]) == 0
+    one, eight = (read_image(tmp_path / name) for name in ("one.png", "eight.png"))
+    assert np.array_equal(
+        eight, hdsr.upscale(read_image(photos / "a.png"), 2, weights=weights, ensemble=True)
+    )
+    assert not np.array_equal(one, eight)
+
+
+def test_degrade_is_matlabs_bicubic_under_the_names_of_benchmarks(photos, tmp_path, capsys):
+    assert main(["degrade", str(photos), "--scale", "4", "--out", str(tmp_path / "lr")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 of 2 images shrunk x4"
+    hr = read_image(photos / "a.png")
+    assert np.array_equal(read_image(tmp_path / "lr" / "ax4.png"), hdsr.imresize(hr[:24, :24], 1 / 4))
+
+
+def test_degrade_keeps_gray_gray_and_does_what_it_can(photos, tmp_path, capsys):
+    write_png(photos / "gray.png", np.arange(24 * 24, dtype=np.uint16).reshape(24, 24, 1) * 100)
+    (photos / "a.png").write_bytes(b"no image")
+    assert main(["degrade", str(photos), "--scale", "2", "--out", str(tmp_path / "lr")]) == 1
+    printed = capsys.readouterr()
+    assert "gray" in printed.out
+    assert "16 bits became 8" in printed.out
+    assert printed.out.splitlines()[-1] == "2 of 3 images shrunk x2"
+    assert re.fullmatch(r"hdsr: error: [^\n]*a\.png[^\n]*\n", printed.err)
+    assert read_picture(tmp_path / "lr" / "grayx2.png").pixels.shape == (12, 12, 1)
+
+
+def scores(text):
+    return [tuple(map(float, pair)) for pair in re.findall(r": (\S+) dB, SSIM (\S+)", text)]
+
+
+def test_score_gives_what_the_metrics_give(photos, capsys):
+    sr, hr = (read_image(photos / name) for name in ("a.png", "b.png"))
+    assert main(["score", str(photos / "a.png"), str(photos / "b.png"), "--crop-px", "3"]) == 0
+    one, mean = scores(capsys.readouterr().out)
+    assert one == mean == pytest.approx((hdsr.psnr_y(sr, hr, 3), hdsr.ssim_y(sr, hr, 3)), abs=1e-4)
+    assert main(["score", str(photos / "a.png"), str(photos / "b.png"), "--protocol", "hdsrnet"]) == 0
+    printed = capsys.readouterr().out
+    assert scores(printed)[0] == pytest.approx(protocols.score(sr, hr, 0, "hdsrnet"), abs=1e-4)
+    assert "0 px cropped" in printed
+
+
+def test_score_of_folders_matches_names_and_crops_by_the_scale_in_them(photos, tmp_path, capsys, failure):
+    sr = tmp_path / "sr"
+    for name in ("a", "b"):
+        hr = read_image(photos / f"{name}.png")
+        write_png(sr / f"{name}_x4.png", hr[:24, :24][::-1])
+    assert main(["score", str(sr), str(photos)]) == 0
+    printed = capsys.readouterr().out
+    a, _, mean = scores(printed)
+    assert a == pytest.approx(
+        (
+            hdsr.psnr_y(read_image(sr / "a_x4.png"), read_image(photos / "a.png")[:24, :24], 4),
+            hdsr.ssim_y(read_image(sr / "a_x4.png"), read_image(photos / "a.png")[:24, :24], 4),
+        ),
+        abs=1e-4,
+    )
+    assert mean == pytest.approx(np.mean(scores(printed)[:2], axis=0), abs=1e-4)
+    assert printed.splitlines()[0].startswith("a_x4.png: ")
+    assert "mean of 2 images" in printed
+    assert "4 px cropped" in printed
+    (sr / "b_x4.png").unlink()
+    assert main(["score", str(sr), str(photos)]) == 0
+    assert "nothing to judge for b.png" in capsys.readouterr().out
+    write_png(sr / "c.png", np.zeros((24, 24, 3), np.uint8))
+    assert "has no image for c.png" in failure("score", sr, photos)
+    assert "a file and a folder" in failure("score", sr / "c.png", photos)
+    write_png(photos / "c.png", np.zeros((80, 24, 3), np.uint8))
+    assert main(["score", str(sr), str(photos)]) == 1
+    printed = capsys.readouterr()
+    assert "c.png: images of different sizes" in printed.err
+    assert "mean of 1 of 2 images" in printed.out

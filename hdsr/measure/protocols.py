@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from hdsr import metrics, resize
-from hdsr.errors import HdsrError
+from hdsr.errors import HdsrError, unknown
 
 Plane = NDArray[np.float64]
 """Values in 0..255, (height, width)."""
@@ -128,7 +128,7 @@ VARIED = {
 def named(name: str) -> Protocol:
     """The protocol of that name; HdsrError for one that there is not."""
     if name not in NAMED:
-        raise HdsrError(f"unknown protocol {name!r}: expected one of {', '.join(NAMED)}")
+        raise unknown("protocol", name, NAMED)
     return NAMED[name]
 
 

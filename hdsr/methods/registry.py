@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from hdsr import checkpoint, inference, paper, resize
-from hdsr.errors import HdsrError
+from hdsr.errors import HdsrError, unknown
 from hdsr.files import sha256
 from hdsr.methods import (
     a_plus,
@@ -220,7 +220,7 @@ def load(
         HdsrError: for an unknown name, scale, device or precision, or weights that are missing or do not fit.
     """
     if name not in LOADERS:
-        raise HdsrError(f"unknown model {name!r}: expected one of {', '.join(LOADERS)}")
+        raise unknown("model", name, LOADERS)
     check_scale(scale)
     check_precision(precision)
     chosen = chosen_weights(name, weights, scale, root)

@@ -24,9 +24,9 @@ from hdsr.files import read_bytes
 from hdsr.images import Picture, Pixels, decode_picture, image_size, plain_pixels, write_png
 from hdsr.inference import FoldedHDSRNet, fold
 from hdsr.resize import imresize_float
+from hdsr.upscaling import plan
 from hdsr.upscaling.memory import check_enlargeable, strip_rows
 from hdsr.upscaling.pipeline import one_ahead, one_behind
-from hdsr.upscaling.plan import make_folder, plan
 from hdsr.upscaling.run import (
     Enlarge,
     Precision,
@@ -50,6 +50,8 @@ class Job:
     """What is in memory now."""
     error: HdsrError | None = None
     """Why it got no further."""
+    sizes: str = ""
+    """Width x height before and after."""
 
 
 def upscale(
@@ -158,6 +160,8 @@ def upscale_files(
     precision: Precision = "fp32",
     memory_bytes: int | None = None,
     strict: bool = True,
+    ensemble: bool = False,
+    finished: Callable[[Job], object] = lambda job: None,
     progress: bool | None = True,
 ) -> list[HdsrError]:
     """Enlarge image files into `out_dir`/<stem>_x<scale>.png.
@@ -167,9 +171,9 @@ def upscale_files(
     read and the one before it written.
 
     Args:
-        paths: image files.
+        paths: image files, and folders of image files.
         scale: 2, 3 or 4.
-        out_dir: folder for the results, made if need be.
+        out_dir: folder for the results, made if need be; or, of one image file, the .png file.
         weights: "ours", "authors" or a file.
         overwrite: whether to replace results that are there.
         root: the data folder, where the authors' weights lie.
@@ -177,6 +181,8 @@ def upscale_files(
         precision: "fp32" or "bf16".
         memory_bytes: resident memory that the process may have; by default what is free.
         strict: whether a JPEG of which libjpeg says that its data are corrupt is an error.
+        ensemble: whether the mean of eight is taken; see `hdsr.upscaling.run.self_ensemble`.
+        finished: is called with each image that has been enlarged.
         progress: True or False; None shows a bar on a terminal only.
 
     Returns:
@@ -186,17 +192,26 @@ def upscale_files(
         HdsrError: before any work, if two images would be written to one file, a result is there already, a
             result would replace an input, or the arguments do not fit.
     """
-    planned = plan(list(map(Path, paths)), scale, Path(out_dir), overwrite)
+    planned = plan.plan(list(map(Path, paths)), Path(out_dir), f"_x{scale}.png", overwrite)
     hidden = None if progress is None else not progress
     enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision, memory_bytes, hidden)
-    make_folder(Path(out_dir))
+    if ensemble:
+        enlarge = self_ensemble(enlarge)
+    for folder in dict.fromkeys(output.parent for output in planned):
+        plan.make_folder(folder)
     check = partial(check_enlargeable, scale=scale, precision=precision, limit_bytes=memory_bytes)
     reading = partial(read_job, check if device == "cpu" else None, strict)
     read = one_ahead(attempt(reading, Job(path, output)) for output, path in planned.items())
     enlarged = (attempt(partial(enlarge_job, scale, enlarge), job) for job in read)
     done = one_behind(partial(attempt, write_job), enlarged)
     bar = tqdm(done, "upscale", len(planned), unit="image", disable=hidden)
-    return [job.error for job in bar if job.error is not None]
+    failures = []
+    for job in bar:
+        if job.error is None:
+            finished(job)
+        else:
+            failures.append(job.error)
+    return failures
 
 
 def attempt(step: Callable[[Job], Job], job: Job) -> Job:
@@ -225,8 +240,10 @@ def enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:
     """Enlarge what was read, and say what was changed in reading."""
     for note in job.picture.notes:
         tqdm.write(f"{job.path}: {note}", file=sys.stderr)
-    pixels = enlarge_pixels(job.picture.pixels, scale, enlarge)
-    return replace(job, picture=Picture(pixels, job.picture.icc_profile))
+    lr = job.picture.pixels
+    pixels = enlarge_pixels(lr, scale, enlarge)
+    sizes = f"{lr.shape[1]} x {lr.shape[0]} -> {pixels.shape[1]} x {pixels.shape[0]}"
+    return replace(job, picture=Picture(pixels, job.picture.icc_profile), sizes=sizes)
 
 
 def write_job(job: Job) -> Job:

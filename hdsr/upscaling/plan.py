@@ -4,16 +4,25 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from hdsr.datasets import SUFFIXES, image_paths
 from hdsr.errors import HdsrError
 from hdsr.files import check_regular
 
 
-def check(paths: Sequence[Path], scale: int, out_dir: Path, overwrite: bool) -> None:
-    """Raise HdsrError for what would stop `upscale_files`, or leave it nothing to do."""
-    plan(list(paths), scale, out_dir, overwrite)
-    faults = [fault for path in paths if (fault := fault_of(path))]
-    if len(faults) == len(paths):
+def check(paths: Sequence[Path], out: Path, ending: str, overwrite: bool) -> dict[Path, Path]:
+    """The input of every output; HdsrError for what would stop all of it, or leave nothing to do.
+
+    Args:
+        paths: image files, and folders of image files.
+        out: a folder, or, for one image file, a file that ends in .png.
+        ending: what follows an image's name in the folder, such as "_x4.png".
+        overwrite: whether outputs may be there already.
+    """
+    planned = plan(list(paths), out, ending, overwrite)
+    faults = [fault for path in planned.values() if (fault := fault_of(path))]
+    if len(faults) == len(planned):
         raise HdsrError("; ".join(faults))
+    return planned
 
 
 def fault_of(path: Path) -> str:
@@ -25,21 +34,34 @@ def fault_of(path: Path) -> str:
     return ""
 
 
-def plan(paths: list[Path], scale: int, out_dir: Path, overwrite: bool) -> dict[Path, Path]:
-    """The input of every output, or an HdsrError if one would replace what it must not."""
+def plan(paths: list[Path], out: Path, ending: str, overwrite: bool) -> dict[Path, Path]:
+    """The input of every output, or an HdsrError if one would replace what it must not; see `check`."""
+    files = [file for path in paths for file in (image_paths(path) if path.is_dir() else [path])]
+    is_file = names_a_file(out)
+    if is_file and (len(files) != 1 or paths[0].is_dir()):
+        raise HdsrError(f"{out} names one file, but there are folders or {len(files)} images: name a folder")
     planned: dict[Path, Path] = {}
-    for path in paths:
-        output = out_dir / f"{path.stem}_x{scale}.png"
+    for path in files:
+        output = out if is_file else out / f"{path.stem}{ending}"
         if output in planned:
             raise HdsrError(f"{planned[output]} and {path} would both be written to {output}")
         planned[output] = path
-    inputs = {os.path.realpath(path): path for path in paths}
+    inputs = {os.path.realpath(path): path for path in files}
     for output, path in planned.items():
         if (replaced := inputs.get(os.path.realpath(output))) is not None:
             raise HdsrError(f"the result of {path} would replace the input {replaced}")
         if not overwrite and output.exists():
             raise HdsrError(f"{output} exists already: choose another folder or allow it to be overwritten")
     return planned
+
+
+def names_a_file(out: Path) -> bool:
+    """Whether results are to go to a file rather than a folder; HdsrError for a kind that is not written."""
+    if out.is_dir() or out.suffix.lower() not in SUFFIXES:
+        return False
+    if out.suffix.lower() != ".png":
+        raise HdsrError(f"{out}: results are written as PNG, so name a file that ends in .png, or a folder")
+    return True
 
 
 def make_folder(folder: Path) -> None:

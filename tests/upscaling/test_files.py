@@ -416,7 +416,8 @@ def test_a_result_that_cannot_be_written_is_reported(
     tmp_path: Path, photo: NDArray[np.uint8], weights: Path
 ) -> None:
     write_png(tmp_path / "a.png", photo)
-    for folder in (tmp_path / "a.png", tmp_path / "a.png" / "out"):
+    (tmp_path / "notes").write_text("a file")
+    for folder in (tmp_path / "notes", tmp_path / "a.png" / "out"):
         with pytest.raises(HdsrError, match="expected a folder for the results"):
             upscale_files([tmp_path / "a.png"], 2, folder, weights)
     (tmp_path / "out" / "a_x2.png").mkdir(parents=True)

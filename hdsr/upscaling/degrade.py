@@ -1,0 +1,59 @@
+"""LR images made of HR ones as MATLAB makes them, by the command `hdsr degrade`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hdsr.datasets import cropped
+from hdsr.errors import HdsrError
+from hdsr.images import read_picture, write_png
+from hdsr.resize import imresize
+from hdsr.upscaling import plan
+
+
+def degrade_file(path: Path, output: Path, scale: int) -> str:
+    """Shrink an image file by MATLAB's bicubic, and say what was done.
+
+    It is cropped to a multiple of the scale from the top left first. Gray, transparency and the color profile
+    are kept; 16 bits become 8, as benchmarks have them.
+
+    Args:
+        path: an image file.
+        output: a PNG file.
+        scale: 2, 3 or 4.
+
+    Raises:
+        HdsrError: naming the file, if it cannot be used.
+    """
+    picture = read_picture(path)
+    pixels, notes = picture.pixels, list(picture.notes)
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        notes.append("16 bits became 8")
+    hr = cropped(pixels, scale, path)
+    lr = imresize(hr, 1 / scale)
+    write_png(output, lr, picture.icc_profile)
+    sizes = f"{hr.shape[1]} x {hr.shape[0]} -> {lr.shape[1]} x {lr.shape[0]}"
+    return "; ".join([f"{path} -> {output}: {sizes}", *notes])
+
+
+def degrade_files(
+    paths: Sequence[Path], scale: int, out: Path, overwrite: bool = False
+) -> tuple[list[str], list[HdsrError]]:
+    """Shrink image files into `out`/<stem>x<scale>.png, as benchmarks in the EDSR layout name them.
+
+    Returns:
+        A line for each image that was shrunk, and an error for each that could not be.
+
+    Raises:
+        HdsrError: before any work; see `hdsr.upscaling.plan.check`.
+    """
+    planned, lines, errors = plan.check(paths, out, f"x{scale}.png", overwrite), [], []
+    for output, path in planned.items():
+        plan.make_folder(output.parent)
+        try:
+            lines.append(degrade_file(path, output, scale))
+        except HdsrError as error:
+            errors.append(error)
+    return lines, errors
