@@ -10,6 +10,7 @@ from hdsr.errors import HdsrError
 from hdsr.images import write_png
 from hdsr.measure import benchmarks
 from hdsr.methods import registry
+from hdsr.methods.srcnn import SRCNN
 from hdsr.network import HDSRNet
 from hdsr.settings import MeasurementSettings
 from hdsr.suite import parameters as notebook
@@ -100,6 +101,23 @@ def test_each_method_has_a_line_for_each_source_of_weights_that_exists_for_it(da
         ("hdsrnet", "authors", False),
         ("hdsrnet", "ours", False),
     ]
+
+
+def test_weights_trained_here_stand_in_tables_where_the_authors_are_not(
+    data: Path, real_data_root: Path
+) -> None:
+    checkpoint.save(SRCNN(2), data / "weights" / "srcnn_x2.safetensors", {})
+    both = {"methods": ["srcnn"], "weights": ["authors", "ours"]}
+    assert variants(data, **both) == [("srcnn", "ours", True)]
+    authors = data / "weights" / "srcnn_955_x2.mat"
+    authors.symlink_to(real_data_root / "weights" / authors.name)
+    assert variants(data, **both) == [("srcnn", "authors", True)]
+    assert variants(data, **both | {"weights": ["ours"]}) == [("srcnn", "ours", True)]
+
+
+def test_all_methods_of_the_registry_can_be_asked_for_by_one_word(data: Path) -> None:
+    found = variants(data, methods=["all"], weights=["authors", "ours"])
+    assert list(dict.fromkeys(model for model, _, _ in found)) == list(registry.LOADERS)
 
 
 def test_a_source_that_a_method_does_not_have_is_said_once(data: Path) -> None:
