@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdsr import winograd
 from hdsr.network import (
     HDSRNet,
     HeterogeneousBlock,
@@ -27,18 +28,49 @@ from hdsr.network import (
 
 
 def rectified_conv2d(
-    features: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    dilation: int = 1,
+    *,
+    residual: Tensor | None = None,
+    rows: slice = winograd.ALL_ROWS,
+    out: Tensor | None = None,
+    transformed: Tensor | None = None,
 ) -> Tensor:
-    """relu(conv2d(features, weight, bias)) with a 3x3 kernel, height and width kept; for inference only.
+    """relu(conv2d(features, weight, bias)) + residual with a 3x3 kernel, height and width kept.
 
-    Under autocast it computes in autocast's data type, as conv2d does.
+    For inference only. By Winograd's way where that serves (see `winograd_obstacle`), else by oneDNN. Under
+    autocast it computes in autocast's data type, as conv2d does.
 
     Args:
         features: (batch, channels, height, width).
         weight: (outputs, channels, 3, 3).
         bias: (outputs,), or none.
         dilation: distance of the kernel's weights in pixels.
+        residual: (batch, outputs, rows, width), or none.
+        rows: those of the result that are wanted.
+        out: where to write the result, perhaps `residual`; by default a new tensor.
+        transformed: the weight as `hdsr.winograd.transformed` makes it, if that is at hand.
     """
+    if winograd_obstacle(features, weight) is None:
+        kernel = winograd.transformed(weight) if transformed is None else transformed
+        given = {"dilation": dilation, "residual": residual, "rows": rows, "out": out}
+        return winograd.convolve(features, kernel, 3, bias, **given)
+    result = directly_rectified(features, weight, bias, dilation)[:, :, rows]
+    result = result if residual is None else result.add_(residual)
+    return result if out is None else out.copy_(result)
+
+
+def winograd_obstacle(features: Tensor, weight: Tensor) -> str | None:
+    """Why `hdsr.winograd` does not serve for a convolution, or None if it does."""
+    return winograd.obstacle(features, weight, computed_dtype(features), directly_rectified)
+
+
+def directly_rectified(
+    features: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1
+) -> Tensor:
+    """A convolution and its ReLU in one operation of oneDNN where PyTorch has it, elsewhere in two."""
     dtype = computed_dtype(features)
     if not is_fusable(features.device, dtype):
         return F.conv2d(features, weight, bias, padding=dilation, dilation=dilation).relu_()
@@ -199,25 +231,34 @@ class FoldedReconstruction(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         if min(features.shape[-2:]) <= REACH:
             return self.stages(features)
-        whole, *borders = self.convolutions
-        result = whole(features)
+        result, borders = self.interior(features), self.convolutions[1:]
         for (rows, columns), layer in zip(PLACES[1:], borders, strict=True):
             result[:, :, rows.pixels, columns.pixels] = layer(features[:, :, rows.window, columns.window])
         return F.pixel_shuffle(result, self.scale)
 
+    def interior(self, features: Tensor) -> Tensor:
+        """What is right except in the outermost ring of LR pixels (batch, 3 * scale**2, height, width)."""
+        layer = self.convolutions[0]
+        if winograd_obstacle(features, layer.weight) is not None:
+            return layer(features)
+        made = winograd.convolve(features, layer.transformed, SIZE, layer.bias, rectified=False)
+        return made[:, : len(layer.weight)]
 
-def activated(layer: nn.Conv2d, features: Tensor) -> Tensor:
-    """A 3x3 convolution with ReLU."""
-    return rectified_conv2d(features, layer.weight, layer.bias, layer.dilation[0])
+
+def activated(layer: nn.Conv2d, features: Tensor, **given: Tensor | slice) -> Tensor:
+    """A 3x3 convolution with ReLU; the rest is as `rectified_conv2d` takes it."""
+    transformed = getattr(layer, "transformed", None)
+    parts = (features, layer.weight, layer.bias, layer.dilation[0])
+    return rectified_conv2d(*parts, transformed=transformed, **given)
 
 
-def refined(block: HeterogeneousBlock, dilated: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A block's dynamic and plain convolution with ReLU, given the kernels that are mixed for each image."""
-    if len(dilated) == 1:
-        mixed = rectified_conv2d(dilated, weight[0], bias[0])
-    else:
-        mixed = convolve_each(dilated, weight, bias).relu_()
-    return activated(block.plain, mixed)
+def mixed(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A dynamic convolution with ReLU, given the kernels that are mixed for each image."""
+    if len(features) > 1 and winograd_obstacle(features, weight[0]) is not None:
+        return convolve_each(features, weight, bias).relu_()
+    images = zip(features.split(1), weight, bias, strict=True)
+    made = [rectified_conv2d(*image) for image in images]
+    return made[0] if len(made) == 1 else torch.cat(made)
 
 
 def add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: Advance) -> None:
@@ -230,8 +271,8 @@ def add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: A
     weight, bias = block.dynamic.mix(dilated)
     advance(height)
     for strip in split(height, rows, BLOCK_REACH):
-        made = refined(block, dilated[:, :, strip.source], weight, bias)
-        features[:, :, strip.rows] += made[:, :, strip.inner]
+        made, summed = mixed(dilated[:, :, strip.source], weight, bias), features[:, :, strip.rows]
+        activated(block.plain, made, residual=summed, rows=strip.inner, out=summed)
         advance(2 * (strip.rows.stop - strip.rows.start))
 
 
@@ -251,7 +292,7 @@ def lower_features(lower: LowerNetwork, centered: Tensor) -> Tensor:
         features = activated(layer, features)
         first_half.append(features)
     for layer in lower.layers[half:]:
-        features = activated(layer, features).add_(first_half.pop())
+        features = activated(layer, features, residual=first_half.pop())
     return features
 
 
@@ -311,4 +352,7 @@ def fold(network: HDSRNet) -> FoldedHDSRNet:
     copied = copy.deepcopy(network).requires_grad_(False)
     with torch.enable_grad():
         folded = FoldedHDSRNet(copied)
+    for layer in folded.modules():
+        if isinstance(layer, nn.Conv2d) and winograd.knows(layer.weight):
+            layer.register_buffer("transformed", winograd.transformed(layer.weight), persistent=False)
     return folded.to(memory_format=torch.channels_last).eval()

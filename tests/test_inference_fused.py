@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdsr import inference
-from hdsr.inference import computed_dtype, is_fusable, rectified_conv2d
+from hdsr.inference import computed_dtype, directly_rectified, is_fusable
 
 CPU = torch.device("cpu")
 
@@ -44,7 +44,7 @@ def test_equal_to_the_plain_operations(
     weight = torch.randn(64, channels, 3, 3, generator=generator)
     bias = torch.randn(64, generator=generator) if biased else None
     with torch.inference_mode():
-        found = rectified_conv2d(features, weight, bias, dilation)
+        found = directly_rectified(features, weight, bias, dilation)
     torch.testing.assert_close(found, plain(features, weight, bias, dilation), rtol=1e-5, atol=1e-4)
     assert (found == 0).any() or found.numel() < 200
 
@@ -55,16 +55,16 @@ def test_the_one_operation_is_used_where_it_exists(monkeypatch: pytest.MonkeyPat
     assert is_fusable(CPU, torch.float32) == torch.backends.mkldnn.is_available()
     assert not is_fusable(CPU, torch.float64)
     assert not is_fusable(torch.device("cuda"), torch.float32)
-    here = rectified_conv2d(features, weight)
+    here = directly_rectified(features, weight)
     monkeypatch.setattr(inference.torch.backends.mkldnn, "is_available", lambda: False)
     assert not is_fusable(CPU, torch.float32)
-    torch.testing.assert_close(rectified_conv2d(features, weight), here, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(directly_rectified(features, weight), here, rtol=1e-5, atol=1e-4)
 
 
 def test_double_precision_and_shapes_without_values_take_the_plain_operations() -> None:
     features, weight = torch.randn(2, 64, 6, 5).double(), torch.randn(64, 64, 3, 3).double()
-    torch.testing.assert_close(rectified_conv2d(features, weight), plain(features, weight, None, 1))
-    assert rectified_conv2d(features.to("meta"), weight.to("meta")).shape == features.shape
+    torch.testing.assert_close(directly_rectified(features, weight), plain(features, weight, None, 1))
+    assert directly_rectified(features.to("meta"), weight.to("meta")).shape == features.shape
 
 
 def test_autocast_decides_the_data_type_as_for_conv2d() -> None:
@@ -72,7 +72,7 @@ def test_autocast_decides_the_data_type_as_for_conv2d() -> None:
     bias = torch.randn(64)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert computed_dtype(features) == torch.bfloat16
-        found = rectified_conv2d(features, weight, bias)
+        found = directly_rectified(features, weight, bias)
         expected = plain(features, weight, bias, 1)
     assert found.dtype == expected.dtype == torch.bfloat16
     torch.testing.assert_close(found, expected, rtol=0.01, atol=0.05)
@@ -81,5 +81,5 @@ def test_autocast_decides_the_data_type_as_for_conv2d() -> None:
 
 def test_the_layout_that_convolutions_are_fastest_in_is_kept() -> None:
     features = torch.randn(1, 64, 9, 7).contiguous(memory_format=torch.channels_last)
-    found = rectified_conv2d(features, torch.randn(64, 64, 3, 3))
+    found = directly_rectified(features, torch.randn(64, 64, 3, 3))
     assert found.is_contiguous(memory_format=torch.channels_last)

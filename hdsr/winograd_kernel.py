@@ -1,0 +1,262 @@
+"""Machine code of the convolutions in `hdsr.winograd`: numba compiles loops, LLVM vectors do the arithmetic.
+
+Imported only where a form of the kernel is compiled for the first time. Addresses and lengths are 64-bit
+numbers; every pixel in the buffers between the steps takes ROW bytes.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Self
+
+from llvmlite import binding, ir
+from numba import cfunc, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from hdsr.winograd import CHANNELS, ROW, SIDE, Form
+
+FLOAT, INTEGER = ir.FloatType(), ir.IntType(64)
+FUSED = ("contract",)
+"""A sum may be fused with the product before it."""
+
+
+class Vector:
+    """A register of float32, with the arithmetic that the transforms are written in."""
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder, self.value = builder, value
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.builder, self.builder.fadd(self.value, other.value, FUSED))
+
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(self.builder, self.builder.fsub(self.value, other.value, FUSED))
+
+    def __rmul__(self, factor: float) -> Self:
+        constant = ir.Constant(self.value.type, [factor] * self.value.type.count)
+        return type(self)(self.builder, self.builder.fmul(constant, self.value, FUSED))
+
+    def rectified(self) -> Self:
+        zero = ir.Constant(self.value.type, [0.0] * self.value.type.count)
+        is_negative = self.builder.fcmp_ordered("<", self.value, zero)
+        return type(self)(self.builder, self.builder.select(is_negative, zero, self.value))
+
+
+def input_transform(
+    d0: Vector, d1: Vector, d2: Vector, d3: Vector, d4: Vector, d5: Vector
+) -> tuple[Vector, ...]:
+    """B^T d: the values of an input tile's row at the points."""
+    even1, odd1, even2, odd2 = d4 - 4.0 * d2, d3 - 4.0 * d1, d4 - d2, d3 - d1
+    at0, at_infinity = 4.0 * d0 - 5.0 * d2 + d4, 4.0 * d1 - 5.0 * d3 + d5
+    return at0, even1 + odd1, even1 - odd1, even2 + 2.0 * odd2, even2 - 2.0 * odd2, at_infinity
+
+
+def output_transform(
+    tile: int, m0: Vector, m1: Vector, m2: Vector, m3: Vector, m4: Vector, m5: Vector
+) -> tuple[Vector, ...]:
+    """A^T m: an output tile's row of 2 or 4 pixels, from the products at the points."""
+    even1, odd1, even2, odd2 = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    first, second = m0 + even1 + even2, odd1 + 2.0 * odd2
+    if tile == 2:
+        return first, second + m5
+    return first, second, even1 + 4.0 * even2, odd1 + 8.0 * odd2 + m5
+
+
+class Emitter:
+    """Writes the steps between loops for one form, as operations that numba can call."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.vector = ir.VectorType(FLOAT, form.lanes)
+
+    def read(self, builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value = 0) -> Vector:
+        return Vector(builder, builder.load(self.pointer(builder, address, offset, self.vector), align=4))
+
+    def write(self, value: Vector, address: ir.Value, offset: int | ir.Value = 0) -> None:
+        builder = value.builder
+        builder.store(value.value, self.pointer(builder, address, offset, self.vector), align=4)
+
+    @staticmethod
+    def pointer(builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value, kind: ir.Type) -> ir.Value:
+        moved = builder.add(address, INTEGER(offset) if isinstance(offset, int) else offset)
+        return builder.inttoptr(moved, kind.as_pointer())
+
+    def chunks(self, channels: int) -> range:
+        """Offsets of the registers that a pixel's channels fill."""
+        return range(0, 4 * channels, 4 * self.form.lanes)
+
+    @staticmethod
+    def steps(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, count: int) -> list[ir.Value]:
+        """Addresses at equal distances."""
+        return [builder.add(address, builder.mul(step, INTEGER(index))) for index in range(count)]
+
+    def where(self, builder, row, dilation, rows, addresses, otherwise) -> list[ir.Value]:
+        """Addresses of rows, of each whose number is in 0..rows; `otherwise` for those beyond the border."""
+        numbers = self.steps(builder, row, dilation, len(addresses))
+        inside = [builder.icmp_unsigned("<", number, rows) for number in numbers]
+        return [builder.select(*pair, otherwise) for pair in zip(inside, addresses, strict=True)]
+
+    def columns_in(self, builder, x, step, row, dilation, rows, zero, out, out_step) -> None:
+        """B^T of a column of six pixels, `step` bytes apart from x on; beyond the border lie zeros."""
+        sources = self.where(builder, row, dilation, rows, self.steps(builder, x, step, SIDE), zero)
+        targets = self.steps(builder, out, out_step, SIDE)
+        for chunk in self.chunks(CHANNELS):
+            values = input_transform(*(self.read(builder, source, chunk) for source in sources))
+            for value, target in zip(values, targets, strict=True):
+                self.write(value, target, chunk)
+
+    def along(self, transform, channels, builder, source, step, out, out_step) -> None:
+        """A transform of six pixels `step` bytes apart."""
+        sources = self.steps(builder, source, step, SIDE)
+        for chunk in self.chunks(channels):
+            values = transform(*(self.read(builder, address, chunk) for address in sources))
+            for value, target in zip(values, self.steps(builder, out, out_step, len(values)), strict=True):
+                self.write(value, target, chunk)
+
+    def columns_out(
+        self, added, builder, source, step, bias, row, dilation, rows, y, residual, y_step, rest
+    ) -> None:
+        """A^T of a column of six products, with bias, ReLU and sum, to the rows of y that there are."""
+        sources, tile = self.steps(builder, source, step, SIDE), self.form.tile
+        inside = partial(self.where, builder, row, dilation, rows)
+        targets = inside(self.steps(builder, y, y_step, tile), rest)
+        summands = inside(self.steps(builder, residual, y_step, tile), rest)
+        for chunk in self.chunks(self.form.outputs):
+            values = output_transform(tile, *(self.read(builder, address, chunk) for address in sources))
+            for value, target, summand in zip(values, targets, summands, strict=True):
+                value = value + self.read(builder, bias, chunk)
+                value = value.rectified() if self.form.rectified else value
+                self.write(value + self.read(builder, summand, chunk) if added else value, target, chunk)
+
+    def multiply(self, builder, v, u, m) -> None:
+        """m = v u for `tiles` rows of v: as many sums as registers allow stay in them, over all channels."""
+        form = self.form
+        for first in range(0, form.outputs, form.lanes * form.vectors):
+            columns = range(first, min(first + form.lanes * form.vectors, form.outputs), form.lanes)
+            zero = ir.Constant(self.vector, [0.0] * form.lanes)
+            sums = {
+                (tile, column): cgutils.alloca_once_value(builder, zero)
+                for tile in range(form.tiles)
+                for column in columns
+            }
+            for place in sums.values():
+                builder.store(zero, place)
+            with cgutils.for_range(builder, INTEGER(CHANNELS)) as loop:
+                self.add_products(builder, sums, v, u, loop.index)
+            for (tile, column), place in sums.items():
+                self.write(Vector(builder, builder.load(place)), m, ROW * tile + 4 * column)
+
+    def add_products(self, builder, sums, v, u, channel) -> None:
+        """The products of one input channel."""
+        kernel_row = builder.add(u, builder.mul(channel, INTEGER(4 * self.form.outputs)))
+        value = builder.add(v, builder.mul(channel, INTEGER(4)))
+        kernels = {column: self.read(builder, kernel_row, 4 * column).value for _, column in sums}
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), self.form.lanes), [0] * self.form.lanes)
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        signature = ir.FunctionType(self.vector, [self.vector] * 3)
+        fused = cgutils.get_or_insert_function(
+            builder.module, signature, f"llvm.fmuladd.v{self.form.lanes}f32"
+        )
+        for tile in range(self.form.tiles):
+            number = builder.load(self.pointer(builder, value, ROW * tile, FLOAT))
+            first = builder.insert_element(nothing, number, ir.IntType(32)(0))
+            factor = builder.shuffle_vector(first, nothing, everywhere)
+            for column, kernel in kernels.items():
+                place = sums[tile, column]
+                builder.store(builder.call(fused, [factor, kernel, builder.load(place)]), place)
+
+
+def take(builder: ir.IRBuilder, counter: ir.Value) -> ir.Value:
+    """The next number of a counter that threads share."""
+    return builder.atomic_rmw("add", builder.inttoptr(counter, INTEGER.as_pointer()), INTEGER(1), "monotonic")
+
+
+def operation(emit: Callable[..., ir.Value | None], returns: Any = types.void) -> Callable[..., Any]:
+    """What `emit` writes as a function that numba can call with 64-bit numbers."""
+
+    def typed(_: object, *arguments: Any) -> tuple[Any, Callable[..., Any]]:
+        def write(context: Any, builder: ir.IRBuilder, _: object, values: list[ir.Value]) -> ir.Value:
+            return emit(builder, *values) or context.get_dummy_value()
+
+        return returns(*arguments), write
+
+    typed.__signature__ = inspect.signature(emit)  # numba wants to see how many there are
+    return intrinsic(typed)
+
+
+def loops(form: Form) -> Callable[..., None]:
+    """The kernel that each thread runs: it takes jobs until none is left; see `hdsr.winograd`."""
+    emitter = Emitter(form)
+    next_job = operation(take, types.int64)
+    columns_in = operation(emitter.columns_in)
+    rows_in = operation(partial(emitter.along, input_transform, CHANNELS))
+    multiply = operation(emitter.multiply)
+    rows_out = operation(partial(emitter.along, partial(output_transform, form.tile), form.outputs))
+    columns_out = operation(partial(emitter.columns_out, False))
+    columns_out_added = operation(partial(emitter.columns_out, True))
+    tile, tiles, around, pixel = form.tile, form.tiles, form.size // 2, 4 * form.outputs
+
+    def run(x, u, bias, residual, y, buffers, counter, height, width, first, rows, dilation, block):
+        across = ((width + dilation - 1) // dilation + tile - 1) // tile
+        blocks = (across + block - 1) // block
+        jobs = dilation * dilation * (((rows + dilation - 1) // dilation + tile - 1) // tile) * blocks
+        zero, rest, lines = buffers, buffers + ROW, buffers + 2 * ROW
+        line = (tile * block + SIDE - tile) * ROW
+        v, point = lines + SIDE * line, block * ROW
+        m = v + SIDE * point
+        while True:
+            job = next_job(counter)
+            if job >= jobs:
+                return
+            start = job % blocks * block
+            phase = job // blocks % (dilation * dilation)
+            row = phase // dilation + dilation * tile * (job // blocks // (dilation * dilation))
+            left = phase % dilation + dilation * tile * start
+            count = min(block, across - start)
+            top = first + row - dilation * around
+            for index in range(tile * count + SIDE - tile):
+                column = left + dilation * (index - around)
+                seen = height if 0 <= column < width else 0
+                address = x + (top * width + column) * ROW
+                columns_in(
+                    address, dilation * width * ROW, top, dilation, seen, zero, lines + index * ROW, line
+                )
+            for q in range(SIDE):
+                values = lines + q * line
+                for t in range(count):
+                    rows_in(values + tile * t * ROW, ROW, v + t * ROW, point)
+                for p in range(SIDE):
+                    for t in range(0, count, tiles):
+                        kernel = u + (SIDE * q + p) * CHANNELS * pixel
+                        multiply(v + p * point + t * ROW, kernel, m + p * point + t * ROW)
+                for t in range(count):
+                    rows_out(m + t * ROW, point, values + tile * t * ROW, ROW)
+            for index in range(tile * count):
+                column = left + dilation * index
+                if column < width:
+                    offset, step = (row * width + column) * pixel, dilation * width * pixel
+                    source = lines + index * ROW
+                    if residual:
+                        columns_out_added(
+                            source, line, bias, row, dilation, rows, y + offset, residual + offset, step, rest
+                        )
+                    else:
+                        columns_out(source, line, bias, row, dilation, rows, y + offset, rest, step, rest)
+
+    return run
+
+
+def machine_code(form: Form) -> bytes:
+    """An object file with the kernel as the function `winograd`, that needs no other."""
+    compiled = cfunc(types.void(*[types.int64] * 13), error_model="numpy")(loops(form))
+    module = binding.parse_assembly(compiled.inspect_llvm().replace(compiled.native_name, "winograd"))
+    for function in module.functions:
+        if not function.is_declaration and function.name != "winograd":
+            function.linkage = "internal"
+    target = binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+    builder = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
+    builder.getModulePassManager().run(module, builder)
+    return target.emit_object(module)

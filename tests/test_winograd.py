@@ -1,0 +1,200 @@
+"""Winograd's convolutions are those of float64 to rounding; where they cannot be, others serve."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from untrained import image_like_network
+
+from hdsr import winograd
+from hdsr.inference import directly_rectified, fold, rectified_conv2d, upper_features, winograd_obstacle
+
+pytest.importorskip("numba", reason="numba, which makes the kernels, is not installed")
+
+TOLERANCE = 2e-5
+"""Of the largest value; float32 itself has 6e-8, and 576 products are summed at the values of six points."""
+
+
+def operands(size: int, outputs: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Features, weight and bias, the same ones each time."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    features = torch.randn(shape[0], 64, *shape[1:], generator=generator)
+    weight = torch.randn(outputs, 64, size, size, generator=generator) / (8 * size)
+    return features, weight, torch.randn(outputs, generator=generator)
+
+
+def exact(
+    features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, dilation: int = 1
+) -> torch.Tensor:
+    around = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(features.double(), weight.double(), bias.double(), padding=around, dilation=dilation)
+
+
+def assert_near(found: torch.Tensor, expected: torch.Tensor) -> None:
+    largest = expected.abs().max().item()
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=TOLERANCE * max(largest, 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    batch=st.integers(1, 2),
+    height=st.integers(1, 40),
+    width=st.integers(1, 120),
+    dilation=st.integers(1, 3),
+    summed=st.booleans(),
+    first=st.integers(0, 12),
+    left_out=st.integers(0, 12),
+)
+def test_equal_to_float64_at_any_size_dilation_sum_and_rows(
+    batch: int, height: int, width: int, dilation: int, summed: bool, first: int, left_out: int
+) -> None:
+    features, weight, bias = operands(3, 64, batch, height, width)
+    rows = slice(min(first, height - 1), max(height - left_out, min(first, height - 1) + 1))
+    expected = exact(features, weight, bias, dilation).relu()[:, :, rows]
+    residual = torch.randn(expected.shape) if summed else None
+    given = {"dilation": dilation, "residual": residual, "rows": rows}
+    found = winograd.convolve(features, winograd.transformed(weight), 3, bias, **given)
+    assert_near(found, expected if residual is None else expected + residual)
+
+
+@pytest.mark.parametrize("outputs", [48, 27, 12])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 31), (33, 15), (1, 2)])
+def test_5x5_without_relu(outputs: int, height: int, width: int) -> None:
+    features, weight, bias = operands(5, outputs, 1, height, width)
+    found = winograd.convolve(features, winograd.transformed(weight), 5, bias, rectified=False)
+    assert_near(found[:, :outputs], exact(features, weight, bias))
+
+
+def test_the_sum_may_overwrite_what_is_added_in_rows_of_a_batch() -> None:
+    features, weight, bias = operands(3, 64, 2, 20, 18)
+    kept = torch.randn(2, 64, 20, 18).contiguous(memory_format=torch.channels_last)
+    before, part = kept.clone(), kept[:, :, 4:11]
+    kernel = winograd.transformed(weight)
+    winograd.convolve(features, kernel, 3, bias, residual=part, rows=slice(4, 11), out=part)
+    expected = before.double()
+    expected[:, :, 4:11] += exact(features, weight, bias).relu()[:, :, 4:11]
+    assert_near(kept, expected)
+
+
+@pytest.mark.parametrize("registers", [(16, 4, 6), (8, 2, 6), (4, 4, 6), (4, 2, 6)])
+def test_every_width_of_registers(registers: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """LLVM splits registers that this processor does not have."""
+    monkeypatch.setattr(winograd, "registers", lambda: registers)
+    features, weight, bias = operands(3, 64, 1, 13, 37)
+    assert_near(
+        winograd.convolve(features, winograd.transformed(weight), 3, bias),
+        exact(features, weight, bias).relu(),
+    )
+
+
+def test_as_many_threads_as_torch_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of several callers at once, and with the same bits."""
+    features, weight, bias = operands(3, 64, 1, 64, 64)
+    kernel = winograd.transformed(weight)
+    run, seen = winograd._kernel(winograd.Form(3, 64, True, *winograd.registers())), []
+    monkeypatch.setattr(winograd, "_kernel", lambda form: lambda *call: seen.append(call) or run(*call))
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            results.append(winograd.convolve(features, kernel, 3, bias))
+            assert len(seen) == threads
+            seen.clear()
+    finally:
+        torch.set_num_threads(before)
+    with ThreadPoolExecutor(4) as pool:
+        results += pool.map(lambda _: winograd.convolve(features, kernel, 3, bias), range(4))
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
+def test_what_cannot_be_computed_has_a_reason_and_is_computed_otherwise() -> None:
+    features, weight, bias = operands(3, 64, 1, 9, 7)
+    expected = exact(features, weight, bias).relu()
+    assert winograd_obstacle(features, weight) == "it has no gradient"
+    with torch.inference_mode():
+        assert "torch.float64" in winograd_obstacle(features.double(), weight.double())
+        assert "on meta" in winograd_obstacle(features.to("meta"), weight.to("meta"))
+        assert "64 channels" in winograd_obstacle(features[:, :3], weight[:, :3])
+        with torch.autocast("cpu", torch.bfloat16):
+            assert "torch.bfloat16" in winograd_obstacle(features, weight)
+        with winograd.switched_off():
+            assert winograd_obstacle(features, weight) == "it is switched off"
+            assert_near(rectified_conv2d(features, weight, bias), expected)
+        assert_near(rectified_conv2d(features.double(), weight.double(), bias.double()), expected)
+    assert_near(rectified_conv2d(features, weight, bias), expected)
+
+
+def test_the_slower_way_and_one_that_cannot_be_compiled_are_not_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def quicker(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return features
+
+    assert "ms where the other way takes" in winograd._probe(torch.get_num_threads(), quicker)
+    monkeypatch.setattr(winograd, "_kernel", lambda form: 1 / 0)
+    found = winograd._probe(-1, directly_rectified)
+    assert found.startswith("it cannot be compiled here: ZeroDivisionError")
+
+
+def test_strips_are_the_whole() -> None:
+    network, image = fold(image_like_network(2)), 255 * torch.rand(1, 3, 50, 41)
+    with torch.inference_mode():
+        centered = network.centered(image)
+        whole, strips = (upper_features(network.upper, centered, rows) for rows in (50, 7))
+        torch.testing.assert_close(strips, whole, rtol=0, atol=TOLERANCE * whole.abs().max().item())
+
+
+PROGRAM = """
+import sys
+if "--without" in sys.argv: sys.modules["numba"] = None
+import torch
+from hdsr import winograd
+from hdsr.inference import rectified_conv2d, winograd_obstacle
+torch.manual_seed(0)
+features, weight = torch.rand(1, 64, 48, 48), torch.rand(64, 64, 3, 3) - 0.5
+with torch.inference_mode():
+    print(winograd_obstacle(features, weight), "numba" in sys.modules)
+    expected = torch.conv2d(features, weight, padding=1).relu_()
+    torch.testing.assert_close(rectified_conv2d(features, weight), expected, rtol=0, atol=1e-4)
+"""
+
+
+def run(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"HDSR_CACHE": str(cache)}
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+
+def test_compiled_once_with_a_sentence_and_kept_in_a_cache_that_may_be_read_only(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = run(cache)
+    (kernel,) = (cache / "kernels").iterdir()
+    assert first.stderr.count("\n") == 1
+    assert "compiling a convolution for this processor, once" in first.stderr
+    (cache / "kernels").chmod(0o555)
+    second = run(cache)
+    assert (second.stderr, second.stdout) == ("", "None False\n")
+    (cache / "kernels").chmod(0o755)
+    kernel.write_bytes(kernel.read_bytes()[:-1])
+    assert "compiling" in run(cache).stderr
+    assert run(cache).stderr == ""
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, where a folder is wanted")
+    found = run(tmp_path / "cache")
+    assert found.stdout == "None True\n"
+    assert found.stderr.startswith("hdsr: compiling")
+
+
+def test_without_numba_others_serve(tmp_path: Path) -> None:
+    found = run(tmp_path, "--without")
+    assert found.stdout.startswith("numba is not installed")
+    assert found.stderr == ""
