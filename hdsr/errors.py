@@ -8,6 +8,7 @@ EXTRAS = {
     "papermill ptflops torchvision",
     "train": "accelerate",
     "export": "onnx onnxruntime onnxscript",
+    "fast": "llvmlite numba",
 }
 """Packages that the core does without, by the extra that brings them."""
 

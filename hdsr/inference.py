@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr import winograd
 from hdsr.network import (
     HDSRNet,
     HeterogeneousBlock,
@@ -25,6 +24,7 @@ from hdsr.network import (
     UpperNetwork,
     convolve_each,
 )
+from hdsr.winograd import convolution as winograd
 
 
 def rectified_conv2d(
@@ -51,7 +51,7 @@ def rectified_conv2d(
         residual: (batch, outputs, rows, width), or none.
         rows: those of the result that are wanted.
         out: where to write the result, perhaps `residual`; by default a new tensor.
-        transformed: the weight as `hdsr.winograd.transformed` makes it, if that is at hand.
+        transformed: the weight as `hdsr.winograd.convolution.transformed` makes it, if that is at hand.
     """
     if winograd_obstacle(features, weight) is None:
         kernel = winograd.transformed(weight) if transformed is None else transformed

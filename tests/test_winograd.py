@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from untrained import image_like_network
 
-from hdsr import winograd
 from hdsr.inference import directly_rectified, fold, rectified_conv2d, upper_features, winograd_obstacle
+from hdsr.winograd import convolution as winograd
 
 pytest.importorskip("numba", reason="numba, which makes the kernels, is not installed")
 
@@ -155,7 +155,7 @@ PROGRAM = """
 import sys
 if "--without" in sys.argv: sys.modules["numba"] = None
 import torch
-from hdsr import winograd
+from hdsr.winograd import convolution as winograd
 from hdsr.inference import rectified_conv2d, winograd_obstacle
 torch.manual_seed(0)
 features, weight = torch.rand(1, 64, 48, 48), torch.rand(64, 64, 3, 3) - 0.5

@@ -11,7 +11,7 @@ FLOORS = (
     ("images", "resize", "metrics", "results", "paper", "settings"),
     ("fetch",),
     ("datasets",),
-    ("network",),
+    ("network", "winograd"),
     ("checkpoint",),
     ("inference",),
     ("upscaling",),

@@ -1,4 +1,4 @@
-"""Machine code of the convolutions in `hdsr.winograd`: numba compiles loops, LLVM vectors do the arithmetic.
+"""Machine code of convolutions: numba compiles the loops, and LLVM vectors do the arithmetic.
 
 Imported only where a form of the kernel is compiled for the first time. Addresses and lengths are 64-bit
 numbers; every pixel in the buffers between the steps takes ROW bytes.
@@ -14,7 +14,7 @@ from numba import cfunc, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hdsr.winograd import CHANNELS, ROW, SIDE, Form
+from hdsr.winograd.form import CHANNELS, ROW, SIDE, Form
 
 FLOAT, INTEGER = ir.FloatType(), ir.IntType(64)
 FUSED = ("contract",)
@@ -186,7 +186,7 @@ def operation(emit: Callable[..., ir.Value | None], returns: Any = types.void) -
 
 
 def loops(form: Form) -> Callable[..., None]:
-    """The kernel that each thread runs: it takes jobs until none is left; see `hdsr.winograd`."""
+    """The kernel that each thread runs: it takes jobs until none is left; see `hdsr.winograd.convolution`."""
     emitter = Emitter(form)
     next_job = operation(take, types.int64)
     columns_in = operation(emitter.columns_in)

@@ -7,7 +7,7 @@ Tiles and kernels are polynomials, multiplied by their values at 0, 1, -1, 2, -2
     V = B^T d B of every input tile d,    M = U V, 36 matrix products over channels,    y = A^T M A
 
 A job is a row of at most BLOCK tiles, so that what lies between the steps stays in the processor's cache. A
-dilated convolution is dilation^2 plain ones of interleaved pixels. The kernel itself is in `winograd_kernel`;
+dilated convolution is dilation^2 plain ones of interleaved pixels. The kernel itself is in `winograd.kernel`;
 its machine code is kept on disk, so that numba is imported only where a form of it is first compiled. The
 threads are Python's, as many as torch is told to use: they take jobs from a common counter, and no second
 OpenMP pool is there to fight with torch's.
@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,47 +33,16 @@ from torch import Tensor
 
 from hdsr import paths
 from hdsr.files import atomic_path
+from hdsr.winograd.form import CHANNELS, OUTPUTS_STEP, POINTS, SIDE, Form
 
-CHANNELS = 64
-"""Of the input, and at most of the output."""
-OUTPUTS_STEP = 16
-"""The kernel's output channels are a multiple of this."""
-POINTS = (0, 1, -1, 2, -2)
-"""Where the polynomials are evaluated, besides infinity."""
-SIDE = len(POINTS) + 1
-"""Of an input tile, in pixels."""
 BLOCK = 24
 """Tiles of a job: its buffers take 230 KB, and the transformed kernels 590 KB, of a core's second cache."""
-ROW = 4 * CHANNELS
-"""Bytes of a pixel."""
 PIXELS_PER_THREAD = 1024
 """Smaller images are not worth another thread."""
 ALL_ROWS = slice(None)
 DIGEST_BYTES = 32
 Instead = Callable[[Tensor, Tensor], Tensor]
 """What serves where this does not: ReLU of the convolution of features with a weight."""
-
-
-class Form(NamedTuple):
-    """What machine code is made for."""
-
-    size: int
-    """Of the kernel: 3 or 5."""
-    outputs: int
-    """Channels, a multiple of OUTPUTS_STEP."""
-    rectified: bool
-    """Whether ReLU follows."""
-    lanes: int
-    """float32 values of a vector register."""
-    vectors: int
-    """Registers across the output channels whose sums are under way at once."""
-    tiles: int
-    """Tiles whose sums are."""
-
-    @property
-    def tile(self) -> int:
-        """Side of an output tile."""
-        return SIDE + 1 - self.size
 
 
 @functools.cache
@@ -202,7 +171,7 @@ def _machine_code(form: Form) -> bytes:
         if hashlib.sha256(found[DIGEST_BYTES:]).digest() == found[:DIGEST_BYTES]:
             return found[DIGEST_BYTES:]
     print(f"hdsr: compiling a convolution for this processor, once: {path}", file=sys.stderr)
-    from hdsr.winograd_kernel import machine_code
+    from hdsr.winograd.kernel import machine_code
 
     code = machine_code(form)
     with contextlib.suppress(OSError), atomic_path(path) as temporary:
@@ -215,7 +184,7 @@ def _identity(form: Form) -> str:
     import llvmlite
     from llvmlite import binding
 
-    sources = [Path(__file__).read_bytes(), Path(__file__).with_name("winograd_kernel.py").read_bytes()]
+    sources = [Path(__file__).with_name(name).read_bytes() for name in ("kernel.py", "form.py")]
     processor = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
     facts = repr((form, processor, llvmlite.__version__, platform.machine(), sys.platform, sources))
     return hashlib.sha256(facts.encode()).hexdigest()[:24]
@@ -253,7 +222,7 @@ def obstacle(features: Tensor, weight: Tensor, dtype: torch.dtype, instead: Inst
     if not knows(weight):
         return f"it knows 64 channels and 3x3 or 5x5 weights, not {tuple(weight.shape)}"
     if not _installed():
-        return "numba is not installed; make setup, or the extra hdsr[fast], brings it"
+        return "numba is not installed: `pip install 'hdsr[fast]'` brings it"
     return _probe(torch.get_num_threads(), instead)
 
 
