@@ -171,7 +171,7 @@ def folded_kernel(reconstruction: Reconstruction, scale: int) -> tuple[Tensor, T
     exit_weight = reconstruction.exit.weight
     channels = exit_weight.shape[1]
     impulses = exit_weight.new_zeros(channels, channels, SIZE, SIZE)
-    impulses[range(channels), range(channels), REACH, REACH] = 1
+    impulses[:, :, REACH, REACH].fill_diagonal_(1)
     response = F.pixel_unshuffle(without_bias(reconstruction, impulses), scale)
     weight = response.transpose(0, 1).flip(2, 3).contiguous(memory_format=torch.channels_last)
     constant = F.pixel_unshuffle(reconstruction(torch.zeros_like(impulses[:1])), scale)

@@ -15,8 +15,8 @@ from hdsr.network import HDSRNet
 
 
 def _without_mean(kernels: Tensor) -> Tensor:
-    """Kernels (outputs, inputs, height, width), each less its mean."""
-    return kernels - kernels.mean(dim=(2, 3), keepdim=True)
+    """Kernels (..., height, width), each less its mean."""
+    return kernels - kernels.mean(dim=(-2, -1), keepdim=True)
 
 
 class KeptMeans:
@@ -31,18 +31,18 @@ class KeptMeans:
         self._weights = [block.dilated.weight for block in network.upper.blocks]
         for weight in self._weights:
             weight.register_hook(_without_mean)
-        self._before: list[Tensor] = []
+        self._before = torch.empty(0)
 
     @torch.no_grad()
     def before_step(self) -> None:
         """Remember the weights."""
-        self._before = [weight.clone() for weight in self._weights]
+        self._before = torch.stack(self._weights)
 
     @torch.no_grad()
     def after_step(self) -> None:
         """Take from what the step has changed all that it changed of the means."""
-        for weight, before in zip(self._weights, self._before, strict=True):
-            weight.copy_(before + _without_mean(weight - before))
+        moved = torch.stack(self._weights) - self._before
+        torch._foreach_copy_(self._weights, list((self._before + _without_mean(moved)).unbind()))
 
 
 @torch.no_grad()

@@ -1,117 +1,118 @@
-"""Images of a batch, each convolved with its own mix of kernels, in the form that is fastest on a GPU.
+"""A batch of images, each convolved with its own kernels, in bfloat16 on an NVIDIA GPU: kernels in Triton.
 
-One grouped convolution, as on a CPU, is slow in cuDNN with as many groups as images. All three forms here are
-the same function of the same weights and differ by rounding.
+As one grouped convolution, the form that the network has by itself, the batch is copied to another layout and
+back around each dynamic convolution, which takes a quarter of a training step there. These kernels read and
+write images as they lie (batch, height, width, channels).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import triton
+import triton.language as tl
 from torch import Tensor, nn
 
-from hdsr.network import DynamicConv2d, convolve_each
+from hdsr.network import DynamicConv2d
 
-Form = Callable[[DynamicConv2d, Tensor, Tensor], Tensor]
-TIMED = 5
-_fastest: dict[tuple, Form] = {}
-
-
-def grouped(layer: DynamicConv2d, features: Tensor, share: Tensor) -> Tensor:
-    """The batch as the groups of one grouped convolution."""
-    return convolve_each(features, *layer.mixed(share))
+CHANNELS, DTYPE = 64, torch.bfloat16
+PIXELS = 128
+"""That one program of a kernel works on at a time."""
 
 
-def dense(layer: DynamicConv2d, features: Tensor, share: Tensor) -> Tensor:
-    """All kernels as one convolution with four times the outputs, which are mixed for each image."""
-    stacked = F.conv2d(features, layer.weight, padding=1).unflatten(1, (layer.kernels, -1))
-    share = share.to(stacked.dtype)
-    bias = share @ layer.bias.to(stacked.dtype)
-    return (stacked * share[:, :, None, None, None]).sum(1) + bias[:, :, None, None]
+@triton.jit
+def _convolve_kernel(
+    features, weight, bias, result, height, width, CHANNELS: tl.constexpr, PIXELS: tl.constexpr
+):  # fmt: skip
+    """Some pixels of one image: the sum over nine taps of (pixels, inputs) times (inputs, outputs)."""
+    image = tl.program_id(1)
+    pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    row, column = pixel // width, pixel % width
+    channel = tl.arange(0, CHANNELS)
+    total = tl.zeros((PIXELS, CHANNELS), dtype=tl.float32)
+    for tap in range(9):
+        above, left = row + tap // 3 - 1, column + tap % 3 - 1
+        inside = (above >= 0) & (above < height) & (left >= 0) & (left < width)
+        source = ((image * height + above) * width + left) * CHANNELS
+        seen = tl.load(features + source[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
+        matrix = ((image * 9 + tap) * CHANNELS + channel) * CHANNELS
+        total += tl.dot(seen, tl.load(weight + matrix[:, None] + channel[None, :]))
+    total += tl.load(bias + image * CHANNELS + channel)[None, :]
+    target = (image * height * width + pixel) * CHANNELS
+    inside = pixel < height * width
+    tl.store(result + target[:, None] + channel[None, :], total, mask=inside[:, None])
 
 
-def columns(layer: DynamicConv2d, features: Tensor, share: Tensor) -> Tensor:
-    """Unfolded patches times kernels, as one batched matrix product."""
-    weight, bias = layer.mixed(share)
-    if torch.is_autocast_enabled("cuda"):
-        features, weight = (value.to(torch.get_autocast_dtype("cuda")) for value in (features, weight))
-    with torch.autocast("cuda", enabled=False):
-        return _Columns.apply(features, weight) + bias.to(features.dtype)[:, :, None, None]
+@triton.jit
+def _weight_gradient_kernel(
+    features, upstream, result, height, width, CHANNELS: tl.constexpr, PIXELS: tl.constexpr
+):  # fmt: skip
+    """One tap of one image's kernels: (inputs, pixels) times (pixels, outputs) over all pixels."""
+    tap, image = tl.program_id(0), tl.program_id(1)
+    channel = tl.arange(0, CHANNELS)
+    total = tl.zeros((CHANNELS, CHANNELS), dtype=tl.float32)
+    for start in range(0, height * width, PIXELS):
+        pixel = start + tl.arange(0, PIXELS)
+        above, left = pixel // width + tap // 3 - 1, pixel % width + tap % 3 - 1
+        there = pixel < height * width
+        inside = there & (above >= 0) & (above < height) & (left >= 0) & (left < width)
+        source = ((image * height + above) * width + left) * CHANNELS
+        seen = tl.load(features + source[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
+        target = (image * height * width + pixel) * CHANNELS
+        wanted = tl.load(upstream + target[:, None] + channel[None, :], mask=there[:, None], other=0.0)
+        total += tl.dot(tl.trans(seen), wanted)
+    matrix = ((image * 9 + tap) * CHANNELS + channel) * CHANNELS
+    tl.store(result + matrix[:, None] + channel[None, :], total)
 
 
-class _Columns(torch.autograd.Function):
-    """Convolution of (batch, inputs, height, width) with (batch, outputs, inputs, 3, 3)."""
+def _as_rows(images: Tensor) -> Tensor:
+    """(batch, channels, height, width) as contiguous (batch, height, width, channels)."""
+    return images.permute(0, 2, 3, 1).contiguous()
+
+
+def _convolved(rows: Tensor, taps: Tensor, bias: Tensor) -> Tensor:
+    """Images (batch, height, width, inputs) by (batch, 9, inputs, outputs), with bias (batch, outputs)."""
+    batch, height, width, _ = rows.shape
+    result = torch.empty_like(rows)
+    grid = (triton.cdiv(height * width, PIXELS), batch)
+    _convolve_kernel[grid](rows, taps.contiguous(), bias, result, height, width, CHANNELS, PIXELS)
+    return result
+
+
+class _ConvolveEach(torch.autograd.Function):
+    """Of (batch, 64, height, width), (batch, 9, 64 inputs, 64 outputs) and bias (batch, 64)."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor) -> Tensor:
-        unfolded = _unfolded(features)
-        ctx.save_for_backward(unfolded, weight)
-        ctx.width = features.shape[-1]
-        return _product(unfolded, weight, ctx.width)
+    def forward(ctx: Any, features: Tensor, taps: Tensor, bias: Tensor) -> Tensor:
+        rows = _as_rows(features)
+        ctx.save_for_backward(rows, taps)
+        return _convolved(rows, taps, bias.contiguous()).permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        unfolded, weight = ctx.saved_tensors
-        turned = weight.flip(3, 4).transpose(1, 2)
-        to_features = _product(_unfolded(gradient), turned, ctx.width)
-        rows = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, 2)).flatten(1, 2)
-        to_weight = unfolded.mT @ rows
-        batch, outputs, inputs = weight.shape[:3]
-        return to_features, to_weight.view(batch, 3, 3, inputs, outputs).permute(0, 4, 3, 1, 2)
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows, taps = ctx.saved_tensors
+        wanted = _as_rows(upstream)
+        batch, height, width, _ = rows.shape
+        nothing = wanted.new_zeros(batch, CHANNELS)
+        to_features = _convolved(wanted, taps.flip(1).mT, nothing).permute(0, 3, 1, 2)
+        to_taps = torch.empty_like(taps)
+        _weight_gradient_kernel[(9, batch)](rows, wanted, to_taps, height, width, CHANNELS, PIXELS)
+        return to_features, to_taps, wanted.sum((1, 2), dtype=torch.float32).to(upstream.dtype)
 
 
-def _unfolded(features: Tensor) -> Tensor:
-    """The 3x3 neighbors of every pixel (batch, height * (width + 2), 9 * channels).
+def convolve_each(layer: DynamicConv2d, features: Tensor, share: Tensor) -> Tensor:
+    """What `layer` gives for features (batch, 64, height, width) of which each image has a share (batch, 4).
 
-    Two more columns a row make each of the nine parts one piece of memory; what stands there is not used.
+    In bfloat16, whatever the features are in.
     """
-    height, width = features.shape[-2:]
-    padded = F.pad(features.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 2)).flatten(1, 2)
-    starts = [row * (width + 2) + column for row in range(3) for column in range(3)]
-    return torch.cat([padded[:, start : start + height * (width + 2)] for start in starts], dim=2)
+    kernels = layer.weight.unflatten(0, (layer.kernels, -1)).permute(0, 3, 4, 2, 1)
+    with torch.autocast(features.device.type, enabled=False):
+        share = share.to(DTYPE)
+        taps = (share @ kernels.to(DTYPE).flatten(1)).view(-1, 9, CHANNELS, CHANNELS)
+        return _ConvolveEach.apply(features.to(DTYPE), taps, share @ layer.bias.to(DTYPE))
 
 
-def _product(unfolded: Tensor, weight: Tensor, width: int) -> Tensor:
-    matrix = weight.permute(0, 3, 4, 2, 1).flatten(1, 3)
-    rows = (unfolded @ matrix).unflatten(1, (-1, width + 2))[:, :, :width]
-    return rows.contiguous().permute(0, 3, 1, 2)
-
-
-def use_fastest(network: nn.Module) -> None:
-    """From now on, let the dynamic convolutions of a network on a GPU take the form that is fastest there."""
+def use_in(network: nn.Module) -> None:
+    """From now on, let a network's dynamic convolutions of batches be computed so."""
     for module in network.modules():
         if isinstance(module, DynamicConv2d):
-            module.convolve_batch = fastest
-
-
-def fastest(layer: DynamicConv2d, features: Tensor, share: Tensor) -> Tensor:
-    """A dynamic convolution of a batch on a GPU: (batch, channels, height, width), given (batch, kernels)."""
-    key = (features.shape, torch.is_autocast_enabled("cuda"), torch.is_grad_enabled())
-    if key not in _fastest:
-        if torch.cuda.is_current_stream_capturing():
-            return dense(layer, features, share)
-        times = {form: _time_ms(form, layer, features, share) for form in (grouped, dense, columns)}
-        _fastest[key] = min(times, key=times.get)
-        print({form.__name__: round(ms, 3) for form, ms in times.items()}, tuple(features.shape), flush=True)
-    return _fastest[key](layer, features, share)
-
-
-def _time_ms(form: Form, layer: DynamicConv2d, features: Tensor, share: Tensor) -> float:
-    """Milliseconds of a form, with its gradients where gradients are asked for."""
-
-    def call() -> None:
-        inputs = [value.detach().requires_grad_(torch.is_grad_enabled()) for value in (features, share)]
-        result = form(layer, *inputs)
-        if result.requires_grad:
-            torch.autograd.grad(result, [*inputs, layer.weight, layer.bias], torch.ones_like(result))
-
-    for _ in range(3):
-        call()
-    began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    began.record()
-    for _ in range(TIMED):
-        call()
-    ended.record()
-    torch.cuda.synchronize()
-    return began.elapsed_time(ended) / TIMED
+            module.convolve_batch = convolve_each

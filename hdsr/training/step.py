@@ -5,13 +5,13 @@ numbers, a step that must be skipped is an update by nothing, and learning rates
 there. On a GPU the whole step is one CUDA graph.
 """
 
+import importlib.util
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from hdsr.training import per_image
 from hdsr.training.config import TrainingConfig
 from hdsr.training.kept_means import KeptMeans
 from hdsr.training.optimizers import Rates, build_optimizers
@@ -70,11 +70,18 @@ class TrainingStep:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._drawn: Tensor | None = None
         if self.device.type == "cuda":
-            per_image.use_fastest(network)
+            self._convolve_images_fast()
             torch.backends.cudnn.benchmark = True
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = (
                 config.precision == "bf16"
             )
+
+    def _convolve_images_fast(self) -> None:
+        """In bfloat16, convolve images with their own kernels by Triton where it is installed."""
+        if self.config.precision == "bf16" and importlib.util.find_spec("triton"):
+            from hdsr.training import per_image
+
+            per_image.use_in(self.network)
 
     def set(self, step: int, factor: float, head_only: bool) -> None:
         """Set what changes from step to step: learning rates, and how fast the average follows.

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from hdsr.inference import fold
-from hdsr.network import DynamicConv2d, HDSRNet
+from hdsr.network import DynamicConv2d, HDSRNet, convolve_each
 from hdsr.training import loop as training
-from hdsr.training import per_image
 from hdsr.training.config import TrainingConfig
 from hdsr.training.data import Pair, TrainingData
 from hdsr.training.losses import PatchLoss
@@ -57,25 +56,25 @@ def test_network_and_fold(scale: int) -> None:
             torch.testing.assert_close(found, expected, rtol=0, atol=2e-3)
 
 
-@pytest.mark.parametrize("form", [per_image.grouped, per_image.dense, per_image.columns])
-def test_forms_of_the_dynamic_convolution(form: per_image.Form) -> None:
+@needs_gpu
+def test_images_convolved_with_their_own_kernels() -> None:
+    from hdsr.training import per_image
+
     torch.manual_seed(0)
-    layer = DynamicConv2d(8).double()
+    layer = DynamicConv2d(64).cuda()
     nn.init.normal_(layer.bias)
-    features = torch.randn(3, 8, 7, 9, dtype=torch.double, requires_grad=True)
-    share = torch.randn(3, 4, dtype=torch.double).softmax(1).requires_grad_()
+    features = torch.randn(3, 64, 13, 21, device="cuda").requires_grad_()
+    share = torch.randn(3, 4, device="cuda").softmax(1).requires_grad_()
     sources = [features, share, layer.weight, layer.bias]
-    with torch.no_grad():
-        expected = torch.cat(
-            [nn.functional.conv2d(x[None], *[value[0] for value in layer.mixed(s[None])], padding=1)
-             for x, s in zip(features, share, strict=True)]
-        )  # fmt: skip
-    torch.testing.assert_close(form(layer, features, share), expected)
-    assert torch.autograd.gradcheck(lambda *_: form(layer, features, share), sources[:2])
-    upstream = torch.randn_like(expected)
-    found = torch.autograd.grad(form(layer, features, share), sources, upstream)
-    known = torch.autograd.grad(per_image.grouped(layer, features, share), sources, upstream)
-    torch.testing.assert_close(found, known)
+    upstream = torch.randn_like(features)
+    known = convolve_each(features, *layer.mixed(share))
+    found = per_image.convolve_each(layer, features, share).float()
+    for a, b in zip(
+        [known, *torch.autograd.grad(known, sources, upstream)],
+        [found, *torch.autograd.grad(found, sources, upstream)],
+        strict=True,
+    ):
+        assert (a - b).norm() < 0.01 * a.norm()
 
 
 @needs_gpu
