@@ -1,4 +1,4 @@
-"""Images convolved with their own kernels by Triton, interpreted on the CPU, against a grouped convolution."""
+"""Images convolved with their own kernels by Triton, interpreted on a CPU, against a grouped convolution."""
 
 import os
 import subprocess
