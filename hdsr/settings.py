@@ -1,12 +1,14 @@
 """What the notebooks are told: one frozen schema for each."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from hdsr import paths
+from hdsr.errors import HdsrError
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -27,11 +29,33 @@ class Settings(BaseModel):
 
     Attributes:
         profile: names the folder under reports/ that a run writes to.
+
+    Raises:
+        HdsrError: in one line, for unknown parameters, or values of the wrong type.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "quick"
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = "; ".join(map(self._described, error.errors()))
+            raise HdsrError(f"{type(self).__name__}: {faults}") from None
+        if self.profile == "published":
+            raise HdsrError("profile 'published' is the committed outcome of a run: no run writes it")
+
+    @classmethod
+    def _described(cls, problem: Mapping[str, Any]) -> str:
+        """One of pydantic's problems as `parameter scales[0] = 5: Input should be 2, 3 or 4`."""
+        name, *place = problem["loc"]
+        if problem["type"] == "extra_forbidden":
+            return f"unknown parameter {name!r} (known: {', '.join(cls.model_fields)})"
+        inside = "".join(f"[{index}]" for index in place)
+        message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+        return f"parameter {name}{inside} = {problem['input']!r}: {message}"
 
     @property
     def report(self) -> Path:

@@ -32,7 +32,6 @@ def settings_in(folder: Path, scales: tuple[int, ...] = (2, 4)) -> ExploreSettin
     for name in ("first", "second"):
         write_png(images / f"{name}.png", photograph()[:, :: 1 if name == "first" else -1])
     weights = [str(weights_in(folder))]
-    return parameters.validate(
-        "explore",
-        {"data_root": str(folder), "datasets": [str(images)], "scales": list(scales), "weights": weights},
+    return parameters.schema_of("explore")(
+        data_root=str(folder), datasets=[str(images)], scales=list(scales), weights=weights
     )

@@ -22,8 +22,8 @@ def dynamics_settings(
     write_images(folder / "benchmarks" / "Own" / "HR", ("baby", "bird"), size)
     write_images(folder / "train" / "Learned" / "HR", ("a", "b", "c"), (20, 16))
     usual = {"datasets": ["Own"], "scales": [2], "temperatures": [1], "training_sets": ["Learned"]}
-    return parameters.validate(
-        "dynamics", {"profile": "test", "data_root": str(folder), "patches": 1, **usual, **chosen}
+    return parameters.schema_of("dynamics")(
+        **{"profile": "test", "data_root": str(folder), "patches": 1, **usual, **chosen}
     )
 
 

@@ -54,13 +54,15 @@ def test_its_first_code_cell_holds_its_parameters(name: str) -> None:
     first, second, *others = cells_of(name)
     assert "parameters" in tags(first)
     assert not any("parameters" in tags(cell) for cell in [second, *others])
-    values = {key: ast.literal_eval(value) for key, value in parameters.assignments(first.source).items()}
+    lines = ast.parse(first.source).body
+    values = {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
     schema = parameters.schema_of(name)
     assert set(values) == set(schema.model_fields)
-    assert parameters.validate(name, values) == parameters.validate(
-        name, parameters.load_parameters(name, "quick")
-    )
-    assert f'parameters.start("{name.split("_", 1)[1]}", globals())' in second.source
+    assert schema(**values) == schema(**parameters.load_parameters(name, "quick"))
+    code = "\n".join(cell.source for cell in (second, *others[:1]))
+    call = next(node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    assert ast.unparse(call.func) == schema.__name__
+    assert {word.arg: ast.unparse(word.value) for word in call.keywords} == {key: key for key in values}
 
 
 def test_its_cells_are_short_and_define_nothing(name: str) -> None:

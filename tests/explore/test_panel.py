@@ -231,12 +231,12 @@ def test_what_is_not_there_is_not_offered(folder: Path, settings: ExploreSetting
 
 
 def test_without_images_or_weights_one_line_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = parameters.validate("explore", {"datasets": ["Set77"]})
+    settings = parameters.schema_of("explore")(datasets=["Set77"])
     with pytest.raises(HdsrError, match="there is no image to begin with: unknown data set 'Set77'"):
         Explorer(settings)
     monkeypatch.setattr(controls, "is_there", lambda source, settings: False)
     with pytest.raises(HdsrError, match="there are no weights to begin with: looked for ours, authors"):
-        Explorer(parameters.validate("explore", {}))
+        Explorer(parameters.schema_of("explore")())
 
 
 def slow_enlargements(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:

@@ -31,7 +31,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def settings(data: Path, **parameters: object) -> MeasurementSettings:
     values = {"profile": "test", "data_root": str(data), "datasets": ["Set5"], "scales": [2], **parameters}
-    return notebook.validate("benchmarks", values)
+    return notebook.schema_of("benchmarks")(**values)
 
 
 def save_weights(data: Path, name: str) -> None:

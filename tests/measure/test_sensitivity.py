@@ -33,7 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchmarkTableS
         path = tmp_path / "benchmarks" / "Set5" / "HR" / f"{name}.png"
         write_png(path, random.integers(0, 256, shape, np.uint8))
     chosen = {"datasets": ["Set5"], "scales": [2, 3], "sensitivity_scales": [2]}
-    return parameters.validate("benchmarks", {"profile": "test", "data_root": str(tmp_path), **chosen})
+    return parameters.schema_of("benchmarks")(**{"profile": "test", "data_root": str(tmp_path), **chosen})
 
 
 @pytest.fixture

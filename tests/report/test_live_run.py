@@ -41,7 +41,7 @@ def handle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Handle:
 
 
 def settings(*overrides: str, **changes: Any) -> TrainingSettings:
-    return parameters.validate("training", {"overrides": [*OVERRIDES, *overrides], **changes})
+    return parameters.schema_of("training")(**{"overrides": [*OVERRIDES, *overrides], **changes})
 
 
 def test_the_curve_grows_with_each_row(handle: Handle) -> None:
@@ -104,7 +104,7 @@ def test_missing_images_are_told_without_the_folders_of_this_machine(handle: Han
 
 
 def test_the_quick_profile_trains_what_needs_no_download() -> None:
-    quick = parameters.validate("training", parameters.load_parameters("training", "quick"))
+    quick = parameters.schema_of("training")(**parameters.load_parameters("training", "quick"))
     config = live_run.run_config(quick)
     assert {item.name for item in config.sets} | {config.validation.set} == {"samples"}
     assert config.steps <= 100

@@ -150,7 +150,7 @@ def stand_in(root: Path, images: int) -> MeasurementSettings:
         path = root / "benchmarks" / "Urban100" / "HR" / entry.file_name
         write_png(path, random.integers(0, 256, (24, 24, 3), np.uint8))
     chosen = {"datasets": ["Urban100"], "scales": [4], "methods": ["bicubic"]}
-    return parameters.validate("benchmarks", {"profile": "test", "data_root": str(root), **chosen})
+    return parameters.schema_of("benchmarks")(**{"profile": "test", "data_root": str(root), **chosen})
 
 
 def test_the_table_of_urban100_appears_when_the_last_of_its_images_is_there(

@@ -87,7 +87,7 @@ def test_measured_rows_are_kept_and_not_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path))
-    settings = parameters.validate("network", {"scales": [4], "weights": ["ours", "authors"]})
+    settings = parameters.schema_of("network")(scales=[4], weights=["ours", "authors"])
     monkeypatch.setattr(kernel_mixes, "load_benchmark", lambda *_: SmallSet("Small"))
     monkeypatch.setattr(NetworkSettings, "root", tmp_path)
     mixes = kernel_mixes.measure(settings)
@@ -117,7 +117,7 @@ class SmallSet:
 
 
 def test_nothing_measured_is_an_error() -> None:
-    settings = parameters.validate("network", {"scales": [2], "weights": ["nowhere.pt"]})
+    settings = parameters.schema_of("network")(scales=[2], weights=["nowhere.pt"])
     with pytest.raises(HdsrError, match=r"no kernel mix can be measured: no weights at nowhere\.pt"):
         kernel_mixes.measure(settings)
 
