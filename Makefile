@@ -96,8 +96,8 @@ refresh: $(STAMP) ## execute the notebooks in place, renewing the outputs stored
 test: $(STAMP) ## check style, run the tests, and compare every notebook with its stored outputs
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m pytest -n 2 --dist loadgroup --durations 10
-	$(PYTHON) -m pytest -n 2 --dist loadgroup --nbval notebooks
+	$(PYTHON) -m pytest -n 2 --durations 10
+	$(PYTHON) -m pytest -n 2 --nbval notebooks
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks

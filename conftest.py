@@ -6,8 +6,20 @@ import signal
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+TIMED = """
+tests/bench/test_bench.py
+tests/measure/test_fresh_process.py
+tests/measure/test_latency.py
+tests/measure/test_runtime.py
+tests/measure/test_training_step.py
+tests/upscaling/test_allocator.py
+tests/upscaling/test_memory.py
+""".split()  # noqa: SIM905
+"""Measure times or memory, so that no two of them run at once."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,12 +38,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of a file, or of what it calls its xdist_group, to one worker: they share fixtures."""
-    for item in items:
-        if not any(item.iter_markers("xdist_group")):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the tests of a file to one worker, as they share fixtures, and all of TIMED to the same one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "timings and memory" if file in TIMED else file
+
+    return ByFile(config, log)
 
 
 def _folder_named_by(variable: str, contents: str) -> Path:

@@ -15,8 +15,6 @@ from hdsr.cli import main
 from hdsr.errors import HdsrError
 from hdsr.inference import is_fusable
 
-pytestmark = pytest.mark.xdist_group("timings and memory")
-
 REQUEST = rows.Request(Path("nowhere"), progress=False)
 ROW = rows.Row("time", "folded", 4, "8x8", "float32", "ms", 3, 2.0, 1.5, 2.5, 4.0, "published form")
 

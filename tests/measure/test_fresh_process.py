@@ -4,8 +4,6 @@ import pytest
 from hdsr.errors import HdsrError
 from hdsr.measure import fresh_process
 
-pytestmark = pytest.mark.xdist_group("timings and memory")
-
 MIB = 2**20
 
 

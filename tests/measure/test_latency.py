@@ -8,8 +8,6 @@ from torch import nn
 from hdsr.errors import HdsrError
 from hdsr.measure import latency
 
-pytestmark = pytest.mark.xdist_group("timings and memory")
-
 
 class Sleep(nn.Module):
     """Takes a known time and notes when it is called."""

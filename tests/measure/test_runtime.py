@@ -13,8 +13,6 @@ from hdsr.measure import counters, latency, runtime
 from hdsr.report import time_tables
 from hdsr.settings import RuntimeSettings
 
-pytestmark = pytest.mark.xdist_group("timings and memory")
-
 SETTINGS = RuntimeSettings(profile="tiny", hr_sizes=(16, 32), warmup=0, runs=2)
 
 

@@ -22,8 +22,6 @@ SAMPLES = TrainingConfig(
     steps=100,
 )
 
-pytestmark = pytest.mark.xdist_group("timings and memory")
-
 
 def test_ratios_are_taken_turn_by_turn() -> None:
     frame = pd.DataFrame({"form": [training_step.PUBLISHED, "ours, Adam"]})

@@ -6,8 +6,6 @@ import pytest
 
 from hdsr.upscaling import allocator
 
-pytestmark = pytest.mark.xdist_group("timings and memory")
-
 
 def test_glibc_takes_both_settings() -> None:
     assert allocator.keep_freed_memory() == (platform.libc_ver()[0] == "glibc")

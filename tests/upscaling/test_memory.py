@@ -9,8 +9,6 @@ from hdsr.errors import HdsrError
 from hdsr.upscaling import memory
 from hdsr.upscaling.memory import check_readable, parse_bytes, strip_rows, working_bytes
 
-pytestmark = pytest.mark.xdist_group("timings and memory")
-
 GIB = 2**30
 
 
