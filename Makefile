@@ -13,7 +13,7 @@ REPORT := $(HDSR_REPORTS)/$(PROFILE)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help setup reproduce report publish test refresh lab data verify-paper train bench lock clean
+.PHONY: help setup reproduce report publish test refresh lab data verify-paper train bench faults lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,7 +61,7 @@ endif
 
 # What a notebook depends on is read off its imports and metadata each time that something is to be reproduced.
 DEPENDS := build/depends.mk
-ifneq ($(filter-out help setup report publish test refresh lab data verify-paper train bench lock clean,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help setup report publish test refresh lab data verify-paper train bench faults lock clean,$(MAKECMDGOALS)),)
 ifneq ($(shell $(BASE_PYTHON) -m hdsr.suite.depends $(DEPENDS) && echo read),read)
 $(error hdsr: error: what the notebooks depend on could not be read)
 endif
@@ -118,6 +118,9 @@ train: $(STAMP) ## train by CONFIG=file.yaml into RUN=folder, going on where it 
 
 bench: $(STAMP) ## measure speed and memory as ratios into reports/bench.csv; PARTS="inference training ..." picks
 	$(PYTHON) -m hdsr bench $(PARTS:%=--part %)
+
+faults: $(STAMP) ## try damaged, odd and hostile input and killed processes (docs/faults.md); KINDS="bombs ..." picks
+	PYTHONPATH=tests:$(PYTHONPATH) $(PYTHON) tests/faults/campaign.py $(KINDS)
 
 clean: ## delete caches and the remains of killed steps; never runs, downloads or the environment
 	rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -51,6 +51,7 @@ UNSUPPORTED = re.compile("(not|un) ?support|cannot handle|not implemented|unknow
 # A size is compared with the memory that is free (`check_memory`), and metadata never stop pixels.
 Image.MAX_IMAGE_PIXELS = None
 PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_METADATA
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it says of tags is nobody's business
 
 
 @dataclass(frozen=True)
