@@ -22,7 +22,6 @@ from hdsr.suite import execute
 
 NAMES = execute.notebook_names()
 TINY = """# One method, no network.
-index: {}
 data: {scales: [4]}
 benchmarks: &measurement {scales: [4], methods: [bicubic]}
 figures: *measurement

@@ -7,11 +7,22 @@ import pandas as pd
 from hdsr import paper, results
 from hdsr.methods.registry import LOADERS
 from hdsr.report import statistics
-from hdsr.report.tables import ABSENT, Table, pairs, ranks, source_label, with_methods, with_variants
+from hdsr.report.tables import (
+    ABSENT,
+    Table,
+    pairs,
+    ranks,
+    source_label,
+    superscript,
+    with_methods,
+    with_variants,
+)
 from hdsr.results import NO_WEIGHTS
 
 METRICS = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
 """Name and digits of each score."""
+BRIEF = {"measured": "here", "difference": "diff.", "over bicubic": "gain"}
+"""Heads for narrow columns."""
 HEADLINE_MODELS = ("bicubic", "hdsrnet", "carn_m")
 GAIN = "PSNR over bicubic"
 
@@ -28,13 +39,15 @@ def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
     """
     numbers = comparison_numbers(rows, dataset, gaps)
     published = numbers["paper_psnr_db"].notna().any()
-    printed = comparison_cells(numbers, "difference" if published else "over bicubic")
+    cells = comparison_cells(numbers, "difference" if published else "over bicubic")
+    printed, reasons = footnoted(cells)
+    notes, brief = (*comparison_notes(numbers), *reasons), measured_lines(printed)
     if not published:
         caption = f"PSNR (dB) / SSIM measured on {dataset}; the paper has no numbers for this set"
-        return Table(f"table_{dataset}", caption, numbers, printed, comparison_notes(numbers))
+        return Table(f"table_{dataset}", caption, numbers, printed, notes, brief)
     roman = paper.quality().query("dataset == @dataset")["table"].iloc[0]
     caption = f"Table {roman}: PSNR (dB) / SSIM on {dataset}, as the paper prints them and as measured here"
-    return Table(f"table_{roman}_{dataset}", caption, numbers, printed, comparison_notes(numbers))
+    return Table(f"table_{roman}_{dataset}", caption, numbers, printed, notes, brief)
 
 
 def comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> pd.DataFrame:
@@ -149,6 +162,30 @@ def gain_cells(numbers: pd.DataFrame) -> pd.Series:
     return text.where(numbers["gain_db"].notna(), ABSENT)
 
 
+def footnoted(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The cells with numbers in the place of notes, and the notes by number."""
+    if ("", "note") not in cells:
+        return cells, []
+    reasons = [reason for reason in cells["", "note"].unique() if reason]
+    numbers = {reason: superscript(index) for index, reason in enumerate(reasons, 1)}
+    cells["", "note"] = cells["", "note"].map(numbers | {"": ""})
+    return cells, [f"{number} {reason}" for reason, number in numbers.items()]
+
+
+def measured_lines(cells: pd.DataFrame) -> pd.DataFrame | None:
+    """What was measured: method with weights, scores and differences in dB; None where nothing was."""
+    scores = [column for column in cells if column[1] == "measured"]
+    found = cells[(cells[scores] != ABSENT).any(axis=1)]
+    source = found["", "weights"]
+    methods = found["", "method"] + (", " + source).where(~source.isin(["", source_label(NO_WEIGHTS)]), "")
+    kept = [column for column in cells if column[0] and column[1] != GAIN]
+    brief = found[kept].set_axis([f"{scale} {BRIEF.get(what, what)}" for scale, what in kept], axis=1)
+    narrow = brief.columns.str.endswith(("diff.", "gain"))
+    brief.loc[:, narrow] = brief.loc[:, narrow].apply(lambda cells: cells.str.partition("/")[0])
+    brief.insert(0, "method", methods)
+    return brief.reset_index(drop=True) if len(brief) else None
+
+
 def other_marks(numbers: pd.DataFrame) -> pd.DataFrame:
     """Where, at one scale, the paper marks a printed value otherwise than its rank among them says."""
     columns = [f"paper_{metric}" for metric in METRICS]
@@ -172,7 +209,9 @@ def comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """Sentences on marks, on intervals and on sets that are not whole."""
     notes = []
     if numbers["paper_psnr_db"].notna().any():
-        notes.append("Red: the best of a column, blue: the second; of measured values from three on.")
+        notes.append(
+            "Bold red: the best of a column, underlined blue: the second; of measured values from three on."
+        )
         notes.extend(mark_notes(numbers))
     if numbers["gain_db"].notna().any():
         counts = ", ".join(f"{n:.0f}" for n in sorted(numbers.loc[numbers["gain_db"].notna(), "n"].unique()))
@@ -215,20 +254,23 @@ def per_image(rows: pd.DataFrame, dataset: str) -> Table:
         dataset: the set's name in rows.
     """
     rows = rows[rows["dataset"] == dataset]
-    by_image = psnr_by_image(rows)
-    if results.summarize(rows)["complete"].all():
-        by_image.loc[f"mean of {len(by_image)}"] = by_image.mean()
-    printed = by_image.map("{:.2f}".format, na_action="ignore").fillna(ABSENT).reset_index()
+    whole = results.summarize(rows)["complete"].all()
+    parts = [psnr_by_image(part, whole) for _, part in rows.groupby("scale")]
+    printed = pd.concat(parts, ignore_index=True).fillna(ABSENT)
     numbers = rows[["image", "model", "weights", "scale", "psnr_db", "ssim", "image_sha256", "lr_source"]]
     return Table(f"images_{dataset}", f"PSNR (dB) of each image of {dataset}", numbers, printed)
 
 
-def psnr_by_image(rows: pd.DataFrame) -> pd.DataFrame:
-    """PSNR in dB: a line per image, columns by scale and by method with its source of weights."""
-    columns = with_variants(rows).assign(scale="×" + rows["scale"].astype(str))
-    order = columns[["scale", "variant"]].drop_duplicates().sort_values("scale", kind="stable")
-    table = columns.pivot(index="image", columns=["scale", "variant"], values="psnr_db")
-    return table[list(order.itertuples(index=False, name=None))].rename_axis(columns=[None, None])
+def psnr_by_image(rows: pd.DataFrame, whole: bool) -> pd.DataFrame:
+    """PSNR in dB at one scale as text: a line per image, then the mean of a whole set; columns by variant."""
+    columns = with_variants(rows)
+    table = columns.pivot(index="image", columns="variant", values="psnr_db")
+    table = table[columns["variant"].unique()].rename_axis(columns=None)
+    if whole:
+        table.loc[f"mean of {len(table)}"] = table.mean()
+    printed = table.map("{:.2f}".format, na_action="ignore").reset_index()
+    printed.insert(1, "scale", f"×{rows['scale'].iloc[0]}")
+    return printed
 
 
 def headline(rows: pd.DataFrame) -> Table:

@@ -1,14 +1,19 @@
-"""Tables to read and to compute with, in files of four kinds, and how they print methods and their scores.
+"""Tables to read and to compute with, in files of three kinds, and how they print methods and their scores.
 
-A table holds plain numbers, its CSV file, and the same numbers as HTML, Markdown and LaTeX print them.
+A table holds plain numbers, its CSV file, and the same numbers as notebooks, Markdown and LaTeX print them.
 """
 
 import html
+import itertools
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import pandas as pd
+from markupsafe import Markup
 from pandas.io.formats.style import Styler
 
 from hdsr import paper
@@ -25,25 +30,33 @@ SOURCES = {
 
 ABSENT = "–"
 BEST, SECOND = "c00000", "0050c8"
-"""Red and blue, as the paper marks them."""
-TABLE_STYLES = [
-    {"selector": "", "props": "border-collapse: collapse; font-size: 0.85em"},
-    {"selector": "caption", "props": "text-align: left; font-weight: bold; padding: 0.4em 0"},
-    {"selector": "th, td", "props": "padding: 0.15em 0.6em; text-align: right; white-space: nowrap"},
-    {"selector": "th[colspan]", "props": "text-align: center"},
-]
-TEXT_PROPS = "text-align: left"
-LONG_TEXT_PROPS = "text-align: left; white-space: normal; min-width: 22em"
+"""Red and blue, as the paper marks them; the best is bold and the second underlined, too."""
 LONG_TEXT = 30
-"""Letters from which on a column's texts are wrapped."""
-NUMBER = re.compile(r"[-+–·*†/.,\d]*K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+|[-+.\d]+ ± [.\d]+")
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title></head>
-<body style="font-family: sans-serif">
-{table}
-</body></html>
+"""Letters from which on a column's texts are wrapped, and its lines are set as cards on a phone."""
+ASIDE = " paper"
+"""Columns whose names end so are left out on a phone, where the full table is folded beneath."""
+SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+MANY_LINES = 30
+"""Lines from which on a table of numbers is folded."""
+NUMBER = re.compile(
+    r"[-+–·*†⁰¹²³⁴⁵⁶⁷⁸⁹/.,\d]*K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+|[-+.\d]+ ± [.\d]+"
+)
+STYLE = """
+.hdsr-table { overflow-x: auto; max-width: 100%; }
+.hdsr-table table { border-collapse: collapse; font-size: 0.85em; }
+.hdsr-table caption { text-align: left; font-weight: bold; padding: 0.4em 0; }
+.hdsr-table :is(th, td) { padding: 0.2em 0.6em; text-align: right; vertical-align: top; white-space: normal; }
+.hdsr-table thead th { vertical-align: bottom; }
+.hdsr-table th[scope=colgroup] { text-align: center; }
+.hdsr-table th[scope=row] { font-weight: inherit; }
+.hdsr-table :is(th, td):is(.words, .long) { text-align: left; }
+.hdsr-table .long { min-width: 12em; }
+.hdsr-table .best { color: var(--best, #c00000); font-weight: bold; }
+.hdsr-table .second { color: var(--second, #0050c8); font-style: normal; text-decoration: underline; }
+[data-jp-theme-light=false] .hdsr-table { --best: #ff8f86; --second: #8fbcff; }
 """
+"""Enough for a notebook; pages add theirs."""
+TEMPLATE = Path(__file__).parent / "table.html.j2"
 LATEX = r"""% Needs \usepackage{{booktabs, graphicx, xcolor}}.
 \begin{{table*}}
 \caption{{{caption}}}
@@ -64,6 +77,7 @@ LATEX_SIGNS = str.maketrans(
         "†": r"$^\dagger$",
         "·": r"$\cdot$",
         "–": "--",
+        **{sign: rf"$^{number}$" for number, sign in enumerate(SUPERSCRIPTS)},
     }
 )
 
@@ -78,6 +92,7 @@ class Table:
         numbers: tidy frame, the CSV file.
         printed: text cells; **best** and *second* as in Markdown. A column is a name, or a group and a name.
         notes: sentences beneath it.
+        brief: a smaller table, which stands first where there is one; `printed` is then folded beneath it.
     """
 
     name: str
@@ -85,18 +100,17 @@ class Table:
     numbers: pd.DataFrame
     printed: pd.DataFrame
     notes: tuple[str, ...] = ()
+    brief: pd.DataFrame | None = None
 
     def _repr_html_(self) -> str:
-        styler = Styler(self.printed, uuid=self.name, cell_ids=False, caption=html.escape(self.caption))
-        styles = [*TABLE_STYLES, *column_styles(self.printed)]
-        table = styler.format(colored).hide(axis="index").set_table_styles(styles).to_html()
-        notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
-        return f'<div style="overflow-x: auto">{table}</div>{notes}'
+        parts = [] if self.brief is None else [grid(self.brief, f"{self.name}_brief", self.caption)]
+        full = grid(self.printed, self.name, self.caption)
+        many = len(self.printed) > MANY_LINES and not full["wordy"]
+        parts.append(full | {"folded": f"All {len(self.printed)} lines" if parts or many else ""})
+        return _template().render(style=Markup(STYLE), parts=parts, notes=self.notes, name=self.name)
 
     def __repr__(self) -> str:
-        heads = [" ".join(head).strip() if isinstance(head, tuple) else head for head in self.printed.columns]
-        lines = [heads, ["---"] * len(heads), *self.printed.to_numpy().tolist()]
-        body = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+        body = markdown(self.printed if self.brief is None else self.brief)
         return "\n\n".join([self.caption, body, *self.notes])
 
     def latex(self) -> str:
@@ -113,14 +127,66 @@ class Table:
         )
 
     def write(self, folder: str | Path) -> "Table":
-        """Write <name>.csv, .md, .html and .tex to a folder; the table itself is returned, to be shown."""
-        page = PAGE.format(title=html.escape(self.caption), table=self._repr_html_())
-        numbers = self.numbers.to_csv(index=False)
-        contents = {"csv": numbers, "md": f"{self!r}\n", "html": page, "tex": self.latex()}
+        """Write <name>.csv, .md and .tex to a folder; the table itself is returned, to be shown."""
+        text = repr(self)
+        if self.brief is not None:
+            text = f"{text}\n\nAll {len(self.printed)} lines:\n\n{markdown(self.printed)}"
+        contents = {"csv": self.numbers.to_csv(index=False), "md": f"{text}\n", "tex": self.latex()}
         for ending, text in contents.items():
             with atomic_path(Path(folder) / f"{self.name}.{ending}") as temporary:
                 temporary.write_text(text, encoding="utf-8")
         return self
+
+
+def markdown(printed: pd.DataFrame) -> str:
+    """Text cells as a table of Markdown."""
+    heads = [" ".join(head).strip() if isinstance(head, tuple) else head for head in printed.columns]
+    lines = [heads, ["---"] * len(heads), *printed.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+@cache
+def _template() -> jinja2.Template:
+    return jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def grid(printed: pd.DataFrame, name: str, caption: str) -> dict[str, Any]:
+    """What the template needs: lines of heads (text, columns, kind) and of cells (text, head, kind)."""
+    names = [head if isinstance(head, tuple) else (head,) for head in printed.columns]
+    kinds = [column_kind(names[index][-1], printed.iloc[:, index]) for index in range(printed.shape[1])]
+    heads = [" ".join(head).strip() for head in names]
+    cells = printed.to_numpy().tolist()
+    return {
+        "name": name,
+        "caption": caption,
+        "wordy": any("long" in kind for kind in kinds),
+        "heads": [head_line(names, kinds, level) for level in range(printed.columns.nlevels)],
+        "lines": [
+            [(colored(cell), head, kind) for cell, head, kind in zip(line, heads, kinds, strict=True)]
+            for line in cells
+        ],
+    }
+
+
+def head_line(names: list[tuple[str, ...]], kinds: list[str], level: int) -> list[tuple[str, int, str]]:
+    """One line of heads: text, number of columns, kind. Neighbors of one group share a head."""
+    if level == len(names[0]) - 1:
+        return [(head[level], 1, kind) for head, kind in zip(names, kinds, strict=True)]
+    return [
+        (text, len(list(run)), "") for text, run in itertools.groupby(names, key=lambda head: head[level])
+    ]
+
+
+def column_kind(head: str, cells: pd.Series) -> str:
+    """Classes of a column: whether it holds words, long ones, a verdict, or what a phone has no room for."""
+    kinds = []
+    if is_text(cells):
+        kinds.append("long" if cells.str.len().max() > LONG_TEXT else "words")
+    if head in ("verdict", "difference"):
+        kinds.append(head)
+    if head.endswith(ASIDE):
+        kinds.append("aside")
+    return " ".join(kinds)
 
 
 def is_text(cells: pd.Series) -> bool:
@@ -128,31 +194,18 @@ def is_text(cells: pd.Series) -> bool:
     return not all(map(NUMBER.fullmatch, cells))
 
 
-def column_styles(printed: pd.DataFrame) -> list[dict[str, str]]:
-    """Styles that set columns of text to the left, and wrap them where they are long."""
-    styles = []
-    for index in range(printed.shape[1]):
-        cells = printed.iloc[:, index]
-        if is_text(cells):
-            props = LONG_TEXT_PROPS if cells.str.len().max() > LONG_TEXT else TEXT_PROPS
-            styles.append({"selector": f"th.col{index}:not([colspan]), td.col{index}", "props": props})
-    return styles
-
-
-def colored(cell: str) -> str:
-    """A text cell as HTML: **best** in red, *second* in blue."""
-    return with_marks(html.escape(cell), r'<span style="color:#{color}">\1</span>')
+def colored(cell: str) -> Markup:
+    """A text cell as HTML: **best** bold and red, *second* underlined and blue; breaks after a slash."""
+    text = re.sub(r"\*\*(.+?)\*\*", r'<b class="best">\1</b>', html.escape(cell))
+    text = re.sub(r"\*(.+?)\*", r'<em class="second">\1</em>', text)
+    text = re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+    return Markup(re.sub(r"(?<=\d|†)((?:</\w+>)?/)(?=[\d<+-])", r"\1<wbr>", text))
 
 
 def latex_cell(cell: str) -> str:
-    """A text cell as LaTeX: **best** in red, *second* in blue."""
-    return with_marks(latex_text(cell), r"\\textcolor[HTML]{{{color}}}{{\1}}")
-
-
-def with_marks(cell: str, markup: str) -> str:
-    """A cell with its marks replaced by `markup`, which has a place for the color and one for the text."""
-    best = re.sub(r"\*\*(.+?)\*\*", markup.format(color=BEST), cell)
-    return re.sub(r"\*(.+?)\*", markup.format(color=SECOND), best)
+    """A text cell as LaTeX: **best** bold and red, *second* underlined and blue."""
+    text = re.sub(r"\*\*(.+?)\*\*", rf"\\textcolor[HTML]{{{BEST}}}{{\\textbf{{\1}}}}", latex_text(cell))
+    return re.sub(r"\*(.+?)\*", rf"\\textcolor[HTML]{{{SECOND}}}{{\\underline{{\1}}}}", text)
 
 
 def latex_text(text: str) -> str:
@@ -213,3 +266,8 @@ def emphasized(values: pd.Series, texts: pd.Series) -> pd.Series:
 def ranks(values: pd.Series) -> pd.Series:
     """1 for the highest value, 2 for the next, and so on; equal values share a rank."""
     return values.rank(method="dense", ascending=False)
+
+
+def superscript(number: int) -> str:
+    """The number of a footnote."""
+    return "".join(SUPERSCRIPTS[int(digit)] for digit in str(number))

@@ -21,6 +21,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_TYPES = ["image/svg+xml", "text/html", "text/markdown", "image/png", "image/jpeg", "text/plain"]
 """The first of these that an output has is shown; scripts never are."""
 
+PLUMBING = ("## What is compared from run to run", "## What this page was made with")
+BACK = "How this page is checked, and what made it"
+MANY_SECTIONS = 4
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -78,7 +82,21 @@ def plain(markdown: str) -> str:
 
 
 def as_html(document: NotebookNode) -> str:
-    """The cells of a notebook as HTML, code folded; links to other notebooks lead to their pages."""
+    """The cells of a notebook as HTML, code folded; links to other notebooks lead to their pages.
+
+    Its sections are listed at the top; those on how it is checked and made are folded at the end.
+    """
+    cells = joined(without_progress(document.cells))
+    end = next((index for index, cell in enumerate(cells) if is_plumbing(cell)), len(cells))
+    front, back = cells_as_html(document, cells[:end]), cells_as_html(document, cells[end:])
+    page = with_sections(front)
+    if end < len(cells):
+        page += f'<details class="back"><summary>{BACK}</summary>{back}</details>'
+    return page
+
+
+def cells_as_html(document: NotebookNode, cells: list[NotebookNode]) -> str:
+    """Some cells of a notebook as HTML."""
     exporter = HTMLExporter(
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
@@ -87,13 +105,26 @@ def as_html(document: NotebookNode) -> str:
         exclude_anchor_links=True,
         config=Config(NbConvertBase={"display_data_priority": SHOWN_TYPES}),
     )
-    lasting = {
-        "metadata": without_widgets(document.metadata),
-        "cells": joined(without_progress(document.cells)),
-    }
-    readable = nbformat.from_dict({**document, **lasting})
+    readable = nbformat.from_dict(
+        {**document, "metadata": without_widgets(document.metadata), "cells": cells}
+    )
     body, _ = exporter.from_notebook_node(without_local_paths(readable))
     return re.sub(r'(href="[\w-]+)\.ipynb', r"\1.html", body)
+
+
+def is_plumbing(cell: NotebookNode) -> bool:
+    """Whether a cell opens the sections that only who checks or repeats a run needs."""
+    return cell.cell_type == "markdown" and cell.source.startswith(PLUMBING)
+
+
+def with_sections(page: str) -> str:
+    """A page with a list of its sections before the first, where there are many."""
+    sections = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', page, re.DOTALL)
+    if len(sections) < MANY_SECTIONS:
+        return page
+    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in sections)
+    contents = f'<nav class="contents" aria-label="On this page"><ol>{links}</ol></nav>'
+    return re.sub(r"<h2 ", lambda _: f"{contents}<h2 ", page, count=1)
 
 
 def without_widgets(metadata: NotebookNode) -> NotebookNode:

@@ -56,20 +56,20 @@ def graph() -> None:
 @app.command()
 def index(profile: Profile = "quick") -> None:
     """Write the overview of a profile in which all notebooks have been executed."""
-    from hdsr.suite import pages
+    from hdsr.suite import front
 
-    announce(pages.write_index(profile, execute.notebook_names()))
+    announce(front.write_index(profile, execute.notebook_names()))
 
 
 @app.command()
 def report(profile: Profile = "quick") -> None:
     """Write the pages of what has been executed, and the overview, without executing anything."""
-    from hdsr.suite import pages
+    from hdsr.suite import front, pages
 
     names = [name for name in execute.notebook_names() if execute.executed_path(name, profile).is_file()]
     for name in names:
         pages.render(name, profile, names)
-    announce(pages.write_index(profile, names))
+    announce(front.write_index(profile, names))
 
 
 def announce(page: Path) -> None:
@@ -132,9 +132,13 @@ def unfinished(profile: str) -> list[str]:
 def copy_report(report: Path, published: Path) -> None:
     """Replace a published report by another, in one step once all has been copied.
 
+    The paper's own pictures, which a run shows where the user has them, are left out. README.md is added.
+
     Raises:
         HdsrError: if the copy is larger than PUBLISHED_LIMIT_MB; the published report is then as it was.
     """
+    from hdsr.suite import found
+
     with tempfile.TemporaryDirectory(prefix=".published.partial-", dir=published.parent) as folder:
         copy = Path(folder) / published.name
         copy.mkdir()
@@ -143,6 +147,9 @@ def copy_report(report: Path, published: Path) -> None:
                 shutil.copytree(report / part, copy / part, ignore=shutil.ignore_patterns(*LEFT_OUT))
             else:
                 shutil.copy2(report / part, copy / part)
+        for page in (copy / "html").glob("*.html"):
+            page.write_text(pages.without_paper_pictures(page.read_text("utf-8")), encoding="utf-8")
+        (copy / "README.md").write_text(found.markdown(copy), encoding="utf-8")
         check_size(copy)
         shutil.rmtree(published, ignore_errors=True)
         copy.replace(published)

@@ -1,9 +1,7 @@
 """The web pages of a report. Each is one file that loads nothing from elsewhere."""
 
-import base64
-import io
-import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -11,17 +9,14 @@ from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
-from PIL import Image
 from pygments.formatters import HtmlFormatter
 
-from hdsr import paths, provenance
-from hdsr.errors import HdsrError
+from hdsr import paths
 from hdsr.files import atomic_path
-from hdsr.suite import chapters, parameters
-from hdsr.suite.chapters import TEMPLATES, Chapter
+from hdsr.suite import chapters
+from hdsr.suite.chapters import TEMPLATES
 
 SITE = "HDSRNet, reproduced"
-THUMBNAIL_PX = 900
 
 
 @dataclass(frozen=True)
@@ -31,15 +26,6 @@ class Link:
     text: str
     address: str
     current: bool = False
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the overview: its name, its file relative to index.html, and a small copy as a data URI."""
-
-    caption: str
-    address: str
-    source: str
 
 
 def page_path(name: str, profile: str) -> Path:
@@ -64,7 +50,7 @@ def render(name: str, profile: str, names: Sequence[str]) -> Path:
     here = names.index(name) + 1
     page = template("page.html.j2").render(
         title=chapter.title,
-        body=Markup(chapters.as_html(chapter.document)),
+        body=Markup(with_files(chapters.as_html(chapter.document), paths.report_dir(profile), "../")),
         links=links,
         before=links[here - 1],
         after=links[here + 1] if here < len(names) else None,
@@ -74,27 +60,15 @@ def render(name: str, profile: str, names: Sequence[str]) -> Path:
     return write(page_path(name, profile), page)
 
 
-def write_index(profile: str, names: Sequence[str]) -> Path:
-    """Write a profile's overview: what it is, when it ran, its pages, its figures, and the versions used.
+def with_files(page: str, report: Path, prefix: str) -> str:
+    """A page in which links to the files of each table stand where the table marks their place."""
 
-    Raises:
-        HdsrError: where nothing, or not all of `names`, has been executed in this profile.
-    """
-    if not names:
-        raise HdsrError(f"profile {profile!r}: no notebook has been executed yet")
-    parts = [chapters.read(name, profile) for name in names]
-    links = [Link(chapters.short_title(part.name), part.address) for part in parts]
-    page = template("index.html.j2").render(
-        title=SITE,
-        links=[Link("Overview", "index.html", current=True), *links],
-        profile=profile,
-        about=about(profile),
-        facts=facts(parts),
-        chapters=parts,
-        pictures=list(pictures(paths.report_dir(profile))),
-        versions=", ".join(f"{name} {number}" for name, number in provenance.versions().items()),
-    )
-    return write(index_path(profile), page)
+    def links(mark: re.Match[str]) -> str:
+        files = table_files(report, mark.group(1), prefix)
+        linked = " · ".join(f'<a href="{address}">{kind}</a>' for kind, address in files)
+        return f'<p class="files">{linked}</p>' if files else ""
+
+    return re.sub(r"<!-- files of (\S+) -->", links, page)
 
 
 def write(path: Path, page: str) -> Path:
@@ -122,38 +96,22 @@ def style() -> str:
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{rules}"
 
 
-def about(profile: str) -> str:
-    """What a profile is, from the comment that opens its file of parameters."""
-    lines = (parameters.PARAMETER_FILES / f"{profile}.yaml").read_text(encoding="utf-8").splitlines()
-    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
-    return " ".join(line.lstrip("# ") for line in comment)
-
-
-def facts(parts: Sequence[Chapter]) -> dict[str, str]:
-    """When the chapters were executed, and how long that took in all."""
-    seconds = sum((part.ended - part.started).total_seconds() for part in parts)
-    taken = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-    return {"Executed": moment(max(part.ended for part in parts)), "Time taken": taken}
-
-
 def moment(time: datetime) -> str:
     """A time as `3 May 2026, 14:07 UTC`."""
     time = time.astimezone(UTC)
     return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
-def pictures(report: Path) -> Iterator[Picture]:
-    """The figures of a report, in the order of their names."""
-    for path in sorted((report / "figures").glob("*.png")):
-        caption = path.stem.replace("_", " ").capitalize()
-        yield Picture(caption, path.relative_to(report).as_posix(), thumbnail(path))
+def table_files(report: Path, name: str, prefix: str) -> list[tuple[str, str]]:
+    """The files of a table as (kind, address), as far as they are there."""
+    kinds = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}
+    return [
+        (kind, f"{prefix}tables/{name}.{ending}")
+        for ending, kind in kinds.items()
+        if (report / "tables" / f"{name}.{ending}").is_file()
+    ]
 
 
-def thumbnail(path: Path) -> str:
-    """A picture as a data URI, at most 900 px wide."""
-    with Image.open(path) as image:
-        small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    buffer = io.BytesIO()
-    small.save(buffer, format="WEBP", quality=85)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def without_paper_pictures(page: str) -> str:
+    """A page without the pictures that are the paper's own; see `hdsr.report.figures_2_to_7.Beside`."""
+    return re.sub(r'<figure class="from-paper">.*?</figure>', "", page, flags=re.DOTALL)

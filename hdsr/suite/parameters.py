@@ -24,7 +24,6 @@ from hdsr.settings import (
 PARAMETER_FILES = paths.PARAMETERS
 
 SCHEMAS: dict[str, type[Settings]] = {
-    "index": Settings,
     "data": DataSettings,
     "benchmarks": BenchmarkTableSettings,
     "training": TrainingSettings,

@@ -75,7 +75,7 @@ def check(rows: pd.DataFrame) -> None:
 
 
 def refresh(names: Sequence[str], reports: Path) -> None:
-    """Execute notebooks in place, the index last; where these are all, fix anew what is compared.
+    """Execute notebooks in place; where these are all, fix anew what is compared.
 
     Args:
         names: notebooks such as "02_benchmarks".
@@ -87,12 +87,11 @@ def refresh(names: Sequence[str], reports: Path) -> None:
     """
     from hdsr.suite import execute  # which notebooks, that import this module to compare, do without
 
-    order = sorted(names, key=lambda name: name.startswith("00"))
-    for name in order:
+    for name in names:
         execute.refresh(name, reports)
     rows = results.load(reports / "quick" / "rows" / "benchmarks.csv")
-    if set(order) == set(execute.notebook_names()) and renew(rows):
-        for name in order:
+    if set(names) == set(execute.notebook_names()) and renew(rows):
+        for name in names:
             execute.refresh(name, reports)
     check(rows)
 

@@ -20,11 +20,14 @@ BICUBIC, OURS, AUTHORS = ("bicubic", "none"), ("hdsrnet", "ours"), ("hdsrnet", "
 
 
 def line(table: tables.Table, method: str, weights: str = "") -> dict[str, str]:
-    """One printed line, its cells by heading."""
+    """One printed line, its cells by heading; a footnote is told in full."""
     printed = table.printed.set_axis([" ".join(head).strip() for head in table.printed.columns], axis=1)
     chosen = printed[(printed["method"] == method) & (printed["weights"] == weights)]
     assert len(chosen) == 1
-    return chosen.iloc[0].to_dict()
+    cells = chosen.iloc[0].to_dict()
+    told = [note.partition(" ") for note in table.notes]
+    note = {number: reason for number, _, reason in told}.get(cells.get("note"), "")
+    return cells | ({"note": note} if "note" in cells else {})
 
 
 def test_every_published_method_stands_in_the_papers_order() -> None:
@@ -179,13 +182,15 @@ def test_rows_behind_a_mean_are_shown_with_it() -> None:
     table = psnr_tables.per_image(
         rows({BICUBIC: 30.0, OURS: 32.0, AUTHORS: 33.0}, scales=[2], images=3, expected=3), "Set5"
     )
-    assert [head[1] for head in table.printed.columns[1:]] == [
+    assert table.printed.columns.tolist() == [
+        "image",
+        "scale",
         "Bicubic",
         "HDSRNet, trained here",
         "HDSRNet, the authors'",
     ]
-    assert table.printed.iloc[0, 1:].tolist() == ["27.90", "29.90", "30.90"]
-    assert table.printed.iloc[-1].tolist() == ["mean of 3", "28.00", "30.00", "31.00"]
+    assert table.printed.iloc[0, 1:].tolist() == ["×2", "27.90", "29.90", "30.90"]
+    assert table.printed.iloc[-1].tolist() == ["mean of 3", "×2", "28.00", "30.00", "31.00"]
     assert len(table.numbers) == 9
 
 
@@ -193,7 +198,7 @@ def test_files_hold_the_same_table_alike_each_time(tmp_path: Path) -> None:
     table = psnr_tables.comparison(rows({BICUBIC: 36.0, OURS: 39.0}), "Set5", gaps())
     assert table.write(tmp_path) is table
     first = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
-    assert set(first) == {f"table_II_Set5.{ending}" for ending in ("csv", "md", "html", "tex")}
+    assert set(first) == {f"table_II_Set5.{ending}" for ending in ("csv", "md", "tex")}
     table.write(tmp_path)
     assert first == {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     numbers = pd.read_csv(tmp_path / "table_II_Set5.csv", keep_default_na=True)

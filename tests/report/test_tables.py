@@ -1,35 +1,52 @@
 """Tables as HTML, Markdown and LaTeX, and the files they are written to."""
 
+import re
+
 import pandas as pd
 from fabricated import gaps, rows
 
 from hdsr.report import psnr_tables, tables
 
 
-def test_text_stands_left_and_is_wrapped_where_it_is_long() -> None:
+def test_columns_of_words_of_long_ones_and_those_that_a_phone_lacks_room_for_are_marked() -> None:
     printed = pd.DataFrame(
         {"word": ["a"], "number": ["-0.1/+2"], "sentence": ["word " * 9], "count": ["3 of 9 images"]}
     )
-    styles = {style["selector"].split(":")[0]: style["props"] for style in tables.column_styles(printed)}
-    assert list(styles) == ["th.col0", "th.col2"]
-    assert "normal" not in styles["th.col0"]
-    assert "normal" in styles["th.col2"]
+    kinds = [tables.column_kind(name, printed[name]) for name in printed]
+    assert kinds == ["words", "", "long", ""]
+    assert tables.column_kind("×2 paper", pd.Series(["1/2"])) == "aside"
+    assert tables.column_kind("verdict", pd.Series(["explained"])) == "words verdict"
 
 
-def test_html_marks_in_red_and_blue_and_escapes_what_it_is_given() -> None:
-    assert (
-        tables.colored("**1**/*2*")
-        == '<span style="color:#c00000">1</span>/<span style="color:#0050c8">2</span>'
-    )
+def test_html_marks_not_by_color_alone_breaks_after_slashes_and_escapes_what_it_is_given() -> None:
+    assert tables.colored("**1**/*2*") == '<b class="best">1</b>/<wbr><em class="second">2</em>'
+    assert tables.colored("37.95/0.9604") == "37.95/<wbr>0.9604"
     table = psnr_tables.comparison(rows({("<b>", "none"): 30.0}, "samples"), "samples", gaps())
     assert "&lt;b&gt;" in table._repr_html_()
     assert 'id="T_table_samples"' in table._repr_html_()
 
 
+def test_heads_say_what_they_head_and_the_full_table_is_folded_beneath_what_was_measured() -> None:
+    table = psnr_tables.comparison(rows({("bicubic", "none"): 36.0}), "Set5", gaps())
+    page = table._repr_html_()
+    assert page.index('id="T_table_II_Set5_brief"') < page.index("<details") < page.index('"T_table_II_Set5"')
+    assert page.count('<th scope="row"') == len(table.brief) + len(table.printed)
+    assert '<th scope="colgroup" colspan="3"' in page
+    assert re.search(r"<th scope=\"(?!row|col|colgroup)", page) is None
+    assert "<!-- files of table_II_Set5 -->" in page
+
+
+def test_reasons_are_footnotes() -> None:
+    table = psnr_tables.comparison(rows({("bicubic", "none"): 36.0}), "Set5", gaps())
+    number = table.printed.set_index([("", "method")]).loc["DRRN", ("", "note")]
+    assert number in tables.SUPERSCRIPTS
+    assert f"{number} not measured: no implementation here" in table.notes
+
+
 def test_latex_holds_the_same_cells_with_its_own_signs_written_out() -> None:
     table = psnr_tables.comparison(rows({("bicubic", "none"): 36.0, ("a_b", "50%@1"): 39.0}), "Set5", gaps())
     latex = table.latex()
-    assert r"HDSRNet &  & \textcolor[HTML]{c00000}{37.95}/\textcolor[HTML]{c00000}{0.9604}" in latex
+    assert r"\textcolor[HTML]{c00000}{\textbf{37.95}}/\textcolor[HTML]{c00000}{\textbf{0.9604}}" in latex
     assert r"a\_b & 50\%@1 & -- & 37.00/0.7600" in latex
     assert r"\multicolumn{4}{c}{$\times$2}" in latex
     assert latex.count("{") == latex.count("}")

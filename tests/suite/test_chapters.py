@@ -1,5 +1,6 @@
 """Executed notebooks read as chapters: opening words, folded code, nothing of this machine."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,15 @@ def test_folders_of_this_machine_are_replaced(monkeypatch: pytest.MonkeyPatch, t
     assert f"./hdsr HDSR_DATA/Set5 reports/quick ~/x {tmp_path}y" in page
     assert "<b>HDSR_DATA</b>" in page
     assert document.cells[0].outputs[0].text == shown, "the executed notebook itself is left as it is"
+
+
+def test_long_pages_list_their_sections_and_fold_what_only_a_check_needs() -> None:
+    heads = [f"## Part {number}" for number in range(4)]
+    cells = [new_markdown_cell("# Title"), *map(new_markdown_cell, heads)]
+    end = new_markdown_cell("## What is compared from run to run\n\nDigits.")
+    page = chapters.as_html(new_notebook(cells=[*cells, end, code("report()", text("37.60\n"))]))
+    links = re.findall(r'<a href="#([^"]+)">', page[: page.index("<h2")])
+    assert len(links) == 4
+    assert all(f'id="{link}"' in page for link in links)
+    assert page.index('<details class="back">') < page.index("What is compared") < page.index("37.60")
+    assert "<nav" not in chapters.as_html(new_notebook(cells=cells[:3]))

@@ -65,8 +65,20 @@ def test_a_complete_run_is_published_in_place_of_the_last(report: Path) -> None:
         "html/01_data.html",
         "html/02_benchmarks.html",
         "index.html",
+        "README.md",
     }
     assert {path.name for path in report.parent.iterdir()} == {"quick", "published"}
+
+
+def test_the_papers_own_pictures_are_not_published(report: Path) -> None:
+    page = pages.page_path("01_data", "quick")
+    panel = '<figure class="from-paper"><img src="data:image/png;base64,AA" alt="paper"></figure>'
+    page.write_text(f"<p>ours</p>{panel}<p>after</p>", encoding="utf-8")
+    pages.index_path("quick").touch()
+    commands.publish("quick")
+    published = report.parent / "published" / "html" / "01_data.html"
+    assert published.read_text(encoding="utf-8") == "<p>ours</p><p>after</p>"
+    assert "from-paper" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("part", ["rows", "html/02_benchmarks.html", "notebooks/01_data.ipynb", "index.html"])

@@ -1,23 +1,28 @@
 """Pages of a report: self-contained, linked with each other, readable on a phone."""
 
 import base64
+import dataclasses
 import io
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+from fabricated import rows
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from hdsr import paths
 from hdsr.errors import HdsrError
-from hdsr.suite import execute, pages, parameters
+from hdsr.scorecard import scorecard
+from hdsr.scorecard.verdict import Claim
+from hdsr.suite import execute, found, front, pages, parameters
 
 NAMES = ["01_data", "02_benchmarks"]
 LOADED = re.compile(
-    r"""(?:src|href)\s*=\s*["'](?!data:|#|[\w./-]+\.(?:html|png)["'])([^"']*)|@import|url\("""
+    r"""(?:src|href)\s*=\s*["'](?!data:|#|[\w./-]+\.(?:html|png|csv|md|tex)|https://arxiv["'])([^"']*)|@import|url\("""
 )
 
 
@@ -48,7 +53,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_pages_load_nothing_and_name_no_folder_of_this_machine(report: Path) -> None:
-    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [pages.write_index("quick", NAMES)]
+    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [front.write_index("quick", NAMES)]
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert LOADED.search(page) is None
@@ -58,7 +63,7 @@ def test_pages_load_nothing_and_name_no_folder_of_this_machine(report: Path) -> 
 
 
 def test_links_between_pages_lead_to_files(report: Path) -> None:
-    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [pages.write_index("quick", NAMES)]
+    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [front.write_index("quick", NAMES)]
     for path in written:
         links = re.findall(r'href="([^"#]+)"', path.read_text(encoding="utf-8"))
         assert len(links) >= 3
@@ -83,27 +88,74 @@ def test_pages_fit_a_phone_and_a_dark_screen(report: Path) -> None:
 
 
 def test_the_overview_sums_up_the_profile(report: Path) -> None:
-    page = pages.write_index("quick", NAMES).read_text(encoding="utf-8")
-    assert "Profile <strong>quick</strong>. Built-in images, offline." in page
+    page = front.write_index("quick", NAMES).read_text(encoding="utf-8")
+    assert "Profile <strong>quick</strong>: Built-in images, offline." in page
     assert "Not this" not in page
     assert "20 seconds" in page
     assert re.search(r'<a href="html/01_data.html">Data sets</a>\s*<p>All about it &amp; more.</p>', page)
     assert 'href="figures/figure_2.png"' in page
     assert "data:image/webp;base64," in page
     assert re.search(r"python \d+\.\d+.*torch \d+\.\d+", page)
+    assert page.index("figure_2.png") < page.index("<h2")
+
+
+def test_the_overview_says_first_what_was_found(report: Path) -> None:
+    write_findings(report)
+    page = front.write_index("quick", NAMES).read_text(encoding="utf-8")
+    first = page[: page.index("<h2")]
+    assert "<strong>1</strong> claims hold" in first
+    assert "<strong>2</strong> claims do not hold" in first
+    assert "<strong>3</strong> claims cannot be judged here" in first
+    assert re.search(r"timed on a CPU</th><td[^>]*>2</td>", first)
+    assert "1,966.21\xa0K" in first
+    assert "+0.40" in first
+
+
+def write_findings(report: Path) -> None:
+    """Verdicts and rows of a report."""
+    fields = [field.name for field in dataclasses.fields(Claim)]
+    claims = [
+        ("Table II", "a", "", "1", "reproduced", ""),
+        ("Table II", "b", "", "1", "contradicted", ""),
+        ("Table VII", "parameters", "1,819 K", "1,966.21 K", "contradicted", "the printed number is of ×2"),
+        *[("Table VI", size, "", "", "not measured", f"timed on a CPU: {size}") for size in "ab"],
+        ("Table V", "c", "", "", "not measured", "not here"),
+    ]
+    (report / "tables").mkdir(exist_ok=True)
+    for basis in scorecard.BASES:
+        lines = claims if basis == "measured" else []
+        pd.DataFrame(lines, columns=fields).to_csv(report / "tables" / f"scorecard_{basis}.csv", index=False)
+    (report / "rows").mkdir(exist_ok=True)
+    measured = rows({("bicubic", "none"): 33.67 + 2, ("hdsrnet", "ours"): 37.95 + 2 + 0.4}, scales=[2])
+    measured.to_csv(report / "rows" / "benchmarks.csv", index=False)
+
+
+def test_the_same_numbers_stand_in_the_markdown(report: Path) -> None:
+    write_findings(report)
+    text = found.markdown(report)
+    assert "| at ×4 | printed | counted | the printed number is |" in text
+    assert "| Set5 | +0.40 |" in text
+    assert "![zebra of Set14 at x2](figures/figure_2.png)" in text
+
+
+def test_tables_link_their_files_where_these_are(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "a.csv").touch()
+    page = pages.with_files("<!-- files of a --><!-- files of b -->", tmp_path, "../")
+    assert page == '<p class="files"><a href="../tables/a.csv">CSV</a></p>'
 
 
 def test_an_overview_needs_all_of_its_notebooks(report: Path) -> None:
     with pytest.raises(HdsrError, match="notebook 04_figures has not been executed"):
-        pages.write_index("quick", [*NAMES, "04_figures"])
+        front.write_index("quick", [*NAMES, "04_figures"])
     with pytest.raises(HdsrError, match="no notebook has been executed yet"):
-        pages.write_index("quick", [])
+        front.write_index("quick", [])
 
 
 def test_thumbnails_are_small_copies(report: Path) -> None:
-    [picture] = pages.pictures(report)
-    assert picture.caption == "Figure 2"
-    with Image.open(io.BytesIO(base64.b64decode(picture.source.split(",")[1]))) as image:
+    [figure] = found.figures(report)
+    assert (figure.title, figure.caption) == ("Figure 2", "zebra of Set14 at x2")
+    with Image.open(io.BytesIO(base64.b64decode(front.thumbnail(figure.path).split(",")[1]))) as image:
         assert image.size == (900, 300)
 
 

@@ -86,7 +86,7 @@ def test_a_compared_value_that_moved_to_an_edge_is_an_error() -> None:
 @pytest.fixture
 def refreshed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of notebooks as they are executed by stand-ins that write rows."""
-    names = ["00_index", "01_data", "02_benchmarks"]
+    names = ["01_data", "02_benchmarks"]
     executed: list[str] = []
 
     def execute(name: str, reports: Path) -> None:
@@ -100,14 +100,14 @@ def refreshed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return executed
 
 
-def test_a_full_refresh_runs_again_when_the_choice_changed_with_the_index_last(
+def test_a_full_refresh_runs_again_when_the_choice_changed(
     refreshed: list[str], tmp_path: Path, compared: Path
 ) -> None:
-    order = ["01_data", "02_benchmarks", "00_index"]
-    regression.refresh(["00_index", "01_data", "02_benchmarks"], tmp_path)
+    order = ["01_data", "02_benchmarks"]
+    regression.refresh(order, tmp_path)
     assert refreshed == order * 2
     assert compared.is_file()
-    regression.refresh(["00_index", "01_data", "02_benchmarks"], tmp_path)
+    regression.refresh(order, tmp_path)
     assert refreshed == order * 3
 
 
