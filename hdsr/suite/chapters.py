@@ -119,12 +119,14 @@ def is_plumbing(cell: NotebookNode) -> bool:
 
 def with_sections(page: str) -> str:
     """A page with a list of its sections before the first, where there are many."""
-    sections = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', page, re.DOTALL)
+    opening, *sections = re.split(r"<h2\b[^>]*>", page)
     if len(sections) < MANY_SECTIONS:
         return page
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in sections)
+    titles = [section.partition("</h2>")[0] for section in sections]
+    links = "".join(f'<li><a href="#part-{number}">{title}</a></li>' for number, title in enumerate(titles))
     contents = f'<nav class="contents" aria-label="On this page"><ol>{links}</ol></nav>'
-    return re.sub(r"<h2 ", lambda _: f"{contents}<h2 ", page, count=1)
+    headed = (f'<h2 id="part-{number}">{section}' for number, section in enumerate(sections))
+    return f"{opening}{contents}{''.join(headed)}"
 
 
 def without_widgets(metadata: NotebookNode) -> NotebookNode:

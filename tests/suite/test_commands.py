@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from fabricated import rows
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from hdsr import paths
@@ -35,7 +36,8 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "figures/figure_2.pdf",
     ):
         (folder / part).parent.mkdir(exist_ok=True)
-        (folder / part).write_text("content", encoding="utf-8")
+        (folder / part).write_text("panel\nHDSRNet\n", encoding="utf-8")
+    rows({("bicubic", "none"): 36.0, ("hdsrnet", "ours"): 39.0}).to_csv(folder / "rows" / "benchmarks.csv")
     commands.report("quick")
     return folder
 
@@ -98,9 +100,9 @@ def test_a_page_older_than_its_notebook_is_not_published(report: Path) -> None:
 def test_a_report_that_is_too_large_is_not_published(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands.publish("quick")
     published = contents(report.parent / "published")
-    (report / "figures" / "figure_3.png").write_bytes(bytes(3_000_000))
+    (report / "rows" / "large.csv").write_bytes(bytes(3_000_000))
     monkeypatch.setattr(commands, "PUBLISHED_LIMIT_MB", 3)
-    message = r"has 3\.\d MB, expected at most 3; its largest files: figures/figure_3\.png \(3\.0\)"
+    message = r"has 3\.\d MB, expected at most 3; its largest files: rows/large\.csv \(3\.0\)"
     with pytest.raises(HdsrError, match=message):
         commands.publish("quick")
     assert contents(report.parent / "published") == published

@@ -12,7 +12,7 @@ from hdsr import checkpoint
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.paths import OWN_WEIGHTS, PROJECT
-from hdsr.suite import readmes
+from hdsr.suite import found, readmes
 from hdsr.training import config
 
 
@@ -22,6 +22,20 @@ def test_the_tables_are_of_the_published_rows_and_the_weights_that_ship() -> Non
         text = path.read_text(encoding="utf-8")
         assert readmes.with_tables(text, contents, path.name) == text, f"{path}: renew its tables"
     assert len(current[PROJECT / "README.md"]["headline"].splitlines()) == 2 + 9
+
+
+def test_the_page_of_the_published_report_is_of_its_rows() -> None:
+    written = (readmes.PUBLISHED / "README.md").read_text(encoding="utf-8")
+    assert written == found.markdown(readmes.PUBLISHED), "publish anew"
+
+
+def test_the_published_overview_shows_the_same_numbers() -> None:
+    page = (readmes.PUBLISHED / "index.html").read_text(encoding="utf-8")
+    counts = found.verdict_counts(readmes.PUBLISHED)
+    for word, number in counts.items():
+        assert f"<strong>{number}</strong> claims {word}" in page, "publish anew"
+    for table in found.tables(readmes.PUBLISHED):
+        assert table._repr_html_().partition("<!-- files")[0] in page, f"publish anew: {table.name}"
 
 
 def test_published_rows_are_of_the_weights_that_ship() -> None:
@@ -60,7 +74,13 @@ def test_a_configuration_is_named_with_what_differs_in_it() -> None:
 
 PROSE = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "hdsr/*/README.md", "data/weights/README.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "reports/published/README.md",
+        "hdsr/*/README.md",
+        "data/weights/README.md",
+    )
     for path in PROJECT.glob(pattern)
 )
 
