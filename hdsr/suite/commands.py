@@ -137,7 +137,7 @@ def copy_report(report: Path, published: Path) -> None:
     Raises:
         HdsrError: if the copy is larger than PUBLISHED_LIMIT_MB; the published report is then as it was.
     """
-    from hdsr.suite import found
+    from hdsr.suite import found, pages
 
     with tempfile.TemporaryDirectory(prefix=".published.partial-", dir=published.parent) as folder:
         copy = Path(folder) / published.name
