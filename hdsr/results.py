@@ -9,6 +9,8 @@ import dataclasses
 import io
 import os
 from collections.abc import Iterable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +23,10 @@ NO_WEIGHTS = "none"
 """Stands in a row for source and hash of the weights of a method that has none."""
 GROUP = ("model", "weights", "dataset", "scale", "precision", "device")
 """What one mean is taken over: all rows that agree in these."""
+
+
+def _version(package: str) -> str:
+    return dataclasses.field(kw_only=True, default_factory=partial(version, package))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +60,9 @@ class Row:
     """Time the method took for this image."""
     expected: int
     """Images in the whole set."""
+    torch: str = _version("torch")
+    """Versions of the packages that computed the image and its scores; empty in rows of before."""
+    numpy: str = _version("numpy")
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -73,6 +82,12 @@ def columns(kind: type[Row]) -> tuple[str, ...]:
 
 
 COLUMNS = columns(Row)
+VERSIONS = ("torch", "numpy")
+
+
+def _columns_before(kind: type[Row]) -> tuple[str, ...]:
+    """The columns of files from before rows had versions: such rows are read, and never reused."""
+    return tuple(name for name in columns(kind) if name not in VERSIONS)
 
 
 def read(path: str | Path, kind: type[Row] = Row) -> list[Row]:
@@ -152,9 +167,13 @@ def parse(path: Path, kind: type[Row] = Row) -> tuple[list[Row], bool]:
         return [], False
     check_regular(path, "a file of result rows")
     text = path.read_text(encoding="utf-8", errors="replace")
-    header = lines([columns(kind)])
+    header, before = lines([columns(kind)]), lines([_columns_before(kind)])
     if header.startswith(text):
         return [], text == header
+    if text.startswith(before):
+        older = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
+        rows = [row_of([record.get(name) or "" for name in columns(kind)], kind) for record in older]
+        return [row for row in rows if row is not None], False
     if not text.startswith(header):
         raise HdsrError(f"{path} is not a file of result rows: its first line does not list their columns")
     body = text[len(header) :]
@@ -170,7 +189,7 @@ def row_of(record: list[str], kind: type[Row]) -> Row | None:
     if len(record) != len(fields):
         return None
     try:
-        return kind(*(field.type(value) for field, value in zip(fields, record, strict=True)))
+        return kind(**{field.name: field.type(value) for field, value in zip(fields, record, strict=True)})
     except ValueError:
         return None
 

@@ -2,6 +2,7 @@ import math
 import multiprocessing
 import os
 from dataclasses import replace
+from importlib.metadata import version
 
 import pandas as pd
 import pytest
@@ -108,6 +109,23 @@ def test_identity_is_all_but_what_was_measured():
     for name in results.COLUMNS:
         if name not in ("psnr_db", "ssim", "seconds", "expected"):
             assert replace(ROW, **{name: "other"}).identity != ROW.identity
+
+
+def test_rows_from_before_versions_are_read_and_never_reused(tmp_path):
+    path, fields = tmp_path / "rows.csv", [name for name in results.COLUMNS if name not in results.VERSIONS]
+    values = [str(getattr(ROW, name)) for name in fields]
+    path.write_text(",".join(fields) + "\n" + ",".join(values) + "\n")
+    (old,) = results.read(path)
+    assert (old.torch, old.numpy) == ("", "")
+    assert old.place == ROW.place
+    assert old.identity != ROW.identity
+    results.add(path, ROW)
+    assert results.read(path) == [ROW]
+
+
+def test_rows_carry_the_versions_that_made_them():
+    assert (ROW.torch, ROW.numpy) == (version("torch"), version("numpy"))
+    assert replace(ROW, torch="2.0").identity != ROW.identity
 
 
 @pytest.mark.parametrize("text", ["a,b,c\n1,2,3\n", "notes of a person", "model,dataset\n"])

@@ -9,7 +9,7 @@ from hdsr import paper, paths
 from hdsr.files import sha256
 from hdsr.provenance import commit, versions
 from hdsr.report.tables import ABSENT, Table, with_variants
-from hdsr.results import NO_WEIGHTS
+from hdsr.results import NO_WEIGHTS, VERSIONS
 
 MEASURED = ("psnr_db", "median_ms", "macs")
 """The column of a table's file that holds what was measured."""
@@ -98,6 +98,7 @@ def measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Lines of `provenance` on result rows: how they were scored, on which images, with which weights."""
     columns = ("protocol", "precision", "device")
     lines = [("scores", column, ", ".join(rows[column].unique())) for column in columns]
+    lines += [("rows made with", name, ", ".join(rows[name].unique())) for name in VERSIONS if name in rows]
     for (dataset, source), part in rows.groupby(["dataset", "lr_source"], sort=False):
         count = f"{part['image'].nunique()} of {part['expected'].iloc[0]} images"
         lines.append(("images", dataset, f"{count}, LR from {source}"))

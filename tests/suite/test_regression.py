@@ -93,7 +93,7 @@ def refreshed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         executed.append(name)
         path = reports / "quick" / "rows" / "benchmarks.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        results.replace(path, (results.Row(*line) for line in scored(30.0, 31.0).itertuples(index=False)))
+        results.replace(path, (results.Row(**line) for line in scored(30.0, 31.0).to_dict("records")))
 
     monkeypatch.setattr(execution, "refresh", execute)
     monkeypatch.setattr(execution, "notebook_names", lambda: names)
