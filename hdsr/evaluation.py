@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from hdsr.errors import HdsrError
 from hdsr.images import pixels_sha256, read_image, write_png
 from hdsr.methods.registry import Method, load
 from hdsr.provenance import code_version
-from hdsr.upscaling.pipeline import one_ahead
+from hdsr.upscaling.pipeline import one_ahead, one_behind
 from hdsr.upscaling.run import Image, Precision
 
 PROTOCOL = code_version(metrics)
@@ -37,6 +38,8 @@ def evaluate(
 ) -> pd.DataFrame:
     """Score every image of every set, writing each row to `out` as soon as it is known.
 
+    While one image is enlarged, the next one is read and the one before it scored and written.
+
     Rows of the same identity that `out` already holds are reused, so a call that was stopped goes on where
     it was, and a repeated one computes nothing.
 
@@ -46,7 +49,7 @@ def evaluate(
         datasets: names of benchmark sets, "samples", or folders of images.
         out: CSV file of result rows, made if absent.
         root: the data folder; see `hdsr.paths.data_root`.
-        weights: "ours", "authors" or a file; None for the first that the method has.
+        weights: "ours", "authors", "others" or a file; None for the first of the method's that is there.
         precision: "fp32" or "bf16".
         device: as torch names it.
         save_images: folder for SR images, as <model>/<dataset>/x<scale>/<image>.png. A row whose image is
@@ -65,17 +68,63 @@ def evaluate(
     method = load(model, scale, weights, device, precision, root)
     rows = []
     for benchmark in benchmarks:
+        images = (
+            enlarged(method, benchmark, item, precision, device, known, save_images)
+            for item in one_ahead(benchmark)
+        )
         title = f"{method.label} x{scale} {benchmark.name}"
-        images = one_ahead(benchmark)
-        for name, lr, hr in tqdm(images, title, len(benchmark), unit="image", disable=hidden(progress)):
-            row = unscored(method, benchmark, name, lr, hr, precision, device)
-            picture = picture_path(save_images, row)
-            reused = known.get(row.identity)
-            if reused is None or not (picture is None or shows(picture, hr, reused)):
-                reused = score(method, row, lr, hr, picture)
-                results.add(out, reused)
-            rows.append(replace(reused, expected=row.expected))
+        scored = one_behind(partial(kept, out), images)
+        rows += tqdm(scored, title, len(benchmark), unit="image", disable=hidden(progress))
     return results.frame(rows)
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """An image on its way to its scores."""
+
+    row: results.Row
+    hr: Image
+    sr: Image | None
+    """None if the row has its scores already."""
+    picture: Path | None
+    """Where the SR image goes, if anywhere."""
+
+
+def enlarged(
+    method: Method,
+    benchmark: Benchmark,
+    item: tuple[str, Image, Image],
+    precision: Precision,
+    device: str,
+    known: Mapping[tuple[object, ...], results.Row],
+    save_images: str | Path | None,
+) -> Enlarged:
+    """The SR image of one item of a benchmark, unless a known row stands."""
+    name, lr, hr = item
+    row = unscored(method, benchmark, name, lr, hr, precision, device)
+    picture = picture_path(save_images, row)
+    reused = known.get(row.identity)
+    if reused is not None and (picture is None or shows(picture, hr, reused)):
+        return Enlarged(replace(reused, expected=row.expected), hr, None, picture)
+    start = time.perf_counter()
+    sr = method(lr)
+    return Enlarged(replace(row, seconds=round(time.perf_counter() - start, 4)), hr, sr, picture)
+
+
+def kept(out: str | Path, image: Enlarged) -> results.Row:
+    """The row of an image with its scores, written to `out` if it is new, as is the SR image."""
+    row, sr = image.row, image.sr
+    if sr is None:
+        return row
+    if image.picture is not None:
+        write_png(image.picture, sr)
+    try:
+        scores = metrics.psnr_y(sr, image.hr, row.crop_px), metrics.ssim_y(sr, image.hr, row.crop_px)
+    except HdsrError as error:
+        raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
+    row = replace(row, psnr_db=scores[0], ssim=scores[1])
+    results.add(out, row)
+    return row
 
 
 def load_benchmarks(names: Sequence[str], scale: int, root: str | Path | None) -> list[Benchmark]:
@@ -113,20 +162,6 @@ def unscored(
         seconds=math.nan,
         expected=len(benchmark) if benchmark.expected is None else benchmark.expected,
     )
-
-
-def score(method: Method, row: results.Row, lr: Image, hr: Image, picture: Path | None) -> results.Row:
-    """The row with its scores; the SR image goes to `picture`, if that is a path."""
-    start = time.perf_counter()
-    sr = method(lr)
-    seconds = round(time.perf_counter() - start, 4)
-    if picture is not None:
-        write_png(picture, sr)
-    try:
-        psnr_db, ssim = metrics.psnr_y(sr, hr, row.crop_px), metrics.ssim_y(sr, hr, row.crop_px)
-    except HdsrError as error:
-        raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
-    return replace(row, psnr_db=psnr_db, ssim=ssim, seconds=seconds)
 
 
 def picture_path(folder: str | Path | None, row: results.Row) -> Path | None:
