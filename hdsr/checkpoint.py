@@ -57,6 +57,7 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
     path = Path(path)
     if not path.is_file():
         raise HdsrError(f"no weights at {path}")
+    check_known(path, data_root())
     network = load_own(path, kind) if path.suffix.lower() == ".safetensors" else load_official(path)
     if not isinstance(network, kind):
         raise HdsrError(f"{path} holds weights of {type(network).__name__}, expected {kind.__name__}")

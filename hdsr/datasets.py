@@ -248,7 +248,8 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
     Those of a published set are taken in any format, as copies that were made smaller are of use too.
 
     Raises:
-        HdsrError: if there are none, or some of a published set are missing.
+        HdsrError: if there are none, some of a published set are missing, or a file has the name of a
+            published one and is another.
     """
     if set_name == "samples":
         return samples(scale=2).hr_paths
@@ -265,7 +266,15 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
             f"training set {set_name} is incomplete: {folder} lacks {len(missing)} of {len(entries)} images: "
             f"{listed(missing)}; {how_to_get(set_name)}"
         )
-    return tuple(there[entry.image] for entry in entries)
+    paths = tuple(there[entry.image] for entry in entries)
+    known = {entry.file_name: entry.checksum for entry in entries}
+    altered = [path.name for path in paths if path.name in known and is_altered(path, known[path.name])]
+    if altered:
+        raise HdsrError(
+            f"training set {set_name} in {folder} has other images than the published under their names: "
+            f"{listed(altered)}; {how_to_get(set_name)}"
+        )
+    return paths
 
 
 def not_there(name: str, folder: Path) -> str:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdsr.errors import HdsrError
 from hdsr.network import (
     HDSRNet,
     HeterogeneousBlock,
@@ -348,7 +349,12 @@ def fold(network: HDSRNet) -> FoldedHDSRNet:
         A module in evaluation mode and channels_last: RGB 0..255 (batch, 3, height, width) to
         (batch, 3, scale * height, scale * width), equal to `network` to rounding, borders included. Later
         changes of the network's weights are not seen.
+
+    Raises:
+        HdsrError: for weights that are not finite, which an activation computed as a maximum would hide.
     """
+    if not all(value.isfinite().all() for value in network.state_dict().values()):
+        raise HdsrError("the network's weights are not made of finite numbers")
     copied = copy.deepcopy(network).requires_grad_(False)
     with torch.enable_grad():
         folded = FoldedHDSRNet(copied)

@@ -201,6 +201,8 @@ def test_shipped_and_published_weights_are_compared_with_their_hashes(
     for named in ("ours", shipped):
         with pytest.raises(HdsrError, match=r"hdsrnet_x2\.safetensors is not what is known by that name"):
             checkpoint.load_pretrained(2, named)
+    with pytest.raises(HdsrError, match="is not what is known by that name"):
+        checkpoint.load(shipped)
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "carn_m.pth").write_bytes(b"other")
     with pytest.raises(HdsrError, match=r"carn_m\.pth is not what is known by that name: .* bytes, expected"):

@@ -215,6 +215,18 @@ def test_missing_training_images_are_named(tmp_path: Path) -> None:
         training_images(tmp_path, "BSD200")
 
 
+def test_another_training_image_under_the_name_of_a_published_one_is_named(
+    tmp_path: Path, real_data_root: Path
+) -> None:
+    folder = tmp_path / "train" / "T91" / "HR"
+    shutil.copytree(real_data_root / "train" / "T91" / "HR", folder)
+    Image.fromarray(noise(20, 20)).save(folder / "t10.bmp")
+    with pytest.raises(
+        HdsrError, match=r"T91 .* has other images than the published .*: t10\.bmp; `hdsr data"
+    ):
+        training_images(tmp_path, "T91")
+
+
 def test_real_training_sets_are_whole(real_data_root: Path) -> None:
     for name in ("T91", "BSD200"):
         assert len(training_images(real_data_root, name)) == len(manifest.images_of(name))

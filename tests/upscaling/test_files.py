@@ -357,6 +357,15 @@ def test_a_jpeg_of_corrupt_data_is_enlarged_only_when_that_is_asked_for(
     assert read_picture(tmp_path / "a_x2.png").pixels.shape == (24, 32, 3)
 
 
+def test_numbers_that_are_not_finite_make_no_image(photo: NDArray[np.uint8]) -> None:
+    network = HDSRNet(2)
+    network.state_dict()["lower.layers.0.weight"].view(-1)[0] = float("nan")
+    with pytest.raises(HdsrError, match="result is not made of finite numbers"):
+        upscale(photo, 2, network)
+    with pytest.raises(HdsrError, match="weights are not made of finite numbers"):
+        fold(network)
+
+
 def test_strips_of_any_memory_give_the_same_pixels(
     photo: NDArray[np.uint8], weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
