@@ -20,6 +20,15 @@ def quality() -> pd.DataFrame:
     return read("quality", reference="Int64", scale=int, psnr_db=float, ssim=float)
 
 
+def selfexsr() -> pd.DataFrame:
+    """Results of each image that Huang et al. published with SelfExSR's code (CVPR 2015), not this paper's.
+
+    Columns: dataset, scale, image, method (as this paper prints it), psnr_db, ssim: on luma rounded to whole
+    numbers, one-channel files by their gray values. Urban100 at x2 is of half-size images.
+    """
+    return read("selfexsr", scale=int, psnr_db=float, ssim=float)
+
+
 def marks() -> pd.DataFrame:
     """The paper's own marks in Tables II to V: what it prints in red as best and in blue as second.
 

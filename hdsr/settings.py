@@ -193,7 +193,7 @@ class ComplexitySettings(Settings):
     lr_px: Annotated[StrictInt, Field(ge=8)] = 256
 
 
-class ScorecardSettings(Settings):
+class ScorecardSettings(ScaleSettings):
     """Parameters of the scorecard notebook.
 
     Attributes:

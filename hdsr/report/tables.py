@@ -238,6 +238,7 @@ def pairs(
     marked: bool = False,
     sign: str = "",
     flags: pd.DataFrame | None = None,
+    extra: int = 0,
 ) -> pd.Series:
     """Cells `PSNR/SSIM` with the paper's digits, or a dash where there is no PSNR.
 
@@ -248,10 +249,11 @@ def pairs(
         marked: whether the best and second of each are marked.
         sign: "+" for differences.
         flags: columns of the same two names, true where a value has a footnote.
+        extra: decimals beyond the paper's.
     """
     texts = []
     for column, digits in ((psnr, 2), (ssim, 4)):
-        plain = numbers[column].map(f"{{:{sign}.{digits}f}}".format)
+        plain = numbers[column].map(f"{{:{sign}.{digits + extra}f}}".format)
         text = emphasized(numbers[column], plain) if marked else plain
         texts.append(text if flags is None else text + flags[column].map({True: "†", False: ""}))
     return (texts[0] + "/" + texts[1]).where(numbers[psnr].notna(), ABSENT)

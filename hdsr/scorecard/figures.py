@@ -6,12 +6,10 @@ import pandas as pd
 
 from hdsr import paper
 from hdsr.scorecard.printed import verdict_of
-from hdsr.scorecard.quality import ADVICE
-from hdsr.scorecard.verdict import Claim, Evidence, Verdict
+from hdsr.scorecard.verdict import ADVICE, THRESHOLDS, Claim, Evidence, Verdict
 from hdsr.study import mixes as kernel_mixes
 
-ADAPTS = 0.05
-"""Two images whose shares of a kernel differ by this have kernels of their own: a fifth of a uniform 0.25."""
+ADAPTS = THRESHOLDS["share"].value
 ABSENT_WEIGHTS = f"the authors' weights are not in the data folder, or were not asked for; {ADVICE}"
 
 

@@ -1,164 +1,224 @@
-"""Claims on PSNR and SSIM in Tables II to V, judged from result rows.
-
-A claim about a method is judged only by rows that can judge it; see `Evidence.judging`. Other
-rows are told beside the verdict, as information.
-"""
+"""Tables II to V, cell by cell: which way of measuring gives what is printed; and whether HDSRNet leads."""
 
 import math
+from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
 from hdsr import paper, results
-from hdsr.fetch import manifest
-from hdsr.methods import registry
+from hdsr.measure.protocols import COMMON, NAMED, TITLES
+from hdsr.methods.registry import LOADERS
 from hdsr.report.tables import pairs, source_label, with_methods
-from hdsr.scorecard.printed import NETWORK, UNLIKELY, place_of, ssim_distance, verdict_of
-from hdsr.scorecard.verdict import Claim, Evidence, Verdict
+from hdsr.scorecard.printed import NETWORK, place_of, ssim_distance, verdict_of
+from hdsr.scorecard.verdict import ADVICE, THRESHOLDS, Claim, Evidence, Verdict
 
-PSNR_TOLERANCE_DB, SSIM_TOLERANCE = 0.05, 0.002
-"""Within these a printed cell counts as reproduced: rounded luma and borders alone move scores by 0.01 dB."""
-ADVICE = "`hdsr data fetch` brings what is published"
-GRAY_GAIN_DB = 20 * math.log10(255 / 219)
-"""PSNR of a gray image's luma less that of its gray values: luma spans 16 to 235."""
+CELL = ["method", "dataset", "scale"]
+UNVERIFIED = ("DCLS",)
+"""Methods whose published weights were matched to layers by their position: rows of them judge nothing until
+one of them meets a printed cell."""
 
 
-def quality_claims(evidence: Evidence) -> list[Claim]:
-    """Tables II to V, method by method, and HDSRNet's lead over all others."""
-    rows = evidence.judging(evidence.quality)
-    claims: list[Claim] = []
-    for _, printed in paper.quality().groupby("dataset", sort=False):
-        claims += cell_claims(printed, rows, evidence.quality)
-    for _, column in paper.quality().groupby(["dataset", "scale"], sort=False):
-        claims.append(lead_claim(column, rows, evidence.quality))
-    return claims
+def cells(evidence: Evidence) -> pd.DataFrame:
+    """Every printed cell with its verdict.
+
+    Columns: table, dataset, method, scale; psnr_db_printed, ssim_printed; psnr_db, ssim (by this project's
+    protocol, absent where not measured); protocol, psnr_db_explained, ssim_explained (of the protocol that
+    gives the cell; of those that do, the one that gives most cells of the method; if none does, the nearest);
+    verdict; reason.
+    """
+    printed = paper.quality()
+    offers = offered(printed, evidence)
+    liked = offers.groupby(["method", "way"])["met"].sum()
+    by_cell = {place: part.set_index("way") for place, part in offers.groupby(CELL)}
+    traced, present, lines = traced_cells(printed), Present.of(evidence.quality), []
+    for line in printed.itertuples():
+        place = (line.method, line.dataset, line.scale)
+        found = judged(by_cell.get(place, offers.head(0)), liked.get(line.method, pd.Series(dtype=int)))
+        if place in traced and found["verdict"] in (Verdict.CONTRADICTED, Verdict.NOT_MEASURED):
+            found |= {"verdict": Verdict.TRACED, "reason": "the mean of SelfExSR's published results"}
+        if found["verdict"] == Verdict.NOT_MEASURED:
+            found["reason"] = missing_reason(place, present)
+        lines.append({"table": line.table, **dict(zip(CELL, place, strict=True)), **found})
+    scores = printed[["psnr_db", "ssim"]].add_suffix("_printed").reset_index(drop=True)
+    return pd.concat([pd.DataFrame(lines), scores], axis=1)
+
+
+def offered(printed: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
+    """Means by each protocol beside the printed cell, and whether they meet it."""
+    measured = means(evidence.judging(by_protocol(evidence)))
+    both = measured[measured["complete"]].merge(printed, on=CELL, suffixes=("", "_printed"))
+    both["met"] = meets(both)
+    verified = both.groupby("method")["met"].transform("any") | ~both["method"].isin(UNVERIFIED)
+    return both[verified]
+
+
+def by_protocol(evidence: Evidence) -> pd.DataFrame:
+    """All rows by named protocols, with a column `way`; result rows are by the common one."""
+    rows = evidence.quality.assign(way=COMMON)
+    if evidence.protocols.empty:
+        return rows
+    others = evidence.protocols["way"].isin([way for way in NAMED if way != COMMON])
+    return pd.concat([rows, evidence.protocols[others]], ignore_index=True)
 
 
 def means(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means of whole sets, one for each method, set and scale; the authors' weights go before others.
-
-    Columns: method (as printed), dataset, scale, weights, n, expected, complete, psnr_db, ssim.
-    """
-    found = with_methods(results.summarize(rows[rows["precision"] == "fp32"]))
-    found["after"] = found["weights"] != "authors"
-    found = found.sort_values("after", kind="stable")
-    return found.drop_duplicates(["method", "dataset", "scale"]).drop(columns=["model", "after"])
-
-
-def cell_claims(printed: pd.DataFrame, rows: pd.DataFrame, everything: pd.DataFrame) -> list[Claim]:
-    """The cells of one of Tables II to V, a claim for each method; one for all that are not implemented."""
-    implemented = {paper.label(model): model for model in registry.LOADERS}
-    measured = means(rows)
-    claims, absent = [], []
-    for method, lines in printed.groupby("method", sort=False):
-        if method in implemented:
-            missing = missing_reason(implemented[method], printed["dataset"].iloc[0], everything)
-            claims.append(cell_claim(lines, measured, missing))
-        else:
-            absent.append(method)
-    table, dataset = f"Table {printed['table'].iloc[0]}", printed["dataset"].iloc[0]
-    claim = f"{dataset}: PSNR/SSIM of {len(absent)} other methods"
-    reason = f"no implementation here: {', '.join(absent)}"
-    return [*claims, Claim(table, claim, "", "", Verdict.NOT_MEASURED, reason)]
+    """Means of whole sets, one for each method, set, scale and protocol; authors' weights before others."""
+    rows = rows[rows["precision"] == "fp32"]
+    parts = [results.summarize(part).assign(way=way) for way, part in rows.groupby("way")]
+    found = with_methods(pd.concat(parts) if parts else results.summarize(rows).assign(way=""))
+    order = found["weights"].ne("authors")
+    found = found.assign(after=order).sort_values("after", kind="stable").drop(columns="after")
+    return found.drop_duplicates([*CELL, "way"])
 
 
-def cell_claim(printed: pd.DataFrame, measured: pd.DataFrame, missing: str) -> Claim:
-    """The cells of a method in a table: PSNR and SSIM at every scale.
+def meets(both: pd.DataFrame) -> pd.Series:
+    """Whether means at printed precision are the printed values, within the thresholds."""
+    met = pd.Series(True, both.index)
+    for column, digits in (("psnr_db", 2), ("ssim", 4)):
+        steps = [(both[name] * 10**digits).round() for name in (column, f"{column}_printed")]
+        met &= (steps[0] - steps[1]).abs() <= THRESHOLDS[column].value * 10**digits + 1e-6
+    return met
+
+
+def judged(ways: pd.DataFrame, liked: pd.Series) -> dict[str, object]:
+    """The verdict on one cell.
 
     Args:
-        printed: its lines of the paper's table.
-        measured: see `means`.
-        missing: why there is no mean, for where there is none.
+        ways: its lines of `offered` by protocol.
+        liked: how many cells of the method each protocol meets.
     """
-    keys = ["method", "dataset", "scale"]
-    columns = [*keys, "psnr_db", "ssim", "n"]
-    lines = printed.merge(measured[columns], how="left", on=keys, suffixes=("_printed", ""))
-    first = lines.iloc[0]
-    verdict, reason = compared(lines, missing)
-    scales = ", ".join(f"×{scale}" for scale in lines["scale"])
-    return Claim(
-        where=f"Table {first['table']}",
-        claim=f"{first['dataset']} {scales}: PSNR/SSIM of {first['method']}",
-        published=", ".join(pairs(lines, "psnr_db_printed", "ssim_printed")),
-        measured=", ".join(pairs(lines, "psnr_db", "ssim")) if lines["psnr_db"].notna().any() else "",
-        verdict=verdict,
-        reason=reason,
+    if COMMON not in ways.index:
+        scores = ("psnr_db", "ssim", "psnr_db_explained", "ssim_explained")
+        return dict.fromkeys(scores, math.nan) | {
+            "protocol": "",
+            "verdict": Verdict.NOT_MEASURED,
+            "reason": "",
+        }
+    met = ways.index[ways["met"]]
+    chosen = COMMON if COMMON in met else max(met, key=liked.get, default=distance(ways).idxmin())
+    verdict = Verdict.CONTRADICTED if met.empty else Verdict.EXPLAINED
+    reason = "nearest: " * met.empty + TITLES[chosen]
+    if chosen == COMMON and len(met):
+        verdict, reason = Verdict.REPRODUCED, "by this project's protocol"
+    own, best = ways.loc[COMMON], ways.loc[chosen]
+    return {
+        **{name: own[name] for name in ("psnr_db", "ssim")},
+        "protocol": chosen,
+        **{f"{name}_explained": best[name] for name in ("psnr_db", "ssim")},
+        "verdict": verdict,
+        "reason": reason,
+    }
+
+
+def distance(ways: pd.DataFrame) -> pd.Series:
+    """How far each protocol is from the print, in thresholds."""
+    return sum(
+        (ways[name] - ways[f"{name}_printed"]).abs() / THRESHOLDS[name].value for name in ("psnr_db", "ssim")
     )
 
 
-def compared(lines: pd.DataFrame, missing: str) -> tuple[Verdict, str]:
-    """The verdict on printed cells beside measured ones, and the reason."""
-    tolerance = f"{PSNR_TOLERANCE_DB} dB and {SSIM_TOLERANCE} in SSIM"
-    absent = lines["psnr_db"].isna()
-    psnr_db, ssim = lines["psnr_db"] - lines["psnr_db_printed"], lines["ssim"] - lines["ssim_printed"]
-    off = (psnr_db.abs() > PSNR_TOLERANCE_DB) | (ssim.abs() > SSIM_TOLERANCE)
-    if off.any():
-        signed = lines.assign(psnr_db=psnr_db, ssim=ssim)[off]
-        cells = "×" + signed["scale"].astype(str) + " " + pairs(signed, "psnr_db", "ssim", sign="+")
-        reason = f"measured less printed is more than {tolerance}: {', '.join(cells)}"
-        return Verdict.CONTRADICTED, reason + gray_note(lines)
-    if absent.any():
-        agreed = ", ".join(f"×{scale}" for scale in lines["scale"][~absent])
-        return Verdict.NOT_MEASURED, missing + (f" ({agreed} within {tolerance})" if agreed else "")
-    return Verdict.REPRODUCED, f"within {tolerance}"
+def traced_cells(printed: pd.DataFrame) -> set[tuple[str, str, int]]:
+    """The cells that are means of SelfExSR's published results."""
+    found = paper.selfexsr().groupby(CELL, as_index=False)[["psnr_db", "ssim"]].mean()
+    both = found.merge(printed, on=CELL, suffixes=("", "_printed"))
+    return set(both.loc[meets(both), CELL].itertuples(index=False, name=None))
 
 
-def gray_note(lines: pd.DataFrame) -> str:
-    """The cause of a difference in Set14, where scoring one gray image on its gray values removes it."""
-    if lines["dataset"].iloc[0] != "Set14":
-        return ""
-    rest = lines["psnr_db"] - GRAY_GAIN_DB / lines["n"] - lines["psnr_db_printed"]
-    if not (rest.abs() <= PSNR_TOLERANCE_DB).all():
-        return ""
-    return (
-        f"; within {rest.abs().max():.2f} dB of the print if one of the gray images is scored on its gray"
-        " values, as older scripts do, and not on luma"
-    )
+@cache
+def implemented() -> frozenset[str]:
+    """Methods that the registry has, as the paper prints them."""
+    return frozenset(map(paper.label, LOADERS))
 
 
-def missing_reason(model: str, dataset: str, rows: pd.DataFrame) -> str:
-    """Why there is no mean of a method on a set that could judge a claim.
+@dataclass(frozen=True)
+class Present:
+    """What there is of sets and scores, also of such as can judge nothing."""
 
-    Args:
-        model: a key of the registry of methods.
-        dataset: the set.
-        rows: all result rows, also those that can judge nothing.
-    """
-    here = rows[rows["dataset"] == dataset]
-    if here.empty:
-        return f"no rows of {dataset} in this report: benchmark images come with the profile paper; {ADVICE}"
-    images, expected = here["image"].nunique(), here["expected"].iloc[-1]
+    images: dict[str, tuple[int, int]]
+    """How many images of a set are here, and how many it has."""
+    scores: dict[tuple[str, str, int], str]
+    """Means, and whose weights they are of, by method, set and scale."""
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> "Present":
+        """What all result rows hold."""
+        images = {
+            name: (part["image"].nunique(), part["expected"].iloc[-1])
+            for name, part in rows.groupby("dataset")
+        }
+        found = means(rows.assign(way=COMMON))
+        texts = found["weights"].map(source_label) + ": " + pairs(found, "psnr_db", "ssim")
+        return cls(images, dict(zip(found[CELL].itertuples(index=False, name=None), texts, strict=True)))
+
+
+def missing_reason(place: tuple[str, str, int], present: Present) -> str:
+    """Why there is no mean of a method on a set at a scale that could judge a cell."""
+    method, dataset, _ = place
+    if method not in implemented():
+        return "no implementation here"
+    if dataset not in present.images:
+        return f"no rows of {dataset} in this report; {ADVICE}"
+    images, expected = present.images[dataset]
     if images < expected:
         return f"{images} of {expected} images of {dataset} are here; {ADVICE}"
-    found = means(here[here["model"] == model])
-    if len(found):
-        told = ", ".join(f"×{line.scale} {line.psnr_db:.2f}/{line.ssim:.4f}" for line in found.itertuples())
-        source = source_label(found["weights"].iloc[0])
-        return f"only with weights that cannot judge it ({source}): {told}"
-    if "authors" in registry.LOADERS[model].sources and manifest.weights_of(model, 4):
-        return f"its published weights are not in the data folder, or were not asked for; {ADVICE}"
-    return "no published weights of it can be fetched"
+    if place not in present.scores:
+        return f"no weights of its authors at this scale in this report; {ADVICE}"
+    doubt = "matched by position, " if method in UNVERIFIED else ""
+    return f"only with weights that cannot judge it ({doubt}{present.scores[place]})"
 
 
-def lead_claim(column: pd.DataFrame, rows: pd.DataFrame, everything: pd.DataFrame) -> Claim:
-    """HDSRNet, measured, is ahead of every other method: as measured, else as printed.
+def cell_claims(judged_cells: pd.DataFrame) -> list[Claim]:
+    """The printed cells as claims."""
+    printed = pairs(judged_cells, "psnr_db_printed", "ssim_printed")
+    here = pairs(judged_cells, "psnr_db", "ssim", extra=1)
+    best = pairs(judged_cells, "psnr_db_explained", "ssim_explained", extra=1)
+    return [
+        Claim(
+            where=f"Table {line.table}",
+            claim=f"{line.dataset} ×{line.scale}: PSNR/SSIM of {line.method}",
+            published=text,
+            measured="" if pd.isna(line.psnr_db) else f"{own}; as explained {other}" if own != other else own,
+            verdict=line.verdict,
+            reason=line.reason,
+        )
+        for line, text, own, other in zip(judged_cells.itertuples(), printed, here, best, strict=True)
+    ]
+
+
+def lead_claims(evidence: Evidence) -> list[Claim]:
+    """HDSRNet, measured, is ahead of every other method on each set and at each scale."""
+    rows = evidence.judging(evidence.quality).assign(way=COMMON)
+    measured, present = means(rows).query("complete"), Present.of(evidence.quality)
+    return [
+        lead_claim(column, measured.merge(column[["dataset", "scale"]].drop_duplicates()), present)
+        for _, column in paper.quality().groupby(["dataset", "scale"], sort=False)
+    ]
+
+
+def lead_claim(column: pd.DataFrame, measured: pd.DataFrame, present: "Present") -> Claim:
+    """HDSRNet is ahead of every other method of a column: as measured, else as printed.
 
     Printed cells whose SSIM is unlikely (see `hdsr.scorecard.printed.ssim_distance`) are left out.
     """
     table, where = place_of(column)
     claim = f"{where}: HDSRNet has the highest PSNR and SSIM"
-    dataset, scale = column["dataset"].iloc[0], column["scale"].iloc[0]
-    here = means(rows[(rows["dataset"] == dataset) & (rows["scale"] == scale)])
-    measured = here[here["complete"]].set_index("method")[["psnr_db", "ssim"]]
-    if NETWORK not in measured.index:
-        reason = missing_reason("hdsrnet", dataset, everything)
+    scores = measured.set_index("method")[["psnr_db", "ssim"]]
+    if NETWORK not in scores.index:
+        place = column.iloc[0]
+        reason = missing_reason((NETWORK, place["dataset"], place["scale"]), present)
         return Claim(table, claim, "", "", Verdict.NOT_MEASURED, reason)
-    likely = column.set_index("method")[ssim_distance(column).abs() <= UNLIKELY]
-    rivals = measured.combine_first(likely[["psnr_db", "ssim"]]).drop(NETWORK)
-    own = measured.loc[NETWORK]
+    likely = column.set_index("method")[ssim_distance(column).abs() <= THRESHOLDS["unlikely"].value]
+    rivals, own = scores.combine_first(likely[["psnr_db", "ssim"]]).drop(NETWORK), scores.loc[NETWORK]
     ahead = rivals.index[(rivals >= own).any(axis=1)].tolist()
     lead = own - rivals.max()
     told = f"{own['psnr_db']:.2f}/{own['ssim']:.4f}, lead {lead['psnr_db']:+.2f}/{lead['ssim']:+.4f}"
-    reason = "ahead of all others, as measured or else as printed"
-    if ahead:
-        reason = f"level with it or ahead, as measured or else as printed: {', '.join(ahead)}"
-    return Claim(table, claim, "", told, verdict_of(not ahead), reason)
+    reason = "others as measured, or else as printed"
+    return Claim(
+        table,
+        claim,
+        "",
+        told,
+        verdict_of(not ahead),
+        "; ahead: ".join([reason, *[", ".join(ahead)] * bool(ahead)]),
+    )

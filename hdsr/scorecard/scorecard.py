@@ -1,4 +1,4 @@
-"""The scorecard: every claim of the paper with its verdict, and how many there are of each."""
+"""The scorecard: every claim of the paper with its verdict, how many there are of each; oddities apart."""
 
 import dataclasses
 from pathlib import Path
@@ -7,35 +7,40 @@ import pandas as pd
 
 from hdsr.errors import HdsrError
 from hdsr.report.tables import ABSENT, Table
-from hdsr.scorecard.costs import cost_claims
+from hdsr.scorecard.costs import cost_claims, mixed_scales
 from hdsr.scorecard.figures import figure_claims
-from hdsr.scorecard.printed import printed_claims
-from hdsr.scorecard.quality import quality_claims
-from hdsr.scorecard.verdict import Claim, Evidence, Verdict
+from hdsr.scorecard.printed import oddities, printed_claims
+from hdsr.scorecard.quality import cell_claims, lead_claims
+from hdsr.scorecard.verdict import THRESHOLDS, Claim, Evidence, Verdict
 
 NAME = "scorecard"
-BASES = {"printed": "from the printed numbers alone", "measured": "from what this report measured"}
+BASES = {
+    "cells": "cell by cell of Tables II to V",
+    "measured": "otherwise from what this report measured",
+    "printed": "from the printed numbers alone",
+}
 
 
-def judge(evidence: Evidence) -> pd.DataFrame:
+def judge(evidence: Evidence, cells: pd.DataFrame) -> pd.DataFrame:
     """Every claim and its verdict.
 
+    Args:
+        evidence: what a run has left behind.
+        cells: what `hdsr.scorecard.quality.cells` says of it.
+
     Returns:
-        Columns basis ("printed": the paper's own numbers decide; "measured": rows do), and those of
+        Columns basis (a key of BASES; "printed": the paper's own numbers decide, else rows do), and those of
         `hdsr.scorecard.verdict.Claim`, in the order of the paper within each basis.
     """
-    measured = [*figure_claims(evidence), *quality_claims(evidence), *cost_claims(evidence)]
-    claims = {"printed": printed_claims(), "measured": [ablation_claim(), *measured]}
+    absent = "its numbers are not transcribed in data/paper, and it needs networks that are trained anew"
+    parts = Claim("Table I", "each part of the network adds quality", "", "", Verdict.NOT_MEASURED, absent)
+    claims = {
+        "cells": cell_claims(cells),
+        "measured": [parts, *figure_claims(evidence), *lead_claims(evidence), *cost_claims(evidence)],
+        "printed": printed_claims(),
+    }
     return pd.DataFrame(
         [{"basis": basis, **dataclasses.asdict(claim)} for basis, part in claims.items() for claim in part]
-    )
-
-
-def ablation_claim() -> Claim:
-    """Table I, whose numbers are not among those that this project holds."""
-    reason = "its numbers are not transcribed in data/paper, and it needs networks that are trained anew"
-    return Claim(
-        "Table I", "each part of the network adds to its quality", "", "", Verdict.NOT_MEASURED, reason
     )
 
 
@@ -51,11 +56,33 @@ def counts(verdicts: pd.DataFrame) -> Table:
 
 
 def table(verdicts: pd.DataFrame, basis: str) -> Table:
-    """The claims of one basis to read."""
+    """The claims of one basis to read; of cells only those that have been judged."""
     part = verdicts[verdicts["basis"] == basis].drop(columns="basis").reset_index(drop=True)
     columns = ["where", "claim", "verdict", "reason", "published", "measured"]
-    printed = part[columns[:-1] if basis == "printed" else columns].replace("", ABSENT)
-    return Table(f"{NAME}_{basis}", f"Claims judged {BASES[basis]}", part, printed)
+    shown = part[part["verdict"] != Verdict.NOT_MEASURED] if basis == "cells" else part
+    printed = shown[columns[:-1] if basis == "printed" else columns].replace("", ABSENT)
+    left_out = f"{len(part) - len(shown)} cells that were not measured are left out."
+    return Table(
+        f"{NAME}_{basis}",
+        f"Claims judged {BASES[basis]}",
+        part,
+        printed,
+        (left_out,) * (len(shown) < len(part)),
+    )
+
+
+def oddity_table() -> Table:
+    """What is odd about the printed tables: no claim of the paper, and no verdict on it."""
+    found = [*oddities(), *(("Table VII", text) for text in mixed_scales())]
+    numbers = pd.DataFrame(found, columns=["where", "oddity"])
+    return Table(f"{NAME}_oddities", f"{len(numbers)} oddities of the printed tables", numbers, numbers)
+
+
+def threshold_table() -> Table:
+    """What counts as the same, or as different, and why."""
+    numbers = pd.DataFrame(map(dataclasses.asdict, THRESHOLDS.values()))
+    printed = numbers.assign(value=numbers["value"].map("{:g}".format))
+    return Table(f"{NAME}_thresholds", "Our thresholds", numbers, printed)
 
 
 def lines(verdicts: pd.DataFrame) -> list[str]:
@@ -74,11 +101,11 @@ def read(report: Path) -> pd.DataFrame:
     Raises:
         HdsrError: where it has not been run there.
     """
-    paths = [report / "tables" / f"{NAME}_{basis}.csv" for basis in BASES]
-    if not all(path.is_file() for path in paths):
+    paths = {basis: report / "tables" / f"{NAME}_{basis}.csv" for basis in BASES}
+    if not all(path.is_file() for path in paths.values()):
         raise HdsrError(f"no verdicts in profile {report.name!r}: run 08_scorecard")
     frames = [
         pd.read_csv(path, dtype=str, keep_default_na=False).assign(basis=basis)
-        for path, basis in zip(paths, BASES, strict=True)
+        for basis, path in paths.items()
     ]
     return pd.concat(frames, ignore_index=True)

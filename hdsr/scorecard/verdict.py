@@ -1,4 +1,4 @@
-"""A claim of the paper, the evidence on it, and its verdict."""
+"""What the paper claims, the evidence on it, the thresholds of judging, and the verdicts."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,19 +7,64 @@ from pathlib import Path
 import pandas as pd
 
 from hdsr import results
+from hdsr.datasets import load_benchmark
+from hdsr.errors import HdsrError
 from hdsr.results import NO_WEIGHTS
 from hdsr.scorecard import recipes
 
-ROWS = ("complexity", "runtime", "kernel_mixes")
+ROWS = ("protocols", "complexity", "runtime", "kernel_mixes")
 """Row files besides those of images."""
+ADVICE = "`hdsr data fetch` brings what is published"
 
 
 class Verdict(StrEnum):
     """What became of a claim."""
 
     REPRODUCED = "reproduced"
+    EXPLAINED = "explained"
+    """A cell that another way of measuring gives."""
+    TRACED = "traced"
+    """A cell that was not measured, but taken from a publication that is at hand."""
     CONTRADICTED = "contradicted"
     NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Up to which distance something counts as the same, or from which on as different, and why."""
+
+    quantity: str
+    value: float
+    reason: str
+
+
+THRESHOLDS = {
+    "psnr_db": Threshold(
+        "PSNR of a cell, measured less printed, dB, both at two decimals",
+        0.01,
+        "one in the last printed digit: two libraries' rounding can turn it",
+    ),
+    "ssim": Threshold(
+        "SSIM of a cell, measured less printed, both at four decimals",
+        0.0005,
+        "less than any two protocols differ by that lay their windows otherwise",
+    ),
+    "cost": Threshold(
+        "a number of Table VII, relative",
+        0.01,
+        "biases, activations and pooling, which some counters add, are less",
+    ),
+    "share": Threshold(
+        "a kernel's share, between two images",
+        0.05,
+        "a fifth of a uniform share of 0.25",
+    ),
+    "unlikely": Threshold(
+        "SSIM, from what its PSNR makes likely",
+        0.015,
+        "bicubic, the method farthest from the rest, keeps within",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +81,7 @@ class Claim:
     """The numbers that the verdict rests on; empty where there are none."""
     verdict: Verdict
     reason: str
-    """Why: the tolerance that is kept, what differs and for what cause, or what is missing."""
+    """What differs and for what cause, or what is missing."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +90,7 @@ class Evidence:
 
     Attributes:
         quality: result rows; see `hdsr.results.Row`.
+        protocols: see `hdsr.measure.sensitivity.ProtocolRow`.
         complexity: counts; see `hdsr.measure.counters.measure`.
         runtime: timings; see `hdsr.measure.runtime.measure`.
         kernel_mixes: see `hdsr.study.mixes.Mixes`.
@@ -53,6 +99,7 @@ class Evidence:
     """
 
     quality: pd.DataFrame = field(default_factory=lambda: results.frame([]))
+    protocols: pd.DataFrame = field(default_factory=pd.DataFrame)
     complexity: pd.DataFrame = field(default_factory=pd.DataFrame)
     runtime: pd.DataFrame = field(default_factory=pd.DataFrame)
     kernel_mixes: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -69,19 +116,23 @@ class Evidence:
         return rows[known | rows["weights_sha256"].isin(self.completed)]
 
 
-def read_evidence(report: Path, weights: tuple[str, ...] = ()) -> Evidence:
-    """The evidence in the folder of a report.
+def read_evidence(report: Path, weights: tuple[str, ...] = (), root: str | Path | None = None) -> Evidence:
+    """The evidence in the folder of a report, without rows whose weights or images are gone.
 
     Args:
         report: see `hdsr.paths.report_dir`.
         weights: sources of weights as the notebooks' parameters name them; of files among them it is looked
             up whether a completed run of the paper's recipe made them.
+        root: the data folder.
     """
     others = {name: read_rows(report / "rows" / f"{name}.csv") for name in ROWS}
+    quality = standing(results.load(report / "rows" / "benchmarks.csv"), weights, root)
+    protocols = others.pop("protocols")
     found = sorted((report / "figures").glob("figure_[2-7].csv"))
     crops = [pd.read_csv(path).assign(figure=int(path.stem[-1])) for path in found]
     return Evidence(
-        quality=results.load(report / "rows" / "benchmarks.csv"),
+        quality=quality,
+        protocols=standing(protocols, weights, root) if len(protocols) else protocols,
         crops=pd.concat(crops, ignore_index=True) if crops else pd.DataFrame(),
         completed=recipes.completed_weights(weights),
         **others,
@@ -91,3 +142,39 @@ def read_evidence(report: Path, weights: tuple[str, ...] = ()) -> Evidence:
 def read_rows(path: Path) -> pd.DataFrame:
     """A file of rows; a frame without lines if there is none."""
     return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+
+def standing(rows: pd.DataFrame, weights: tuple[str, ...], root: str | Path | None) -> pd.DataFrame:
+    """Those rows whose weights and images are still there."""
+    used = rows[["model", "weights", "scale"]].drop_duplicates().itertuples(index=False, name=None)
+    digests = {digest for place in used for digest in present_weights(*place, weights, root)}
+    sets = rows[["dataset", "scale"]].drop_duplicates().itertuples(index=False, name=None)
+    images = {(*place, name) for place in sets for name in present_images(*place, root)}
+    places = pd.Series(
+        zip(rows["dataset"], rows["scale"], rows["image"].astype(str), strict=True), rows.index
+    )
+    return rows[rows["weights_sha256"].isin(digests) & places.isin(images)]
+
+
+def present_weights(
+    model: str, source: str, scale: int, weights: tuple[str, ...], root: str | Path | None
+) -> set[str]:
+    """SHA-256 of the weights that rows of a method may have come from, as far as these are there."""
+    from hdsr.methods import registry  # loads torch, which reading verdicts does not need
+
+    named = [source] if registry.is_source(source) or source == NO_WEIGHTS else weights
+    found = set()
+    for choice in named:
+        try:
+            found.add(registry.load(model, scale, choice, root=root).weights_sha256)
+        except HdsrError:
+            continue
+    return found
+
+
+def present_images(dataset: str, scale: int, root: str | Path | None) -> set[str]:
+    """Names of the images of a set that are there."""
+    try:
+        return {path.stem for path in load_benchmark(dataset, scale, root).hr_paths}
+    except HdsrError:
+        return set()

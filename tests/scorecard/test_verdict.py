@@ -2,28 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from fabricated import IDENTITY
 
-from hdsr import paper, results
-from hdsr.report.cost_tables import origins
-from hdsr.scorecard import (
-    costs,
-    scorecard,
-)
-from hdsr.scorecard import (
-    figures as figure_claims,
-)
-from hdsr.scorecard import (
-    printed as printed_claims,
-)
-from hdsr.scorecard import (
-    quality as quality_claims,
-)
-from hdsr.scorecard import (
-    verdict as claims,
-)
+from hdsr import images, paper, results
+from hdsr.measure.sensitivity import ProtocolRow
+from hdsr.report import protocol_tables
+from hdsr.scorecard import costs, printed, quality, scorecard, verdict
+from hdsr.scorecard import figures as figure_claims
 from hdsr.scorecard.verdict import Claim, Evidence, Verdict
 
 MODELS = {"Bicubic": "bicubic", "CARN-M": "carn_m", "HDSRNet": "hdsrnet"}
@@ -60,109 +48,215 @@ def found(claims_: list[Claim], where: str, words: str) -> Claim:
     return matching[0]
 
 
-@pytest.fixture(scope="module")
-def as_printed() -> list[Claim]:
-    return quality_claims.quality_claims(Evidence(quality=rows_as_printed()))
+def by_protocol(rows: pd.DataFrame, way: str, shift_db: float, shift: float = 0.0) -> pd.DataFrame:
+    """The same rows by another protocol, their scores shifted."""
+    shifted = rows.assign(psnr_db=rows["psnr_db"] + shift_db, ssim=rows["ssim"] + shift, way=way)
+    return results.frame((ProtocolRow(**row) for row in shifted.to_dict("records")), ProtocolRow)
+
+
+def cell(evidence: Evidence, method: str, dataset: str = "Set5", scale: int = 2) -> pd.Series:
+    """The judged cell of a method."""
+    found = quality.cells(evidence).query("method == @method and dataset == @dataset and scale == @scale")
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def leads(rows: pd.DataFrame) -> list[Claim]:
+    return quality.lead_claims(Evidence(quality=rows))
 
 
 @pytest.fixture(scope="module")
-def printed() -> list[Claim]:
-    return printed_claims.printed_claims()
+def printed_claims() -> list[Claim]:
+    return printed.printed_claims()
 
 
-def test_rows_with_the_printed_means_reproduce_the_cells(as_printed: list[Claim]) -> None:
-    claim = found(as_printed, "Table II", "PSNR/SSIM of HDSRNet")
-    assert claim.verdict == Verdict.REPRODUCED
-    assert claim.published == claim.measured == "37.95/0.9604, 34.31/0.9263, 32.15/0.8927"
-
-
-def test_methods_without_implementation_are_named_once(as_printed: list[Claim]) -> None:
-    claim = found(as_printed, "Table V", "other methods")
-    assert claim.verdict == Verdict.NOT_MEASURED
-    assert "no implementation here: DRRN, FSRCNN" in claim.reason
+def test_rows_with_the_printed_means_reproduce_the_cells() -> None:
+    cells = quality.cells(Evidence(quality=rows_as_printed()))
+    assert len(cells) == len(paper.quality())
+    assert set(cells.loc[cells["method"] == "HDSRNet", "verdict"]) == {Verdict.REPRODUCED}
+    claim = found(quality.cell_claims(cells), "Table II", "Set5 ×2: PSNR/SSIM of HDSRNet")
+    assert (claim.published, claim.measured) == ("37.95/0.9604", "37.950/0.96040")
 
 
 @pytest.mark.parametrize(
-    ("shift_db", "verdict"), [(-0.04, "reproduced"), (-0.2, "contradicted"), (0.2, "contradicted")]
+    ("shift_db", "verdict"),
+    [(0.0149, "reproduced"), (-0.0149, "reproduced"), (0.0151, "contradicted"), (-0.2, "contradicted")],
 )
-def test_cells_are_judged_within_the_tolerance(shift_db: float, verdict: str) -> None:
-    judged = quality_claims.quality_claims(Evidence(quality=rows_as_printed(shift_db=shift_db)))
-    claim = found(judged, "Table IV", "PSNR/SSIM of HDSRNet")
-    assert claim.verdict == verdict
-    if verdict == "contradicted":
-        assert f"×2 {shift_db:+.2f}/+0.0000" in claim.reason
+def test_cells_are_judged_at_printed_precision(shift_db: float, verdict: str) -> None:
+    assert cell(Evidence(quality=rows_as_printed(shift_db=shift_db)), "HDSRNet").verdict == verdict
 
 
-def test_hdsrnet_leads_where_it_does_and_not_where_it_falls_behind(as_printed: list[Claim]) -> None:
+@pytest.mark.parametrize(("shift", "met"), [(0.0005, True), (0.0006, False)])
+def test_ssim_has_to_meet_too(shift: float, met: bool) -> None:
+    both = pd.DataFrame(
+        {"psnr_db": [30.0], "psnr_db_printed": [30.0], "ssim": [0.9 + shift], "ssim_printed": 0.9}
+    )
+    assert quality.meets(both).item() is met
+
+
+def test_another_protocol_explains_a_cell() -> None:
+    rows = rows_as_printed(shift_db=0.1)
+    protocols = pd.concat([by_protocol(rows, "matlab_luma", -0.09), by_protocol(rows, "dncnn", -0.1, 0.002)])
+    explained = cell(Evidence(quality=rows, protocols=protocols), "HDSRNet")
+    assert (explained.verdict, explained.protocol) == (Verdict.EXPLAINED, "matlab_luma")
+    assert explained.psnr_db_explained == pytest.approx(explained.psnr_db - 0.09)
+    assert explained.reason.startswith("MATLAB luma")
+    far = cell(Evidence(quality=rows, protocols=by_protocol(rows, "matlab_luma", -0.05)), "HDSRNet")
+    assert (far.verdict, far.reason[:20]) == (Verdict.CONTRADICTED, "nearest: MATLAB luma")
+
+
+def test_of_protocols_that_explain_a_cell_the_one_of_most_cells_is_named() -> None:
+    rows = rows_as_printed(shift_db=0.1)
+    one_cell = by_protocol(rows.query("dataset == 'Set5' and scale == 2"), "matlab_luma", -0.1)
+    all_cells = by_protocol(rows, "selfexsr", -0.095)
+    named = cell(Evidence(quality=rows, protocols=pd.concat([one_cell, all_cells])), "HDSRNet")
+    assert named.protocol == "selfexsr"
+
+
+def test_results_of_another_publication_trace_cells() -> None:
+    cells = quality.cells(Evidence()).set_index(["method", "dataset", "scale"])
+    traced = cells[cells["verdict"] == Verdict.TRACED]
+    assert {("ScSR", name, scale) for name in ("Set5", "Set14", "B100") for scale in (2, 3, 4)} <= {
+        *traced.index
+    }
+    assert {("A+", "B100", 2), ("ScSR", "Urban100", 2)} <= {*traced.index}
+    assert cells.loc[("SRCNN", "Set5", 2), "verdict"] == Verdict.NOT_MEASURED
+    measured = cell(Evidence(quality=rows_as_printed()), "Bicubic", "B100", 3)
+    assert measured.verdict == Verdict.REPRODUCED
+
+
+def test_weights_matched_by_position_judge_nothing_until_they_meet_a_cell() -> None:
+    rows = rows_as_printed()
+    carn_m = rows["model"] == "carn_m"
+    of_dcls = rows.assign(model=rows["model"].mask(carn_m, "dcls"))
+    unmet = cell(Evidence(quality=of_dcls), "DCLS")
+    assert unmet.verdict == Verdict.NOT_MEASURED
+    assert "cannot judge it (matched by position" in unmet.reason
+    met = of_dcls.copy()
+    at_x2 = carn_m & (rows["dataset"] == "Set5") & (rows["scale"] == 2)
+    met.loc[at_x2, "psnr_db"] += 37.63 - 37.53
+    met.loc[at_x2, "ssim"] = 0.9554
+    assert cell(Evidence(quality=met), "DCLS").verdict == Verdict.REPRODUCED
+
+
+def test_hdsrnet_leads_where_it_does_and_not_where_it_falls_behind() -> None:
+    as_printed = leads(rows_as_printed())
     assert found(as_printed, "Table II", "Set5 ×2: HDSRNet has").verdict == Verdict.REPRODUCED
     assert found(as_printed, "Table V", "Urban100 ×4: HDSRNet has").verdict == Verdict.REPRODUCED
-    behind = quality_claims.quality_claims(Evidence(quality=rows_as_printed(shift_db=-0.2)))
+    behind = leads(rows_as_printed(shift_db=-0.2))
     claim = found(behind, "Table II", "Set5 ×3: HDSRNet has")
     assert claim.verdict == Verdict.CONTRADICTED
     assert "DCLS" in claim.reason
 
 
 def test_weights_trained_here_judge_nothing_and_are_told() -> None:
-    judged = quality_claims.quality_claims(Evidence(quality=rows_as_printed(weights="ours")))
-    claim = found(judged, "Table II", "PSNR/SSIM of HDSRNet")
-    assert claim.verdict == Verdict.NOT_MEASURED
-    assert "cannot judge it (trained here): ×2 37.95/0.9604" in claim.reason
-    assert found(judged, "Table II", "Set5 ×2: HDSRNet has").verdict == Verdict.NOT_MEASURED
-    assert found(judged, "Table II", "PSNR/SSIM of Bicubic").verdict == Verdict.REPRODUCED
+    evidence = Evidence(quality=rows_as_printed(weights="ours"))
+    own = cell(evidence, "HDSRNet")
+    assert own.verdict == Verdict.NOT_MEASURED
+    assert "cannot judge it (trained here: 37.95/0.9604)" in own.reason
+    assert (
+        found(quality.lead_claims(evidence), "Table II", "Set5 ×2: HDSRNet has").verdict
+        == Verdict.NOT_MEASURED
+    )
+    assert cell(evidence, "Bicubic").verdict == Verdict.REPRODUCED
 
 
 def test_a_completed_run_of_the_recipe_judges() -> None:
     evidence = Evidence(quality=rows_as_printed(weights="run@1"), completed=frozenset({"run@1"}))
-    claim = found(quality_claims.quality_claims(evidence), "Table II", "PSNR/SSIM of HDSRNet")
-    assert claim.verdict == Verdict.REPRODUCED
+    assert cell(evidence, "HDSRNet").verdict == Verdict.REPRODUCED
 
 
 def test_an_incomplete_set_is_not_judged() -> None:
-    judged = quality_claims.quality_claims(Evidence(quality=rows_as_printed(expected=100)))
-    claim = found(judged, "Table V", "PSNR/SSIM of HDSRNet")
-    assert claim.verdict == Verdict.NOT_MEASURED
-    assert claim.reason.startswith("2 of 100 images of Urban100 are here")
+    own = cell(Evidence(quality=rows_as_printed(expected=100)), "HDSRNet", "Urban100")
+    assert own.verdict == Verdict.NOT_MEASURED
+    assert own.reason.startswith("2 of 100 images of Urban100 are here")
 
 
-def test_without_rows_nothing_is_judged_and_the_way_to_them_is_told() -> None:
-    judged = quality_claims.quality_claims(Evidence())
-    assert {claim.verdict for claim in judged} == {Verdict.NOT_MEASURED}
-    assert "hdsr data fetch" in found(judged, "Table II", "PSNR/SSIM of HDSRNet").reason
+def test_without_rows_nothing_is_measured_and_the_way_to_them_is_told() -> None:
+    assert cell(Evidence(), "HDSRNet").verdict == Verdict.NOT_MEASURED
+    assert "hdsr data fetch" in cell(Evidence(), "HDSRNet").reason
+    assert cell(Evidence(), "DRRN").reason == "no implementation here"
 
 
-def test_a_gray_image_scored_as_gray_explains_a_difference() -> None:
-    lines = pd.DataFrame({"dataset": "Set14", "n": 14, "psnr_db_printed": [30.24], "psnr_db": [30.326]})
-    assert "one of the gray images" in quality_claims.gray_note(lines)
-    assert quality_claims.gray_note(lines.assign(psnr_db=30.5)) == ""
-    assert quality_claims.gray_note(lines.assign(dataset="B100")) == ""
+def test_rows_whose_weights_or_images_are_gone_are_not_judged(tmp_path: Path) -> None:
+    folder = tmp_path / "benchmarks" / "Set5" / "HR"
+    for name in ("baby", "bird"):
+        images.write_png(folder / f"{name}.png", np.zeros((32, 32, 3), np.uint8))
+    about = IDENTITY | {
+        "psnr_db": 30.0,
+        "ssim": 0.9,
+        "dataset": "Set5",
+        "scale": 2,
+        "crop_px": 2,
+        "expected": 5,
+    }
+    rows = results.frame(
+        results.Row(model=model, image=image, weights=weights, weights_sha256=digest, **about)
+        for model, image, weights, digest in [
+            ("bicubic", "baby", "none", "none"),
+            ("bicubic", "gone", "none", "none"),
+            ("hdsrnet", "bird", "ours", "of weights that have been replaced"),
+            ("carn_m", "bird", "authors", "of weights that are not there"),
+        ]
+    )
+    kept = verdict.standing(rows, (), tmp_path)
+    assert kept[["model", "image"]].to_numpy().tolist() == [["bicubic", "baby"]]
 
 
-def test_the_oddities_of_the_printed_tables_are_caught(printed: list[Claim]) -> None:
-    contradicted = [claim for claim in printed if claim.verdict == Verdict.CONTRADICTED]
+def test_the_three_tables() -> None:
+    rows = rows_as_printed()
+    rows = rows[rows["dataset"].isin(["Set5", "Set14"])]
+    protocols = pd.concat(
+        [by_protocol(rows, way, shift) for way, shift in (("python", 0), ("matlab_luma", -0.11))]
+    )
+    cells = quality.cells(Evidence(quality=rows, protocols=protocols))
+    *sets, of_leads, to_subtract = protocol_tables.remembered(protocols, cells)
+    assert [table.name for table in sets[:2]] == ["protocols_Set5", "protocols_Set14"]
+    assert "| HDSRNet | 37.95/0.9604 | 37.95/0.9604 |" in repr(sets[0])
+    line = of_leads.numbers.query("dataset == 'Set5' and scale == 4").iloc[0]
+    assert (line["psnr_db_spread"], line["psnr_db_lead"]) == pytest.approx((0.11, 0.03))
+    others = paper.quality().query("dataset == 'Set5' and scale == 4 and method != 'HDSRNet'")["psnr_db"]
+    assert line["psnr_db_smaller"] == (32.15 - others < 0.11).sum()
+    assert set(to_subtract.printed["Set5 ×2"]) == {"-0.11/+0.0000"}
+    assert [*protocol_tables.remembered(pd.DataFrame(), cells.head(0))] == []
+
+
+def test_wrong_marks_and_orders_are_contradicted(printed_claims: list[Claim]) -> None:
+    contradicted = [claim for claim in printed_claims if claim.verdict == Verdict.CONTRADICTED]
     text = "\n".join(f"{claim.where}: {claim.claim}: {claim.reason}" for claim in contradicted)
-    for oddity in (
+    for mistake in (
         "Set14 ×4: the methods marked best (red) are so: SSIM: it is PGAN with 0.8164, not HDSRNet",
         "Urban100 ×4: the methods marked best (red) are so: SSIM: it is PGAN with 0.9574, not HDSRNet",
         "PSNR: it is IDN and MemNet with 32.08, not DSRCNN with 32.05",
         "SSIM: it is IDN with 0.8985",
-        "RCN and LapSRN both have 29.63/0.8269 at ×3, and LapSRN has no other cell at ×3",
-        "DnCNN and DRCN both have 27.15/0.8276 at ×3: a slip or a coincidence",
-        "PGAN ×4 +0.193",
         "HDSRNet is the fastest at HR 512 x 512: by the printed numbers it is CARN-M",
     ):
-        assert oddity in text
+        assert mistake in text
 
 
-def test_marks_that_are_right_are_reproduced(printed: list[Claim]) -> None:
-    claim = found(printed, "Table II", "Set5 ×4: the methods marked second")
+def test_oddities_are_no_claims(printed_claims: list[Claim]) -> None:
+    table = scorecard.oddity_table()
+    for oddity in (
+        "RCN and LapSRN both have 29.63/0.8269 at ×3; LapSRN has no other cell at ×3",
+        "DnCNN and DRCN both have 27.15/0.8276 at ×3",
+        "SSIM of PGAN at ×4 is +0.193 from",
+        "HDSRNet's parameters are of ×2",
+    ):
+        assert oddity in repr(table)
+        assert not any(oddity in claim.reason for claim in printed_claims)
+    assert table.caption.startswith(f"{len(table.numbers)} oddities")
+
+
+def test_marks_that_are_right_are_reproduced(printed_claims: list[Claim]) -> None:
+    claim = found(printed_claims, "Table II", "Set5 ×4: the methods marked second")
     assert claim.verdict == Verdict.REPRODUCED
     assert claim.published == "PSNR: DCLS 32.12; SSIM: DSRCNN 0.8909"
 
 
 def test_problems_of_marks() -> None:
     values = pd.Series({"a": 3.0, "b": 2.0, "c": 2.0, "d": 1.0})
-    assert printed_claims.mark_problems(values, ["c", "b"], 2, "PSNR", "{:.1f}") == []
-    assert printed_claims.mark_problems(values, ["b"], 2, "PSNR", "{:.1f}") == [
+    assert printed.mark_problems(values, ["c", "b"], 2, "PSNR", "{:.1f}") == []
+    assert printed.mark_problems(values, ["b"], 2, "PSNR", "{:.1f}") == [
         "PSNR: it is b and c with 2.0, not b with 2.0"
     ]
 
@@ -201,13 +295,6 @@ def test_without_counts_table_vii_is_not_measured() -> None:
     judged = costs.cost_claims(Evidence())
     assert found(judged, "Table VII", "flops of HDSRNet").verdict == Verdict.NOT_MEASURED
     assert found(judged, "Table VII", "fewest flops").reason == "no counts in this report: run 07_complexity"
-
-
-def test_table_vii_mixes_scales() -> None:
-    claim = costs.like_claim(origins())
-    assert claim.verdict == Verdict.CONTRADICTED
-    assert "HDSRNet's parameters are of ×2" in claim.reason
-    assert costs.like_claim([item for item in origins() if item.scale == 4]).verdict == Verdict.REPRODUCED
 
 
 def timings(device: str, carn_m: float) -> pd.DataFrame:
@@ -262,13 +349,21 @@ def test_the_drawing_is_judged_by_the_authors_weights() -> None:
 
 
 def test_evidence_of_an_empty_report_is_empty(tmp_path: Path) -> None:
-    evidence = claims.read_evidence(tmp_path)
-    parts = (evidence.quality, evidence.complexity, evidence.runtime, evidence.kernel_mixes, evidence.crops)
+    evidence = verdict.read_evidence(tmp_path)
+    parts = (
+        evidence.quality,
+        evidence.protocols,
+        evidence.complexity,
+        evidence.runtime,
+        evidence.kernel_mixes,
+        evidence.crops,
+    )
     assert all(part.empty for part in parts)
 
 
 def test_the_scorecard_is_written_and_read(tmp_path: Path) -> None:
-    verdicts = scorecard.judge(Evidence(complexity=counts(122.84)))
+    evidence = Evidence(complexity=counts(122.84))
+    verdicts = scorecard.judge(evidence, quality.cells(evidence))
     for basis in scorecard.BASES:
         scorecard.table(verdicts, basis).write(tmp_path / "tables")
     pd.testing.assert_frame_equal(
