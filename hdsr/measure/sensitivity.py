@@ -140,8 +140,8 @@ def measurable(settings: BenchmarkTableSettings) -> Iterator[tuple[Method, Bench
 
 def ways(settings: BenchmarkTableSettings, method: Method, benchmark: Benchmark) -> dict[str, Protocol]:
     """The protocols that a method is scored by on a set."""
-    varied = method.name in MODELS and benchmark.name == settings.set_names[0]
-    chosen = NAMED | VARIED if varied else NAMED
+    first = benchmark.name.removesuffix(" (altered)") == settings.set_names[0]
+    chosen = NAMED | VARIED if first and method.name in MODELS else NAMED
     return {way: protocol for way, protocol in chosen.items() if applies(protocol, method)}
 
 

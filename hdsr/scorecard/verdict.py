@@ -173,8 +173,9 @@ def present_weights(
 
 
 def present_images(dataset: str, scale: int, root: str | Path | None) -> set[str]:
-    """Names of the images of a set that are there."""
+    """Names of the images of a set that are there, and are the published ones."""
     try:
-        return {path.stem for path in load_benchmark(dataset, scale, root).hr_paths}
+        benchmark = load_benchmark(dataset, scale, root)
     except HdsrError:
         return set()
+    return {path.stem for path in benchmark.hr_paths} - set(benchmark.altered)

@@ -179,13 +179,13 @@ def test_without_rows_nothing_is_measured_and_the_way_to_them_is_told() -> None:
 
 
 def test_rows_whose_weights_or_images_are_gone_are_not_judged(tmp_path: Path) -> None:
-    folder = tmp_path / "benchmarks" / "Set5" / "HR"
+    folder = tmp_path / "benchmarks" / "Own" / "HR"
     for name in ("baby", "bird"):
         images.write_png(folder / f"{name}.png", np.zeros((32, 32, 3), np.uint8))
     about = IDENTITY | {
         "psnr_db": 30.0,
         "ssim": 0.9,
-        "dataset": "Set5",
+        "dataset": "Own",
         "scale": 2,
         "crop_px": 2,
         "expected": 5,
