@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from hdsr.errors import HdsrError
+from hdsr.files import check_regular
 
 DIV2K_IMAGES = 900
 SMALLEST_FOLDED = 5
@@ -51,7 +52,7 @@ def checked_held_out(images: Any) -> Any:
 class Settings(BaseModel):
     """Frozen, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TrainingSet(Settings):
@@ -227,11 +228,13 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
     Raises:
         HdsrError: naming the file and the unknown key or the wrong value.
     """
+    if Path(path).exists():
+        check_regular(path, "a training configuration")
     try:
         values = yaml.safe_load(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise HdsrError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise HdsrError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise HdsrError(f"{path} must hold keys and values, such as `scale: 2`")
@@ -252,7 +255,7 @@ def set_key(values: dict[str, Any], override: str) -> None:
             raise HdsrError(f"--set {override}: {section} has no keys of its own")
     try:
         values[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise HdsrError(f"--set {override}: {text!r} is not a value in YAML") from None
 
 

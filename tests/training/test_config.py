@@ -1,5 +1,6 @@
 """Training configurations refuse what they do not know."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,9 @@ def test_frozen(minimal: Path) -> None:
         ("steps.more=3", "steps has no keys of its own"),
         ("steps", "takes key=value, not 'steps'"),
         ("steps=[1", r"'\[1' is not a value in YAML"),
+        ("learning_rate=.inf", "learning_rate: .* finite number"),
+        ("learning_rate=1" + 400 * "0", "learning_rate: .* valid number"),
+        ("seed=1" + 5000 * "0", "is not a value in YAML"),
     ],
 )
 def test_one_line_names_what_is_wrong(minimal: Path, override: str, complaint: str) -> None:
@@ -96,7 +100,15 @@ def test_whole_patches_need_no_share_of_borders(minimal: Path) -> None:
         load_config(minimal, ["folded=false", "border_share=0.5"])
 
 
-@pytest.mark.parametrize("content", ["", "- a\n- b\n", "scale: [", "\x00", "3: 4\n"])
+def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    with pytest.raises(HdsrError, match=r"a\.yaml is a pipe, socket or device"):
+        load_config(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[" * 3000, "steps: 1" + 5000 * "0", "- a\n- b\n", "scale: [", "\x00", "3: 4\n"]
+)
 def test_files_that_are_no_configuration(tmp_path: Path, content: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(content)
