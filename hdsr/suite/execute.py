@@ -26,6 +26,7 @@ from hdsr.files import atomic_path
 from hdsr.suite import parameters as notebook
 
 START_TIMEOUT_S = 120
+READ_FIRST = ("01_data", "05_network")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 STORED_METADATA = {
@@ -59,8 +60,9 @@ def source_of(name: str) -> Path:
 
 
 def notebook_names() -> list[str]:
-    """Names of all notebooks, in the order of their numbers."""
-    return sorted(path.stem for path in paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
+    """Names of all notebooks, in the order of reading: data and network first, then by their numbers."""
+    names = (path.stem for path in paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
+    return sorted(names, key=lambda name: (name not in READ_FIRST, name))
 
 
 def executed_path(name: str, profile: str) -> Path:

@@ -43,7 +43,7 @@ def test_a_value_of_the_wrong_kind_is_refused_in_one_line(name: str, value: Any,
 
 def test_notebooks_go_by_name_or_file() -> None:
     assert parameters.schema_of("02_benchmarks")() == parameters.schema_of("benchmarks")()
-    with pytest.raises(HdsrError, match="unknown notebook 'cooking': expected one of index, data"):
+    with pytest.raises(HdsrError, match="unknown notebook 'cooking': expected one of data, benchmarks"):
         parameters.schema_of("cooking")()
 
 
