@@ -117,11 +117,18 @@ def start(config_path: Path, out: Path) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_process_resumes_bit_for_bit(root: Path, tmp_path: Path, how: signal.Signals) -> None:
-    config_path = tmp_path / "toy.yaml"
+@pytest.fixture(scope="module")
+def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration of 40 steps; in the folder beside it, whole/, the run of it that nobody disturbs."""
+    config_path = tmp_path_factory.mktemp("undisturbed") / "toy.yaml"
     config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), "steps": 40}))
-    assert start(config_path, tmp_path / "whole").wait() == 0
+    assert start(config_path, config_path.parent / "whole").wait() == 0
+    return config_path
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_process_resumes_bit_for_bit(undisturbed: Path, tmp_path: Path, how: signal.Signals) -> None:
+    config_path = undisturbed
     random = np.random.default_rng()
     for _ in range(2):
         process = start(config_path, tmp_path / "cut")
@@ -130,7 +137,7 @@ def test_a_killed_process_resumes_bit_for_bit(root: Path, tmp_path: Path, how: s
         process.send_signal(how)
         assert process.wait() in (-how, 130, 0)
     assert start(config_path, tmp_path / "cut").wait() == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    assert_same_run(config_path.parent / "whole", tmp_path / "cut")
 
 
 def wait_for_a_new_state(out: Path, process: subprocess.Popen) -> None:
