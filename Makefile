@@ -2,6 +2,7 @@
 PROFILE ?= quick
 VENV    ?= .venv
 export HDSR_REPORTS := $(or $(HDSR_REPORTS),reports)
+export PYTHONPATH := $(CURDIR)$(addprefix :,$(PYTHONPATH))
 ifneq ($(HDSR_DATA),)
 export HDSR_DATA := $(abspath $(HDSR_DATA))
 endif

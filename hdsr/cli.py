@@ -34,7 +34,7 @@ app.add_typer(data_app, name="data")
 
 METHODS = (
     "bicubic, a_plus, srcnn, fsrcnn, vdsr, cscn, dncnn, lapsrn, idn, carn_m, lesrcnn, acnet, dcls, hdsrnet, "
-    "or one that you added"
+    "hdsrnet_ensemble (its mean of eight turned and mirrored), or one that you added"
 )
 PROTOCOLS = "python, matlab_luma, matlab_rgb, dncnn, lapsrn, hdsrnet"
 BENCH_PARTS = "inference, training, growth, memory, end_to_end"

@@ -75,7 +75,8 @@ def read(name: str, **types: object) -> pd.DataFrame:
 def label(model: str) -> str:
     """How the paper prints the method that the registry calls `model`; the name itself if it prints none.
 
-    Names are compared by their letters and digits: carn_m is CARN-M.
+    Names are compared by their letters and digits: carn_m is CARN-M. hdsrnet_ensemble is HDSRNet+.
     """
     printed = pd.concat([quality(), runtime(), complexity()])["method"].unique()
-    return next((method for method in printed if bare(method) == bare(model)), model)
+    found = next((method for method in printed if bare(method) == bare(model)), model)
+    return f"{label(model.removesuffix('_ensemble'))}+" if found.endswith("_ensemble") else found

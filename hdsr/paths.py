@@ -15,8 +15,17 @@ NOTEBOOKS = PROJECT / "notebooks"
 PARAMETERS = NOTEBOOKS / "params"
 COMPARED = NOTEBOOKS / "compared.csv"
 PUBLISHED = PROJECT / "reports" / "published"
-BENCH = PROJECT / "reports" / "bench.csv"
 CONFIGS = PROJECT / "hdsr" / "configs"
+
+
+def checkout() -> Path:
+    """The copy of the repository in which the process runs, else the one that its code lies in."""
+    here = Path.cwd()
+    copies = (folder for folder in (here, *here.parents) if (folder / "hdsr" / "paths.py").is_file())
+    return next(copies, PROJECT)
+
+
+BENCH = checkout() / "reports" / "bench.csv"
 
 
 def data_root(given: str | Path | None = None) -> Path:
@@ -48,8 +57,8 @@ def div2k_folder(root: Path) -> Path:
 
 
 def reports_root() -> Path:
-    """Where runs write: the environment variable HDSR_REPORTS, else `reports/`."""
-    return absolute(os.environ.get("HDSR_REPORTS") or PROJECT / "reports")
+    """Where runs write: the environment variable HDSR_REPORTS, else `reports/` of `checkout`."""
+    return absolute(os.environ.get("HDSR_REPORTS") or checkout() / "reports")
 
 
 def cache_dir() -> Path:

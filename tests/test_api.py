@@ -1,5 +1,6 @@
 """The front door: what `import hdsr` and torch.hub give."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -51,3 +52,17 @@ print(type(torch.hub.load({str(PROJECT)!r}, "hdsrnet", source="local")).__module
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "hdsr.network\n"), done.stderr
+
+
+def test_a_copy_writes_its_reports_into_itself(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    (copy / "hdsr").mkdir(parents=True)
+    (copy / "notebooks").mkdir()
+    (copy / "hdsr" / "paths.py").write_text("")
+    code = "from hdsr import paths; print(paths.PROJECT, paths.report_dir('quick'), paths.BENCH)"
+    own = {name: value for name, value in os.environ.items() if name != "HDSR_REPORTS"}
+    environment = {**own, "PYTHONPATH": str(PROJECT)}
+    for here, reports in ((copy / "notebooks", copy / "reports"), (tmp_path, PROJECT / "reports")):
+        command = [sys.executable, "-P", "-c", code]
+        done = subprocess.run(command, cwd=here, env=environment, check=True, capture_output=True, text=True)
+        assert done.stdout.split() == [str(PROJECT), str(reports / "quick"), str(reports / "bench.csv")]

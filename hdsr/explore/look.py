@@ -100,7 +100,8 @@ def method(name: str, source: str, scale: int, root: str | Path | None = None) -
     Raises:
         HdsrError: if its weights are not there, damaged, or for another scale.
     """
-    changed_ns = max(path.stat().st_mtime_ns for path in find_weights(scale, source, root, name))
+    files = registry.weights_files(name, source, scale, root)
+    changed_ns = max(path.stat().st_mtime_ns if path.is_file() else 0 for path in files)
     return loaded_method(name, source, scale, root, changed_ns)
 
 

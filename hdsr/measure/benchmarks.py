@@ -96,7 +96,9 @@ def rows_file(settings: MeasurementSettings) -> Path:
 
 def wanted(settings: MeasurementSettings) -> tuple[str, ...]:
     """The methods that are asked for, by name."""
-    return tuple(registry.LOADERS) if settings.methods == ("all",) else settings.methods
+    if settings.methods != ("all",):
+        return settings.methods
+    return tuple(name for name, entry in registry.LOADERS.items() if not entry.only_by_name)
 
 
 def check_methods(settings: MeasurementSettings) -> None:

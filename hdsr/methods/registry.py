@@ -39,6 +39,8 @@ from hdsr.upscaling import run as runners
 from hdsr.upscaling.run import Image, Precision, check_precision, network_upscaler, torch_device
 
 Upscaler = Callable[[Image], Image]
+ENSEMBLE = "_ensemble"
+"""Ends the name of a network that is run eight times; see `hdsr.upscaling.run.self_ensemble`."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Entry:
     preferred one first; empty: it has no weights."""
     shows_all: bool = False
     """Whether tables show every source of weights; else the first one that is there."""
+    only_by_name: bool = False
+    """Whether it is left out where all methods are asked for."""
 
 
 def load_bicubic(request: Request) -> Method:
@@ -119,8 +123,9 @@ Run = Callable[[nn.Module, Request], tuple[Upscaler, LumaRunner | None]]
 
 
 def on_rgb(module: nn.Module, request: Request) -> tuple[Upscaler, None]:
-    """Run a network that enlarges RGB in 0..255."""
-    return network_upscaler(module, request.device, request.precision), None
+    """Run a network that enlarges RGB in 0..255; of a method named so, eight times."""
+    ensemble = request.name.endswith(ENSEMBLE)
+    return network_upscaler(module, request.device, request.precision, ensemble), None
 
 
 def on_luma(given: Given, eight_bit: bool = False) -> Run:
@@ -145,7 +150,8 @@ def network_loader(
     """
 
     def load_network(request: Request) -> Method:
-        paths = checkpoint.find_weights(request.scale, request.weights, request.root, request.name)
+        model = request.name.removesuffix(ENSEMBLE)
+        paths = checkpoint.find_weights(request.scale, request.weights, request.root, model)
         digest = digest_of(paths)
         upscale, of_luma = run(read(*paths, request.scale), request)
         return Method(
@@ -192,6 +198,9 @@ LOADERS: dict[str, Entry] = {
         network_loader(read_hdsrnet, checkpoint, inference),
         ("ours", "authors"),
         shows_all=True,
+    ),
+    f"hdsrnet{ENSEMBLE}": Entry(
+        network_loader(read_hdsrnet, checkpoint, inference), ("ours", "authors"), only_by_name=True
     ),
 }
 """Every method by name."""
@@ -243,7 +252,12 @@ def chosen_weights(name: str, weights: str | Path | None, scale: int, root: str 
 
 def is_present(name: str, source: str, scale: int, root: str | Path | None) -> bool:
     """Whether the files of a method's weights are there."""
-    return all(path.is_file() for path in checkpoint.weights_files(scale, source, root, name))
+    return all(path.is_file() for path in weights_files(name, source, scale, root))
+
+
+def weights_files(name: str, source: str, scale: int, root: str | Path | None) -> tuple[Path, ...]:
+    """Where the files of a method's weights lie."""
+    return checkpoint.weights_files(scale, source, root, name.removesuffix(ENSEMBLE))
 
 
 def is_source(weights: str | Path) -> bool:

@@ -43,8 +43,14 @@ class EnvironmentKernel(AsyncKernelManager):
         return "auto"
 
     async def start_kernel(self, **options: Any) -> None:
-        """Start it without its own chatter; what cells write to stderr reaches their outputs all the same."""
-        await super().start_kernel(stderr=subprocess.DEVNULL, **options)
+        """Start it without its own chatter; what cells write to stderr reaches their outputs all the same.
+
+        It imports the code of this process, not that of another checkout that happens to be installed.
+        """
+        environment = options.pop("env", None) or os.environ
+        search = os.pathsep.join(filter(None, [str(paths.PROJECT), environment.get("PYTHONPATH")]))
+        environment = {**environment, "PYTHONPATH": search}
+        await super().start_kernel(stderr=subprocess.DEVNULL, env=environment, **options)
 
     @property
     def kernel_spec(self) -> KernelSpec:

@@ -1,13 +1,20 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
-from hdsr import checkpoint
+from hdsr import checkpoint, evaluation
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
+from hdsr.images import write_png
+from hdsr.measure import benchmarks
 from hdsr.methods import registry
 from hdsr.network import HDSRNet
 from hdsr.resize import imresize
+from hdsr.settings import MeasurementSettings
+from hdsr.upscaling.files import upscale
 
 
 def image(height: int = 9, width: int = 7) -> np.ndarray:
@@ -64,7 +71,7 @@ def test_authors_weights_are_looked_for_in_the_data_folder(tmp_path):
 
 def test_the_registry_has_every_method_in_the_order_of_the_years():
     compared = "bicubic a_plus srcnn fsrcnn vdsr cscn dncnn lapsrn idn carn_m lesrcnn acnet dcls hdsrnet"
-    assert list(registry.LOADERS) == compared.split()
+    assert list(registry.LOADERS) == [*compared.split(), "hdsrnet_ensemble"]
 
 
 @pytest.mark.parametrize(
@@ -146,3 +153,22 @@ def test_every_network_of_rgb_enlarges_whole_images(real_data_root):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(HdsrError, match=message):
         registry.load(**{"name": "bicubic", "scale": 2, **arguments})
+
+
+def test_hdsrnet_ensemble_is_the_mean_of_eight_with_a_row_of_its_own(tmp_path: Path) -> None:
+    photo = data.astronaut()[100:124, 190:220].copy()
+    method = registry.load("hdsrnet_ensemble", 2)
+    assert (method.name, method.label, method.weights_label) == ("hdsrnet_ensemble", "HDSRNet+", "ours")
+    assert method.weights_sha256 == registry.load("hdsrnet", 2).weights_sha256
+    wanted = upscale(photo, 2, ensemble=True)
+    assert np.abs(method(photo).astype(int) - wanted).max() <= 1
+    assert (method(photo) != registry.load("hdsrnet", 2)(photo)).any()
+    write_png(tmp_path / "one" / "a.png", photo)
+    rows = evaluation.evaluate("hdsrnet_ensemble", 2, [str(tmp_path / "one")], out=tmp_path / "rows.csv")
+    assert rows["model"].tolist() == ["hdsrnet_ensemble"]
+
+
+def test_what_takes_eight_times_as_long_is_measured_only_by_name() -> None:
+    everything = benchmarks.wanted(MeasurementSettings(methods=("all",)))
+    assert "hdsrnet_ensemble" not in everything
+    assert "hdsrnet" in everything

@@ -64,6 +64,13 @@ def test_the_kernel_is_this_interpreter_whatever_is_registered(
     assert printed(execute.run("01_data", "tiny")) == f"{sys.executable} {sys.prefix}\n"
 
 
+def test_the_kernel_imports_the_code_of_this_process(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(project)
+    add_notebook(project, "from hdsr import paths\nprint(paths.PROJECT)")
+    assert printed(execute.run("01_data", "tiny")) == f"{paths.PROJECT}\n"
+
+
 def test_a_failed_notebook_is_set_aside_and_explained_in_one_line(project: Path) -> None:
     source = add_notebook(project, "print('before')", "1 / 0", "print('after')")
     with pytest.raises(HdsrError, match=r"^notebook 01_data: ZeroDivisionError: division by zero \(see "):
