@@ -1,7 +1,7 @@
 """Figures to look at and to print, each with the numbers that stand in it."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,31 @@ PALETTE_DPI = 150
 """Resolution of photographs as PNG: all figures must fit into what is published."""
 JPEG_QUALITY = 80
 COLORS = 256
+ENLARGED = "side by side HR, {panels}; one place framed in red and enlarged in a corner"
+CAPTIONS = {
+    "figure_1": "HDSRNet as a diagram: two branches of layers, their sums and product, the upsampler",
+    "figure": f"{{subject}}: {ENLARGED}",
+    "samples": f"A built-in photograph: {ENLARGED}",
+    "thumbnails": "The built-in photographs: {panels}",
+    "explore": "One image in the explorer: before and after, the error, the mixes of kernels",
+    "kernel_mixes": "How far each image's shares of the four kernels are from a quarter, for five layers",
+    "growth": "Time and memory against the number of pixels, on logarithmic axes",
+    "training_runs": "Loss and held-out PSNR against steps, of the runs behind the weights that ship",
+    "smoke": "Loss and PSNR of a run of seconds against its steps",
+    "dynamics": "What other attentions in the place of the network's own change in PSNR, set by set",
+    "dynamics_mixes": "Shares of the kernels, a dot per image, as their distance from a quarter",
+    "dynamics_gains": "The gain over bicubic against the gradient of an image, and by tenths of its blocks",
+    "dynamics_extremes": "The images with the largest and the smallest gain, the place of most error framed",
+    "dynamics_field": "How far an output pixel looks: its gradient with respect to the pixels around it",
+}
+"""What is seen in a figure, by the beginning of its name; the longest that fits counts."""
+
+
+def caption(name: str, panels: Iterable[str] = (), subject: str = "") -> str:
+    """What is seen in the figure of this name: its caption, and its text for those who do not see it."""
+    fitting = [start for start in CAPTIONS if name == start or name.startswith(f"{start}_")]
+    known = CAPTIONS[max(fitting, key=len)] if fitting else name.replace("_", " ").capitalize()
+    return known.format(panels=", ".join(dict.fromkeys(panels)), subject=subject or name)
 
 
 @dataclass(frozen=True)
@@ -32,11 +57,21 @@ class Drawing:
         name: stem of its files.
         figure: the drawing.
         numbers: one line for each thing drawn; what a panel shows is in the column `panel`.
+        subject: what a photograph shows, for the caption.
     """
 
     name: str
     figure: Figure
     numbers: pd.DataFrame
+    subject: str = ""
+
+    @property
+    def seen(self) -> str:
+        """What is seen in it, for those who do not see it."""
+        return caption(self.name, self.numbers["panel"], self.subject)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
+        return {}, {"image/png" if self._repr_png_ else "image/jpeg": {"alt": self.seen}}
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()

@@ -3,6 +3,9 @@
 Nothing here runs a network or computes a row: panels are saved SR images, numbers come from their rows.
 """
 
+import base64
+import html
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,16 +18,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from hdsr import metrics, paper
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.images import read_image
-from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
+from hdsr.paths import data_root
+from hdsr.report.figures import JPEG_QUALITY, WIDTH_IN, Drawing, Photographs
 from hdsr.report.tables import Table, with_variants
 
 Image = NDArray[np.uint8]
 
+PAPER_PX = 1200
+"""The longer side of the paper's picture as it is shown."""
 COLUMNS = 3
 CAPTION_IN, TITLE_IN, NOTE_IN, GAP_IN = 0.45, 0.35, 0.2, 0.06
 RED = "#e00000"
@@ -98,7 +105,7 @@ def hr_image(crop: Crop, root: str | Path | None = None) -> Image:
 
 def comparison(
     crop: Crop, hr: Image, rows: pd.DataFrame, images: str | Path, panels: Sequence[str]
-) -> Drawing:
+) -> Photographs:
     """HR and measured methods side by side, the place framed in red and enlarged in a corner.
 
     Args:
@@ -125,7 +132,51 @@ def comparison(
     numbers["crop_psnr_db"] = [metrics.psnr_y(*pair, crop_px=0) for pair in pairs]
     numbers["crop_ssim"] = [metrics.ssim_y(*pair, crop_px=0) for pair in pairs]
     captions = ["HR", *map(panel_caption, numbers.itertuples())]
-    return Photographs(crop.name, arranged(crop, [hr, *pictures], captions, absence_note(numbers)), numbers)
+    figure = arranged(crop, [hr, *pictures], captions, absence_note(numbers))
+    return Photographs(crop.name, figure, numbers, crop.title)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A drawing of ours and, where the user has it, the paper's picture of the same figure.
+
+    The paper's stands in a `<figure class="from-paper">`, which publishing leaves out.
+    """
+
+    drawing: Photographs
+    paper: Path | None
+
+    def _repr_html_(self) -> str:
+        ours = embedded(self.drawing._repr_jpeg_(), self.drawing.seen)
+        if self.paper is None:
+            return f'<div class="beside"><figure>{ours}</figure></div>'
+        name = self.paper.stem.replace("Figure", "Figure ")
+        picture = PillowImage.open(self.paper).convert("RGB")
+        picture.thumbnail((PAPER_PX, PAPER_PX))
+        stream = io.BytesIO()
+        picture.save(stream, format="jpeg", quality=JPEG_QUALITY)
+        theirs = embedded(stream.getvalue(), f"{name} as the paper prints it")
+        caption = f"<figcaption>{name} of the paper</figcaption>"
+        return (
+            f'<div class="beside"><figure>{ours}<figcaption>Measured here</figcaption></figure>'
+            f'<figure class="from-paper">{theirs}{caption}</figure></div>'
+        )
+
+    def __repr__(self) -> str:
+        return repr(self.drawing)
+
+
+def embedded(picture: bytes, alt: str) -> str:
+    """A JPEG picture as an element of HTML that holds it."""
+    data = base64.b64encode(picture).decode()
+    return f'<img src="data:image/jpeg;base64,{data}" alt="{html.escape(alt)}">'
+
+
+def paper_picture(crop: Crop, root: str | Path | None = None) -> Path | None:
+    """The user's copy of the paper's figure, in paper/figures of the data folder or beside it."""
+    folder = data_root(root)
+    name = Path("paper", "figures", f"{crop.name.replace('figure_', 'Figure')}.png")
+    return next((place / name for place in (folder, folder.parent) if (place / name).is_file()), None)
 
 
 def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:

@@ -6,17 +6,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from PIL import Image
 
 from hdsr import paper
+from hdsr.errors import HdsrError
 from hdsr.report import psnr_tables
+from hdsr.report.figures import caption
 from hdsr.report.overview import overview
 from hdsr.report.tables import ABSENT, Table
 from hdsr.scorecard import scorecard
 from hdsr.scorecard.verdict import Verdict
 from hdsr.suite import pages
 
-WORDS = {"reproduced": "hold", "contradicted": "do not hold", "not measured": "cannot be judged here"}
+WORDS = {
+    "reproduced": "hold",
+    "explained": "hold measured in another way",
+    "traced": "are traced to their source",
+    "contradicted": "do not hold",
+    "not measured": "cannot be judged here",
+}
 """What verdicts are called on the first screen; others go by their own name."""
 UNITS, NO_BREAK = ["printed", "counted"], "\N{NO-BREAK SPACE}"
 FIRST = ("figure_2", "samples_x4", "samples_x3", "samples_x2")
@@ -36,11 +43,20 @@ class Figure(NamedTuple):
     caption: str
 
 
+def verdicts_of(report: Path) -> pd.DataFrame | None:
+    """The verdicts of a report's scorecard, or None where none has been made."""
+    try:
+        return scorecard.read(report)
+    except HdsrError:
+        return None
+
+
 def verdict_counts(report: Path) -> dict[str, int]:
     """How many claims have each verdict; empty where no scorecard has been made."""
-    if not (report / "tables" / f"{scorecard.NAME}_measured.csv").is_file():
+    verdicts = verdicts_of(report)
+    if verdicts is None:
         return {}
-    totals = scorecard.read(report)["verdict"].value_counts()
+    totals = verdicts["verdict"].value_counts()
     return {WORDS.get(verdict, verdict): int(totals.get(verdict, 0)) for verdict in Verdict}
 
 
@@ -48,8 +64,8 @@ def tables(report: Path) -> Iterator[Table]:
     """The tables of the first screen, as far as there is what they are read off."""
     if (report / "rows" / "benchmarks.csv").is_file():
         yield distances(pd.read_csv(report / "rows" / "benchmarks.csv"))
-    if verdict_counts(report):
-        verdicts = scorecard.read(report)
+    verdicts = verdicts_of(report)
+    if verdicts is not None:
         yield table_vii(verdicts)
         yield causes(verdicts)
 
@@ -94,10 +110,10 @@ def figures(report: Path) -> list[Figure]:
     subjects = paper.contents().set_index("output")["subject"]
     found = []
     for path in (report / "figures").glob("*.png"):
-        title = path.stem.replace("_", " ").capitalize()
-        with Image.open(path) as image:
-            caption = image.info.get("Description", "")
-        found.append(Figure(path, title, caption or subjects.get(f"figures/{path.stem}", title)))
+        numbers = path.with_suffix(".csv")
+        panels = pd.read_csv(numbers, dtype=str).get("panel", []) if numbers.is_file() else []
+        shown = caption(path.stem, panels, subjects.get(f"figures/{path.stem}", ""))
+        found.append(Figure(path, path.stem.replace("_", " ").capitalize(), shown))
     return sorted(found, key=lambda figure: (not figure.path.stem.startswith("figure_"), figure.path.stem))
 
 
@@ -110,8 +126,9 @@ def first_figure(report: Path) -> Figure | None:
 def markdown(report: Path) -> str:
     """A report on one page of Markdown: verdicts, what Table VII hides, scores, tables and figures."""
     parts = ["# What was found", OPENING]
-    if verdict_counts(report):
-        parts += ["## Claims by verdict", _body(scorecard.counts(scorecard.read(report)))]
+    verdicts = verdicts_of(report)
+    if verdicts is not None:
+        parts += ["## Claims by verdict", _body(scorecard.counts(verdicts))]
     parts += [f"## {table.caption}\n\n{_body(table)}" for table in tables(report)]
     if (report / "rows" / "benchmarks.csv").is_file():
         headline = psnr_tables.headline(pd.read_csv(report / "rows" / "benchmarks.csv"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -60,3 +61,19 @@ def test_thumbnails_show_each_image_with_its_size() -> None:
     titles = [axes.get_title() for axes in drawing.figure.axes if axes.get_title()]
     assert titles == [f"{name}, {hr.shape[1]} × {hr.shape[0]}" for name, hr in images.items()]
     assert drawing._repr_jpeg_().startswith(b"\xff\xd8")
+
+
+def test_what_is_seen_is_told_by_the_longest_name_that_fits() -> None:
+    shown = figures.caption("figure_2", ["Bicubic", "HDSRNet"], "zebra")
+    assert shown.startswith("zebra: side by side HR, Bicubic, HDSRNet;")
+    assert figures.caption("figure_1").startswith("HDSRNet as a diagram")
+    assert figures.caption("dynamics_field_ours") == figures.CAPTIONS["dynamics_field"]
+    assert figures.caption("another_one") == "Another one"
+
+
+def test_outputs_carry_what_is_seen() -> None:
+    data, metadata = DisplayFormatter().format(drawn(figures.Drawing))
+    assert metadata["image/png"]["alt"] == drawn(figures.Drawing).seen
+    data, metadata = DisplayFormatter().format(drawn(figures.Photographs))
+    assert data["image/jpeg"]
+    assert list(metadata) == ["image/jpeg"]

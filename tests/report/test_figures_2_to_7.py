@@ -6,12 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import rows
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from hdsr import metrics, paper
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
 from hdsr.report import figures_2_to_7
+from hdsr.report.figures import Photographs
+from hdsr.suite import pages
 
 CROP = figures_2_to_7.Crop("figure_9", "Set5", "image_1", 2, x=10, y=20, width=16, height=12)
 SR_LEVEL = {"bicubic": 100, "vdsr": 105, "carn_m": 110, "hdsrnet": 120}
@@ -155,3 +159,22 @@ def test_the_papers_places_lie_inside_the_real_images(figure: int, real_data_roo
         if crop.name == f"figure_{figure}"
     )
     assert crop.of(figures_2_to_7.hr_image(crop, real_data_root)).shape == (crop.height, crop.width, 3)
+
+
+def test_the_papers_picture_stands_beside_ours_where_the_user_has_it(tmp_path: Path) -> None:
+    crop = figures_2_to_7.crops(["Set14"])[0]
+    root = tmp_path / "data"
+    assert figures_2_to_7.paper_picture(crop, root) is None
+    for folder in (tmp_path, root):
+        (folder / "paper" / "figures").mkdir(parents=True)
+        PillowImage.new("RGB", (1500, 900)).save(folder / "paper" / "figures" / "Figure2.png")
+        assert figures_2_to_7.paper_picture(crop, root) == folder / "paper" / "figures" / "Figure2.png"
+    numbers = pd.DataFrame({"panel": ["Bicubic"]})
+    drawing = Photographs("figure_2", Figure(figsize=(1, 1)), numbers, crop.title)
+    shown = figures_2_to_7.Beside(drawing, root / "paper" / "figures" / "Figure2.png")._repr_html_()
+    assert shown.count("<img") == 2
+    published = pages.without_paper_pictures(shown)
+    assert published.count("<img") == 1
+    assert "Measured here" in published
+    assert 'alt="Figure 2 as the paper prints it"' not in published
+    assert figures_2_to_7.Beside(drawing, None)._repr_html_().count("<img") == 1
