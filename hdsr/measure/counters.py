@@ -22,11 +22,16 @@ from hdsr.measure import hand_count
 from hdsr.measure.hand_count import BIASES, CONVOLUTIONS, FUNCTION_BIASES, FUNCTIONAL, PRODUCTS
 from hdsr.methods.acnet import ACNet
 from hdsr.methods.carn_m import CARNM
+from hdsr.methods.cscn import CSCN
 from hdsr.methods.dcls import DCLS
+from hdsr.methods.dncnn import DnCNN
+from hdsr.methods.fsrcnn import FSRCNN
+from hdsr.methods.idn import IDN
+from hdsr.methods.lapsrn import LEVELS, LapSRN
 from hdsr.methods.lesrcnn import LESRCNN
 from hdsr.methods.srcnn import SRCNN
 from hdsr.methods.vdsr import VDSR
-from hdsr.network import HDSRNet
+from hdsr.network import SCALES, HDSRNet
 
 SIDES = (8, 12)
 """Heights and widths of the images that ptflops sees."""
@@ -46,14 +51,23 @@ class Subject:
 
     make: Callable[[int], nn.Module]
     """From the scale to the network; its weights do not matter."""
-    on_luma: bool = False
-    """Whether it takes the luma of the enlarged image, rather than the RGB of the LR image."""
+    channels: int = 3
+    """1 if it takes the luma, rather than RGB."""
+    takes_hr: bool = False
+    """Whether it takes the enlarged image, rather than the LR image."""
+    scales: tuple[int, ...] = SCALES
+    """Those that it exists for."""
 
 
 SUBJECTS: dict[str, Subject] = {
-    "SRCNN": Subject(SRCNN, on_luma=True),
-    "VDSR": Subject(lambda scale: VDSR(), on_luma=True),
+    "SRCNN": Subject(SRCNN, channels=1, takes_hr=True),
+    "VDSR": Subject(lambda scale: VDSR(), channels=1, takes_hr=True),
+    "FSRCNN": Subject(FSRCNN, channels=1),
     "CARN-M": Subject(CARNM),
+    "IDN": Subject(IDN, channels=1),
+    "CSCN": Subject(CSCN, channels=1),
+    "DnCNN": Subject(lambda scale: DnCNN(), channels=1, takes_hr=True),
+    "LapSRN": Subject(LapSRN, channels=1, scales=tuple(LEVELS)),
     "LESRCNN": Subject(LESRCNN),
     "ACNet": Subject(ACNet),
     "DCLS": Subject(DCLS),
@@ -133,14 +147,15 @@ def measure(names: Iterable[str], scales: Iterable[int], lr_px: int) -> pd.DataF
     for name, scale in itertools.product(names, scales):
         if name not in SUBJECTS:
             raise HdsrError(f"unknown network {name!r}: expected one of {', '.join(SUBJECTS)}")
-        lines += [(name, scale, lr_px, *line) for line in counts(name, SUBJECTS[name], scale, lr_px)]
+        if scale in SUBJECTS[name].scales:
+            lines += [(name, scale, lr_px, *line) for line in counts(name, SUBJECTS[name], scale, lr_px)]
     return pd.DataFrame(lines, columns=["network", "scale", "lr_px", "counter", "parameters", "macs"])
 
 
 def counts(name: str, subject: Subject, scale: int, lr_px: int) -> list[tuple[str, int, int]]:
     """Counter, parameters and MACs of one network."""
     network = subject.make(scale)
-    size, channels = (scale * lr_px, 1) if subject.on_luma else (lr_px, 3)
+    size, channels = scale * lr_px if subject.takes_hr else lr_px, subject.channels
     lines = []
     if name in hand_count.PARTS:
         parts = hand_count.count(scale, lr_px, lr_px, name)

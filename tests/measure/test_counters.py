@@ -77,11 +77,23 @@ def test_four_small_images_give_the_count_of_any_other(backend: str) -> None:
 def test_rows_have_every_counter_and_a_hand_count_where_there_is_one(tmp_path: Path) -> None:
     rows = counters.measure(["SRCNN", "HDSRNet"], [2], 16)
     assert rows["counter"].tolist() == [TORCH, ATEN, PYTORCH, HAND, TORCH, ATEN, PYTORCH]
-    srcnn = 40 * 40 * 81 * 64 + 36 * 36 * 25 * 64 * 32 + 32 * 32 * 25 * 32
+    srcnn = 32 * 32 * (81 * 64 + 25 * 64 * 32 + 25 * 32)
     assert rows.loc[rows["network"] == "SRCNN", "macs"].iloc[0] == srcnn
     assert rows.loc[rows["network"] == "HDSRNet", "parameters"].unique().tolist() == [1_818_496]
     counters.write(rows, tmp_path / "rows" / "complexity.csv")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "rows" / "complexity.csv"), rows)
+
+
+def test_published_networks_at_the_scales_that_they_exist_for() -> None:
+    rows = counters.measure(["FSRCNN", "IDN", "DnCNN", "LapSRN", "CSCN"], [2, 3], 16)
+    rows = rows[rows["counter"] == TORCH].set_index(["network", "scale"])
+    assert rows.loc["LapSRN"].index.tolist() == [2]
+    known = {"FSRCNN": 12_644, "IDN": 552_769, "DnCNN": 665_921}
+    assert {name: rows.loc[(name, 3), "parameters"] for name in known} == known
+    assert rows.loc[("CSCN", 3), "parameters"] == 2 * rows.loc[("CSCN", 2), "parameters"]
+    layers = 25 * 56 + 2 * 56 * 12 + 4 * 9 * 12 * 12
+    assert rows.loc[("FSRCNN", 2), "macs"] == 16 * 16 * layers + 18 * 18 * 81 * 56
+    assert rows.loc[("DnCNN", 2), "macs"] == 32 * 32 * 9 * (64 + 18 * 64 * 64 + 64)
 
 
 def test_an_unknown_network_is_named() -> None:
