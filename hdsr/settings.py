@@ -63,16 +63,14 @@ class Settings(BaseModel):
         return paths.report_dir(self.profile)
 
 
-class ScaleSettings(Settings):
-    """Parameters of the notebooks that look into the data folder, at some scales.
+class DataFolderSettings(Settings):
+    """Parameters of the notebooks that look into the data folder.
 
     Attributes:
         data_root: folder of images and weights; None for the environment variable HDSR_DATA or data/.
-        scales: factors of enlargement.
     """
 
     data_root: StrictStr | None = None
-    scales: Scales = (2, 3, 4)
 
     @property
     def root(self) -> Path:
@@ -80,6 +78,16 @@ class ScaleSettings(Settings):
         if self.profile == "quick" and self.data_root is None:
             return paths.PROJECT / "data"
         return paths.data_root(self.data_root)
+
+
+class ScaleSettings(DataFolderSettings):
+    """Parameters of the notebooks that look at some scales.
+
+    Attributes:
+        scales: factors of enlargement.
+    """
+
+    scales: Scales = (2, 3, 4)
 
 
 class BenchmarkSettings(ScaleSettings):
@@ -193,7 +201,7 @@ class ComplexitySettings(Settings):
     lr_px: Annotated[StrictInt, Field(ge=8)] = 256
 
 
-class ScorecardSettings(ScaleSettings):
+class ScorecardSettings(DataFolderSettings):
     """Parameters of the scorecard notebook.
 
     Attributes:
@@ -201,6 +209,22 @@ class ScorecardSettings(ScaleSettings):
     """
 
     weights: Names = ("ours",)
+
+
+class ProtocolSettings(DataFolderSettings):
+    """Parameters of the notebook on protocols.
+
+    Attributes:
+        scale: factor of enlargement.
+        gray: "<set>/<image>" of the image that is looked at in gray.
+        color: the same of the one in color.
+        model: a network that sharpens enlarged images.
+    """
+
+    scale: Literal[2, 3, 4] = 4
+    gray: Annotated[StrictStr, Field(pattern=r".+/.+")] = "samples/astronaut"
+    color: Annotated[StrictStr, Field(pattern=r".+/.+")] = "samples/chelsea"
+    model: Literal["srcnn", "vdsr"] = "srcnn"
 
 
 class DynamicsSettings(NetworkSettings):

@@ -15,6 +15,7 @@ from hdsr.settings import (
     ExploreSettings,
     FigureSettings,
     NetworkSettings,
+    ProtocolSettings,
     RuntimeSettings,
     ScorecardSettings,
     Settings,
@@ -34,6 +35,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "scorecard": ScorecardSettings,
     "explore": ExploreSettings,
     "dynamics": DynamicsSettings,
+    "protocols": ProtocolSettings,
 }
 
 

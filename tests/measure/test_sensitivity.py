@@ -18,7 +18,7 @@ from hdsr.resize import imresize, imresize_float
 from hdsr.settings import BenchmarkTableSettings
 from hdsr.suite import parameters
 
-OF_RGB = {"python", "matlab_rgb", "hdsrnet"}
+OF_RGB = {"python", "matlab_rgb", "selfexsr", "hdsrnet"}
 """Named protocols that a network of RGB can be scored by."""
 
 

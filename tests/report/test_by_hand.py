@@ -1,0 +1,44 @@
+"""Steps on single images: the right image in the right form, and a network without its enlargement."""
+
+import numpy as np
+import pytest
+
+from hdsr import resize
+from hdsr.errors import HdsrError
+from hdsr.measure import protocols
+from hdsr.methods import registry
+from hdsr.report import by_hand
+from hdsr.settings import ProtocolSettings
+
+SETTINGS = ProtocolSettings(scale=4)
+
+
+def test_a_gray_copy_stands_in_for_a_gray_file() -> None:
+    color = by_hand.hr_image(SETTINGS, "samples/astronaut")
+    gray = by_hand.gray_image(SETTINGS)
+    assert gray.shape == color.shape[:2]
+    assert gray.dtype == np.uint8
+    np.testing.assert_allclose(gray, color.mean(axis=2), atol=0.51)
+
+
+def test_an_image_that_is_not_there_is_named() -> None:
+    with pytest.raises(HdsrError, match="samples holds no image 'lena'"):
+        by_hand.hr_image(SETTINGS, "samples/lena")
+
+
+def test_a_network_given_the_enlarged_luma_in_floats_does_what_the_method_does() -> None:
+    hr = by_hand.hr_image(SETTINGS, "samples/chelsea")[:64, :64]
+    kept, rounded = by_hand.enlarged_lumas(hr, 4)
+    assert 0 < np.abs(kept - rounded).max() < 2
+    lr = protocols.luma(resize.imresize(hr, 0.25))
+    expected = registry.load("srcnn", 4, "ours").luma(lr)
+    np.testing.assert_allclose(by_hand.network_alone(SETTINGS)(kept), expected, atol=1e-3)
+
+
+def test_a_line_for_every_named_protocol() -> None:
+    hr = by_hand.hr_image(SETTINGS, "samples/chelsea")[:64, :64]
+    table = by_hand.by_every_protocol(SETTINGS, hr)
+    assert table.printed["protocol"].tolist() == list(protocols.NAMED)
+    sr = resize.imresize(resize.imresize(hr, 0.25), 4)
+    bicubic = table.numbers.query("method == 'Bicubic'").set_index("protocol")
+    assert bicubic.loc["matlab_rgb", "psnr_db"] == protocols.score(sr, hr, 4, "matlab_rgb")[0]
