@@ -19,6 +19,7 @@ REPORT := $(HDSR_REPORTS)/$(PROFILE)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PROFILE=quick (offline, built-in images, the default) or PROFILE=paper (real sets under HDSR_DATA);"
+	@echo "  -j2 executes notebooks side by side; those that measure times have the machine for themselves;"
 	@echo "  VENV=.venv is the environment that setup makes and everything else uses."
 
 # ---- environment: constraints.txt holds every version -------------------------------------------------
