@@ -29,7 +29,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file() and not path.is_dir():
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, naming(path):
             yield Path(folder) / path.name
             path.write_bytes((Path(folder) / path.name).read_bytes())
         return
@@ -37,12 +37,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     _remove_remains(path.parent)
     temporary = path.with_name(f".{_short(path.stem)}.{os.getpid()}.partial{path.suffix[-32:]}")
     try:
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an error of the system that names no file, as that of a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _short(stem: str) -> str:

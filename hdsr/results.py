@@ -17,7 +17,7 @@ import pandas as pd
 from filelock import FileLock
 
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path, check_regular
+from hdsr.files import atomic_path, check_regular, naming
 
 NO_WEIGHTS = "none"
 """Stands in a row for source and hash of the weights of a method that has none."""
@@ -118,7 +118,7 @@ def add(path: str | Path, row: Row) -> None:
             replace(path, [*kept, row], type(row))
             places = {other.place for other in kept}
         else:
-            with path.open("a", encoding="utf-8", newline="") as stream:
+            with naming(path), path.open("a", encoding="utf-8", newline="") as stream:
                 stream.write(lines([dataclasses.astuple(row)]))
                 stream.flush()
                 os.fsync(stream.fileno())

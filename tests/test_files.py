@@ -36,7 +36,7 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
 def test_a_device_is_written_to_and_stays_one() -> None:
     write(Path("/dev/null"), "nothing")
     assert Path("/dev/null").is_char_device()
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
         write(Path("/dev/full"), "nothing")
 
 

@@ -465,6 +465,7 @@ def command_lines(random: np.random.Generator, folder: Path, share: float) -> It
     checkpoint.save(HDSRNet(2), weights, {})
     (folder / "loop").symlink_to("loop")
     (folder / "empty").touch()
+    (folder / "void").mkdir()
     os.mkfifo(folder / "pipe")
     (folder / "noise").write_bytes(random.bytes(3000))
     odd = [
@@ -472,7 +473,7 @@ def command_lines(random: np.random.Generator, folder: Path, share: float) -> It
         "empty",
         "pipe",
         "noise",
-        ".",
+        "void",
         "absent",
         "good.png/x",
         "\udcff",
