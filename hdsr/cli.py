@@ -37,7 +37,7 @@ METHODS = (
     "hdsrnet_ensemble (its mean of eight turned and mirrored), or one that you added"
 )
 PROTOCOLS = "python, matlab_luma, matlab_rgb, dncnn, lapsrn, hdsrnet"
-BENCH_PARTS = "inference, training, growth, memory, end_to_end"
+BENCH_PARTS = "inference, training, growth, memory, end_to_end, gpu, peers"
 SOURCES = "ours|authors|others|FILE"
 
 Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
@@ -432,6 +432,19 @@ def profile(
     for name, form in forms.items():
         print(f"MACs by torch's counter, {name}: {counters.macs(form, lr_size, lr_size) / 1e9:.2f} G")
     print("\n".join(latency_lines(timed)))
+    print(f"convolutions, folded: {convolution_line(device, precision)}")
+
+
+def convolution_line(device: str, precision: str) -> str:
+    """Which way of convolving serves the folded network, and why."""
+    import torch
+
+    from hdsr.inference import winograd_obstacle
+
+    features, weight = torch.zeros(1, 64, 8, 8, device=device), torch.zeros(64, 64, 3, 3, device=device)
+    with torch.inference_mode(), torch.autocast(features.device.type, torch.bfloat16, precision == "bf16"):
+        obstacle = winograd_obstacle(features, weight)
+    return "Winograd's, the faster way here" if obstacle is None else f"PyTorch's; Winograd's: {obstacle}"
 
 
 def latency_lines(timed: "dict[str, Latency]") -> list[str]:

@@ -83,6 +83,16 @@ def directly_rectified(
     )
 
 
+def rectified(layer: nn.Conv2d, features: Tensor) -> Tensor:
+    """relu(layer(features)): by Winograd's way where it serves, else as written, with gradients and hooks.
+
+    For networks that are not folded; `layer` keeps height and width.
+    """
+    if winograd_obstacle(features, layer.weight) is not None:
+        return F.relu(layer(features))
+    return rectified_conv2d(features, layer.weight, layer.bias, layer.dilation[0])
+
+
 def computed_dtype(features: Tensor) -> torch.dtype:
     """The data type that a convolution of these features computes in."""
     device = features.device.type

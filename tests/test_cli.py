@@ -13,7 +13,7 @@ import torch
 
 import hdsr
 from hdsr import checkpoint, evaluation, paths, results
-from hdsr.cli import main
+from hdsr.cli import convolution_line, main
 from hdsr.fetch import manifest
 from hdsr.images import read_image, read_picture, write_png
 from hdsr.measure import protocols
@@ -268,8 +268,15 @@ def test_profile_counts_and_times(capsys):
         "latency, folded: ",
         "cpu, fp32, ",
         "warm-up turns: 0, timed turns: 2",
+        "convolutions, folded: ",
     ):
         assert line in text
+
+
+def test_profile_says_why_another_way_of_convolving_serves():
+    other = "PyTorch's; Winograd's: "
+    assert convolution_line("cpu", "bf16").startswith(f"{other}it computes in torch.float32")
+    assert convolution_line("cpu", "fp32").startswith(("Winograd's, the faster way", other))
 
 
 def test_data_status_of_an_empty_folder(tmp_path, capsys):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hdsr.bench import end_to_end, gpu, growth, inference, memory, training
+from hdsr.bench import end_to_end, gpu, growth, inference, memory, peers, training
 from hdsr.bench.rows import Part
 from hdsr.errors import HdsrError
 
@@ -13,6 +13,7 @@ PARTS: dict[str, Part] = {
     "memory": memory.measure,
     "end_to_end": end_to_end.measure,
     "gpu": gpu.measure,
+    "peers": peers.measure,
 }
 
 

@@ -22,6 +22,7 @@ TITLES = {
     "end_to_end": "Whole benchmark sets with metrics, in turns, each time in a process of its own",
     "memory": "A large photograph by the command, in a process of its own",
     "training": "One training step, in turns, and the wait for patches",
+    "peers": "The same network by other programs, in turns, each in a process of its own",
 }
 RATIO_NOTE = "Ratio: how many times better than the baseline, that is less time, or a higher rate."
 COLUMNS = ["what", "form", "scale", "size", "dtype"]

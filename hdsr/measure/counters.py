@@ -32,6 +32,7 @@ from hdsr.methods.lesrcnn import LESRCNN
 from hdsr.methods.srcnn import SRCNN
 from hdsr.methods.vdsr import VDSR
 from hdsr.network import SCALES, HDSRNet
+from hdsr.winograd.convolution import switched_off
 
 SIDES = (8, 12)
 """Heights and widths of the images that ptflops sees."""
@@ -126,7 +127,7 @@ def ptflops_count(network: nn.Module, size: tuple[int, int, int], backend: str) 
     from ptflops import get_model_complexity_info
 
     shadow = copy.deepcopy(network).eval()
-    with torch.no_grad():
+    with torch.no_grad(), switched_off():
         counted, _ = get_model_complexity_info(
             shadow, size, print_per_layer_stat=False, as_strings=False, backend=backend
         )

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.checkpoint import check_tensors
+from hdsr.inference import rectified
 from hdsr.methods.blocks import conv3x3
 from hdsr.methods.foreign_files import read_matlab, reading, set_layers
 from hdsr.methods.pickled_module import read_tensors
@@ -41,7 +42,7 @@ class VDSR(nn.Module):
         """What the last convolution gives."""
         features = F.relu(self.entry(luma))
         for layer in self.inner:
-            features = F.relu(layer(features))
+            features = rectified(layer, features)
         return self.exit(features)
 
     def forward(self, luma: Tensor) -> Tensor:
