@@ -169,9 +169,12 @@ def test_a_person_explores(lab: str, page: Page, files: dict[str, Path], tmp_pat
     page.screenshot(path=tmp_path / "4_layer.png")
     upload(page, files)
     page.screenshot(path=tmp_path / "5_upload.png")
+    page.keyboard.press("Control+b")  # no file browser beside the notebook
     page.set_viewport_size({"width": 390, "height": 1100})
     page.locator(".hdsr-stage").scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / "6_narrow.png")
+    explorer = page.locator(".hdsr-explorer")
+    assert explorer.evaluate("explorer => explorer.scrollWidth <= explorer.clientWidth")
     expect(page.locator('[data-mime-type="application/vnd.jupyter.error"]')).to_have_count(0)
 
 
