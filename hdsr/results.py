@@ -8,7 +8,7 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -202,6 +202,26 @@ def frame(rows: Iterable[Row], kind: type[Row] = Row) -> pd.DataFrame:
 def load(path: str | Path, kind: type[Row] = Row) -> pd.DataFrame:
     """The rows of a file as a table; see `read`."""
     return frame(read(path, kind), kind)
+
+
+def write_table(rows: pd.DataFrame, path: Path) -> None:
+    """Write rows of any kind as CSV; a file that says the same already stays as it is."""
+    text = rows.to_csv(index=False)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def read_table(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of a file that `write_table` wrote; none where it is absent or has other columns.
+
+    Args:
+        path: CSV file.
+        columns: those that it has to have, in their order.
+        texts: those of them that are text even where they look like numbers.
+    """
+    rows = pd.read_csv(path, dtype=dict.fromkeys(texts, str)) if path.is_file() else pd.DataFrame()
+    return rows if list(rows.columns) == list(columns) else pd.DataFrame(columns=list(columns))
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
+from torchvision.utils import make_grid
 
 from hdsr import metrics
 from hdsr.explore.look import Enlargement, FeatureMaps, Look, scores
@@ -91,15 +92,12 @@ def limits(maps: FeatureMaps, each: bool) -> tuple[NDArray[np.floating], NDArray
 
 def tiled(tiles: NDArray[np.uint8], columns: int) -> Image:
     """Pictures of one size (count, height, width, 3) row by row, with white gaps between them."""
-    count, height, width, _ = tiles.shape
-    lines = -(-count // columns)
-    whole = np.full(
-        (lines * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3), 255, np.uint8
-    )
-    for index, picture in enumerate(tiles):
-        top, left = (index // columns) * (height + GAP_PX), (index % columns) * (width + GAP_PX)
-        whole[top : top + height, left : left + width] = picture
-    return whole
+    white = np.full((-len(tiles) % columns, *tiles.shape[1:]), 255, np.uint8)
+    pictures = torch.from_numpy(np.concatenate([tiles, white])).permute(0, 3, 1, 2)
+    if len(pictures) == 1:
+        return tiles[0]
+    grid = make_grid(pictures, columns, padding=GAP_PX, pad_value=255)
+    return grid[:, GAP_PX:-GAP_PX, GAP_PX:-GAP_PX].permute(1, 2, 0).numpy()
 
 
 def sheet_words(shown: Sheet) -> str:

@@ -56,7 +56,7 @@ def measure(
     Raises:
         HdsrError: for an unknown method or device, an unreadable image, or if nothing can be measured.
     """
-    check_methods(settings)
+    _check_methods(settings)
     rows, gaps = [], []
     for dataset, scale in places or itertools.product(settings.datasets, settings.scales):
         absent = set_obstacle(settings, dataset, scale)
@@ -101,7 +101,7 @@ def wanted(settings: MeasurementSettings) -> tuple[str, ...]:
     return tuple(name for name, entry in registry.LOADERS.items() if not entry.only_by_name)
 
 
-def check_methods(settings: MeasurementSettings) -> None:
+def _check_methods(settings: MeasurementSettings) -> None:
     """Raise HdsrError for a method that the registry lacks or a device that torch cannot use here."""
     unknown = [name for name in wanted(settings) if name not in registry.LOADERS]
     if unknown:
@@ -117,7 +117,7 @@ def variants(settings: MeasurementSettings, scale: int) -> list[Variant]:
     """
     found = {}
     for model in wanted(settings):
-        for variant in variants_of(settings, model, scale):
+        for variant in _variants_of(settings, model, scale):
             found.setdefault((model, variant.label), variant)
     used = {variant.source for variant in found.values() if variant.obstacle is None}
     return [
@@ -127,11 +127,11 @@ def variants(settings: MeasurementSettings, scale: int) -> list[Variant]:
     ]
 
 
-def variants_of(settings: MeasurementSettings, model: str, scale: int) -> list[Variant]:
+def _variants_of(settings: MeasurementSettings, model: str, scale: int) -> list[Variant]:
     """One method with each source of weights that is asked for and that it has; at least one, or why not."""
     entry = registry.LOADERS[model]
     if not entry.sources:
-        return [variant_of(settings, model, NO_WEIGHTS, scale)]
+        return [_variant_of(settings, model, NO_WEIGHTS, scale)]
     asked = [
         source for source in settings.weights if source in entry.sources or not registry.is_source(source)
     ]
@@ -139,11 +139,11 @@ def variants_of(settings: MeasurementSettings, model: str, scale: int) -> list[V
         own, wanted = " and ".join(entry.sources), " and ".join(settings.weights)
         obstacle = f"its weights are of the source {own}, and this run asks for {wanted}"
         return [Variant(model, entry.sources[0], entry.sources[0], obstacle)]
-    found = [variant_of(settings, model, source, scale) for source in asked]
-    return found if entry.shows_all else preferred(found, entry.sources)
+    found = [_variant_of(settings, model, source, scale) for source in asked]
+    return found if entry.shows_all else _preferred(found, entry.sources)
 
 
-def preferred(variants: list[Variant], sources: tuple[str, ...]) -> list[Variant]:
+def _preferred(variants: list[Variant], sources: tuple[str, ...]) -> list[Variant]:
     """Of sources the first that can be used, or else the first; files are kept."""
     named = sorted(
         (variant for variant in variants if variant.source in sources),
@@ -152,7 +152,7 @@ def preferred(variants: list[Variant], sources: tuple[str, ...]) -> list[Variant
     return [variant for variant in variants if variant.source not in sources or variant is named[0]]
 
 
-def variant_of(settings: MeasurementSettings, model: str, source: str, scale: int) -> Variant:
+def _variant_of(settings: MeasurementSettings, model: str, source: str, scale: int) -> Variant:
     """A method with one source of weights, loaded once to see whether it can be."""
     try:
         method = registry.load(model, scale, source, settings.device, settings.precision, settings.root)

@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -17,7 +16,6 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path
 from hdsr.measure import hand_count
 from hdsr.measure.hand_count import BIASES, CONVOLUTIONS, FUNCTION_BIASES, FUNCTIONAL, PRODUCTS
 from hdsr.methods.acnet import ACNet
@@ -166,10 +164,3 @@ def counts(name: str, subject: Subject, scale: int, lr_px: int) -> list[tuple[st
     lines.append((ATEN, learned, ptflops_macs(network, size, size, "aten", channels)))
     lines.append((PYTORCH, learned, ptflops_macs(network, size, size, "pytorch", channels)))
     return lines
-
-
-def write(rows: pd.DataFrame, path: str | Path) -> pd.DataFrame:
-    """Write rows of `measure` as CSV, in place of what was there; they are returned, to be used."""
-    with atomic_path(path) as temporary:
-        rows.to_csv(temporary, index=False)
-    return rows

@@ -42,11 +42,11 @@ def run(work: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            return pool.submit(with_peak, work, *arguments).result()
+            return pool.submit(_with_peak, work, *arguments).result()
         except BrokenProcessPool:
             raise HdsrError("the process was killed, often for want of memory") from None
 
 
-def with_peak(work: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
+def _with_peak(work: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
     """A function's result, and the peak of this process after it."""
     return work(*arguments), peak_rss_bytes()

@@ -125,7 +125,7 @@ def activation(part: str, values: int, kind: str = LAYER) -> Part:
     return Part(part, kind, 0, 0, activations=values)
 
 
-def pooling(part: str, values: int, kind: str = FUNCTION) -> Part:
+def _pooling(part: str, values: int, kind: str = FUNCTION) -> Part:
     """A global pooling of so many values."""
     return Part(part, kind, 0, 0, pooled=values)
 
@@ -152,7 +152,7 @@ def count(scale: int, lr_height_px: int, lr_width_px: int, network: str = "HDSRN
     return pd.DataFrame(PARTS[network](scale, lr_height_px, lr_width_px))
 
 
-def hdsrnet_parts(scale: int, height: int, width: int) -> list[Part]:
+def _hdsrnet_parts(scale: int, height: int, width: int) -> list[Part]:
     """HDSRNet in its published form: Figure 1, from left to right, the upper network first."""
     lr_px, kernel, blocks, kernels, squeezed = height * width, TAPS * CHANNELS**2, 5, 4, CHANNELS // 4
     layer = partial(convolution, inputs=CHANNELS, outputs=CHANNELS, output_px=lr_px)
@@ -160,7 +160,7 @@ def hdsrnet_parts(scale: int, height: int, width: int) -> list[Part]:
     return [
         convolution("entries of both branches", 3, CHANNELS, lr_px, times=2, activated=True),
         layer("dilated convolutions", times=blocks, activated=True),
-        pooling("global pooling", blocks * CHANNELS * lr_px),
+        _pooling("global pooling", blocks * CHANNELS * lr_px),
         convolution("attention, squeeze", CHANNELS, squeezed, 1, taps=1, times=blocks, activated=True),
         convolution("attention, excite", squeezed, kernels, 1, taps=1, times=blocks, activated=True),
         product("mixing of kernels", 1, kernels, kernel, times=blocks),
@@ -169,13 +169,13 @@ def hdsrnet_parts(scale: int, height: int, width: int) -> list[Part]:
         activation("activations after them", blocks * CHANNELS * lr_px),
         layer("plain convolutions of the blocks", times=blocks, activated=True),
         layer("lower branch", times=15, activated=True),
-        *upsampler_parts(scale, lr_px),
+        *_upsampler_parts(scale, lr_px),
         convolution("exit", CHANNELS, 3, scale**2 * lr_px),
-        mean_shift(scale, lr_px),
+        _mean_shift(scale, lr_px),
     ]
 
 
-def upsampler_parts(scale: int, lr_px: int, places: int = 1) -> list[Part]:
+def _upsampler_parts(scale: int, lr_px: int, places: int = 1) -> list[Part]:
     """The stages of a sub-pixel upsampler, used at several places with the same weights."""
     parts, enlarged = [], 1
     for number, factor in enumerate((2, 2) if scale == 4 else (scale,), start=1):
@@ -186,13 +186,13 @@ def upsampler_parts(scale: int, lr_px: int, places: int = 1) -> list[Part]:
     return parts
 
 
-def mean_shift(scale: int, lr_px: int) -> Part:
+def _mean_shift(scale: int, lr_px: int) -> Part:
     """The RGB mean taken off and put back, as two 1x1 convolutions whose 24 constants are not learned."""
     values = 3 * (1 + scale**2) * lr_px
     return Part("mean shift", SHIFT, 0, 3 * values, biases=values)
 
 
-def acnet_parts(scale: int, height: int, width: int) -> list[Part]:
+def _acnet_parts(scale: int, height: int, width: int) -> list[Part]:
     """ACNet: 17 layers of three kernels each, one upsampler at two places, then convolutions at HR size."""
     lr_px, hr_px, layers, taps = height * width, scale**2 * height * width, 17, 3 + 3 + TAPS
     layer = partial(convolution, inputs=CHANNELS, outputs=CHANNELS)
@@ -200,41 +200,41 @@ def acnet_parts(scale: int, height: int, width: int) -> list[Part]:
         convolution("1x3, 3x1 and 3x3 of the first layer", 3, CHANNELS, lr_px, taps=taps),
         layer("1x3, 3x1 and 3x3 of the others", output_px=lr_px, taps=taps, times=layers - 1),
         activation("activations between the layers, and of their sum", layers * CHANNELS * lr_px),
-        *upsampler_parts(scale, lr_px, places=2),
+        *_upsampler_parts(scale, lr_px, places=2),
         activation("activations after the upsampler", 2 * CHANNELS * hr_px),
         layer("first convolution of both paths", output_px=hr_px, times=2, activated=True),
         layer("second convolution of both paths", output_px=hr_px, times=2),
         activation("activation of their sum", CHANNELS * hr_px),
         layer("convolutions of the sum", output_px=hr_px, times=2, activated=True),
         convolution("exit", CHANNELS, 3, hr_px),
-        mean_shift(scale, lr_px),
+        _mean_shift(scale, lr_px),
     ]
 
 
-def dcls_parts(scale: int, height: int, width: int) -> list[Part]:
+def _dcls_parts(scale: int, height: int, width: int) -> list[Part]:
     """DCLS: estimator of the kernel, deconvolution, and the restorer's five groups of ten blocks."""
     lr_px, paths = height * width, CHANNELS + DCLS_SECONDARY
     layer = partial(convolution, output_px=lr_px, bias=True)
     return [
-        *dcls_estimator_parts(height, width),
+        *_dcls_estimator_parts(height, width),
         layer("entry", 3, CHANNELS),
-        *residual_parts("residual blocks", lr_px),
+        *_residual_parts("residual blocks", lr_px),
         layer("to the secondary path", CHANNELS, DCLS_SECONDARY),
-        *deconvolution_parts(height, width),
-        *dual_path_parts(lr_px, blocks=50),
+        *_deconvolution_parts(height, width),
+        *_dual_path_parts(lr_px, blocks=50),
         layer("merge", paths, CHANNELS),
-        *upsampler_parts(scale, lr_px),
+        *_upsampler_parts(scale, lr_px),
         convolution("exit", CHANNELS, 3, scale**2 * lr_px, bias=True),
     ]
 
 
-def residual_parts(part: str, lr_px: int) -> list[Part]:
+def _residual_parts(part: str, lr_px: int) -> list[Part]:
     """Three residual blocks."""
     layer = partial(convolution, inputs=CHANNELS, outputs=CHANNELS, output_px=lr_px, times=3, bias=True)
     return [layer(f"{part}, first convolution", activated=True), layer(f"{part}, second convolution")]
 
 
-def dcls_estimator_parts(height: int, width: int) -> list[Part]:
+def _dcls_estimator_parts(height: int, width: int) -> list[Part]:
     """The estimator: features, a code of 256 values, and four filters from it that make one 21x21 kernel."""
     lr_px, shrunk = height * width, [(height - cut) * (width - cut) for cut in (2, 4)]
     layer = partial(convolution, inputs=CHANNELS, outputs=CHANNELS, bias=True)
@@ -242,10 +242,10 @@ def dcls_estimator_parts(height: int, width: int) -> list[Part]:
     emitted = sum(inputs * outputs * side**2 for inputs, outputs, side, _ in filters)
     return [
         convolution("estimator, entry 7x7", 3, CHANNELS, lr_px, taps=49, bias=True),
-        *residual_parts("estimator, residual blocks", lr_px),
+        *_residual_parts("estimator, residual blocks", lr_px),
         layer("estimator, unpadded convolution", output_px=shrunk[0], activated=True),
         layer("estimator, second one", output_px=shrunk[1]),
-        pooling("estimator, pooling", CHANNELS * shrunk[1]),
+        _pooling("estimator, pooling", CHANNELS * shrunk[1]),
         convolution("estimator, code", CHANNELS, 256, 1, taps=1, bias=True),
         convolution("estimator, filters from the code", 256, emitted, 1, taps=1, bias=True),
         *(
@@ -255,7 +255,7 @@ def dcls_estimator_parts(height: int, width: int) -> list[Part]:
     ]
 
 
-def deconvolution_parts(height: int, width: int) -> list[Part]:
+def _deconvolution_parts(height: int, width: int) -> list[Part]:
     """Deconvolution in the Fourier plane, on 16 channels, with smoothing filters found from the features.
 
     A transform of n real values is taken as 2.5 n log2(n) operations, half of them MACs; the spectrum of a
@@ -271,14 +271,14 @@ def deconvolution_parts(height: int, width: int) -> list[Part]:
         layer("smoothing, first unpadded convolution", output_px=shrunk[0], activated=True),
         layer("smoothing, second one", output_px=shrunk[1], activated=True),
         layer("smoothing, third one", output_px=shrunk[2]),
-        pooling("smoothing, pooling to 3x3", DCLS_SECONDARY * shrunk[2], LAYER),
+        _pooling("smoothing, pooling to 3x3", DCLS_SECONDARY * shrunk[2], LAYER),
         layer("smoothing, 1x1", output_px=9, taps=1),
         Part("deconvolution, transforms and spectra (estimated)", FOURIER, 0, fourier),
         convolution("deconvolution, expand", DCLS_SECONDARY, CHANNELS, lr_px, taps=1, bias=True),
     ]
 
 
-def dual_path_parts(lr_px: int, blocks: int) -> list[Part]:
+def _dual_path_parts(lr_px: int, blocks: int) -> list[Part]:
     """The blocks of both paths: two convolutions on each, a merge, and channel attention."""
     layer = partial(convolution, output_px=lr_px, times=blocks, bias=True)
     widths = {"primary": CHANNELS, "secondary": DCLS_SECONDARY}
@@ -290,15 +290,15 @@ def dual_path_parts(lr_px: int, blocks: int) -> list[Part]:
     parts.append(activation("blocks, activation of both paths", blocks * both * lr_px, FUNCTION))
     parts.append(layer("blocks, merge", both, CHANNELS))
     for path, width in widths.items():
-        parts += attention_parts(f"blocks, {path} path", width, lr_px, blocks)
+        parts += _attention_parts(f"blocks, {path} path", width, lr_px, blocks)
     return parts
 
 
-def attention_parts(part: str, width: int, lr_px: int, times: int) -> list[Part]:
+def _attention_parts(part: str, width: int, lr_px: int, times: int) -> list[Part]:
     """Squeeze and excitation with a reduction of 4."""
     layer = partial(convolution, output_px=1, taps=1, times=times, bias=True)
     return [
-        pooling(f"{part}, pooling", times * width * lr_px),
+        _pooling(f"{part}, pooling", times * width * lr_px),
         layer(f"{part}, squeeze", width, width // 4, activated=True),
         layer(f"{part}, excite", width // 4, width),
         activation(f"{part}, sigmoid", times * width, FUNCTION),
@@ -306,7 +306,7 @@ def attention_parts(part: str, width: int, lr_px: int, times: int) -> list[Part]
 
 
 PARTS: dict[str, Callable[[int, int, int], list[Part]]] = {
-    "DCLS": dcls_parts,
-    "ACNet": acnet_parts,
-    "HDSRNet": hdsrnet_parts,
+    "DCLS": _dcls_parts,
+    "ACNet": _acnet_parts,
+    "HDSRNet": _hdsrnet_parts,
 }

@@ -63,7 +63,7 @@ def time_networks(
         HdsrError: for an unknown device or precision, or numbers that cannot be.
     """
     check_precision(precision)
-    check_size(lr_height_px, lr_width_px)
+    _check_size(lr_height_px, lr_width_px)
     where = torch_device(device)
     image = 255 * torch.rand(1, 3, lr_height_px, lr_width_px, device=where)
     calls = {name: on_image(network.to(where).eval(), image, precision) for name, network in networks.items()}
@@ -92,7 +92,7 @@ def time_calls(
     return take_turns(calls, device, turns, before)
 
 
-def check_size(lr_height_px: int, lr_width_px: int) -> None:
+def _check_size(lr_height_px: int, lr_width_px: int) -> None:
     """Raise HdsrError for numbers that cannot be measured with."""
     if min(lr_height_px, lr_width_px) < 1:
         raise HdsrError(

@@ -12,9 +12,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hdsr import inference, network
+from hdsr import inference, network, results
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path
 from hdsr.inference import fold
 from hdsr.measure import latency
 from hdsr.measure.latency import describe, machine, on_image, quartiles, time_calls, time_ratios
@@ -88,13 +87,12 @@ def measure(settings: RuntimeSettings, progress: bool = True) -> pd.DataFrame:
     if odd:
         raise HdsrError(f"an HR side of {odd[0]} pixels: expected a multiple of {SCALE}")
     path, wanted = rows_file(settings), identities(settings)
-    known = stored(path)
-    if known is not None and known[list(IDENTITY)].astype(str).equals(wanted.astype(str)):
+    known = _stored(path)
+    if known[list(IDENTITY)].astype(str).equals(wanted.astype(str)):
         return known
     times = pd.concat([time_size(settings, hr_px, progress) for hr_px in settings.hr_sizes])
-    with atomic_path(path) as temporary:
-        pd.concat([wanted, times.reset_index(drop=True)], axis=1).to_csv(temporary, index=False)
-    return pd.read_csv(path)
+    results.write_table(pd.concat([wanted, times.reset_index(drop=True)], axis=1), path)
+    return _stored(path)
 
 
 def rows_file(settings: RuntimeSettings) -> Path:
@@ -102,10 +100,9 @@ def rows_file(settings: RuntimeSettings) -> Path:
     return settings.report / "rows" / "runtime.csv"
 
 
-def stored(path: Path) -> pd.DataFrame | None:
-    """The timings in a file; None if there are none."""
-    rows = pd.read_csv(path) if path.is_file() else pd.DataFrame()
-    return rows if set(IDENTITY) <= set(rows) else None
+def _stored(path: Path) -> pd.DataFrame:
+    """The timings in a file."""
+    return results.read_table(path, [*IDENTITY, *MEASURED])
 
 
 def identities(settings: RuntimeSettings) -> pd.DataFrame:

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hdsr import results
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path
 from hdsr.measure.latency import quartiles, take_turns
 from hdsr.network import HDSRNet
 from hdsr.paths import CONFIGS, data_root
@@ -107,14 +107,13 @@ def measured(report: Path, turns: int) -> pd.DataFrame:
     """
     path = report / "rows" / "training_step.csv"
     identity = {"code": code_version(losses, optimizers, training)}
-    identity |= {"threads": torch.get_num_threads(), "n": turns}
-    if path.is_file():
-        known = pd.read_csv(path)
-        if all((known[key] == value).all() for key, value in identity.items()):
-            return known
-    rows = ratios(turns=turns).assign(code=identity["code"])
-    with atomic_path(path) as temporary:
-        rows.to_csv(temporary, index=False)
+    identity |= {"torch": torch.__version__, "threads": torch.get_num_threads(), "n": turns}
+    known = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    same = [key in known and (known[key] == value).all() for key, value in identity.items()]
+    if len(known) and all(same):
+        return known
+    rows = ratios(turns=turns).assign(**identity)
+    results.write_table(rows, path)
     return rows
 
 

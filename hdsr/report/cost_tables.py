@@ -68,8 +68,8 @@ def table(rows: pd.DataFrame) -> Table:
     published = paper.complexity().set_index(["method", "scale"])[["parameters_k", "flops_g"]]
     numbers = learned.to_frame().join(wide).join(published.rename_axis(["network", "scale"])).reset_index()
     numbers = numbers.rename(columns={"network": "method", HAND: "macs"})
-    caption = f"Table VII: parameters and MACs for LR images of {size_of(rows)}, as printed and as counted"
-    return Table("table_VII_complexity", caption, numbers, printed_counts(numbers), COUNT_NOTES)
+    caption = f"Table VII: parameters and MACs for LR images of {_size_of(rows)}, as printed and as counted"
+    return Table("table_VII_complexity", caption, numbers, _printed_counts(numbers), COUNT_NOTES)
 
 
 COUNT_NOTES = (
@@ -79,13 +79,13 @@ COUNT_NOTES = (
 )
 
 
-def size_of(rows: pd.DataFrame) -> str:
+def _size_of(rows: pd.DataFrame) -> str:
     """The size of the LR images as text."""
     side = rows["lr_px"].iloc[0]
     return f"{side} x {side}"
 
 
-def printed_counts(numbers: pd.DataFrame) -> pd.DataFrame:
+def _printed_counts(numbers: pd.DataFrame) -> pd.DataFrame:
     """The printed form of `table`."""
     cells = {
         ("", "network"): numbers["method"],
@@ -139,11 +139,11 @@ def reconciliation(rows: pd.DataFrame, network: str, scale: int) -> Table:
     totals = pd.DataFrame({"sum of the lines": numbers.sum(), "what the counter says": said}).T
     totals.loc["difference"] = totals.iloc[1] - totals.iloc[0]
     numbers = pd.concat([numbers, totals]).astype("int64").rename_axis("item").reset_index()
-    caption = f"{network} at x{scale}, LR {size_of(rows)}: which operations each counter sees (10^6)"
-    return Table(f"reconciliation_{network}_x{scale}", caption, numbers, printed_lines(numbers, amounts))
+    caption = f"{network} at x{scale}, LR {_size_of(rows)}: which operations each counter sees (10^6)"
+    return Table(f"reconciliation_{network}_x{scale}", caption, numbers, _printed_lines(numbers, amounts))
 
 
-def printed_lines(numbers: pd.DataFrame, amounts: pd.Series) -> pd.DataFrame:
+def _printed_lines(numbers: pd.DataFrame, amounts: pd.Series) -> pd.DataFrame:
     """The printed form of `reconciliation`: without items that are zero; what is not seen as a dash."""
     shown = numbers[~numbers["item"].isin(amounts.index[amounts == 0])]
     counts = shown[list(SEEN)]
@@ -178,13 +178,13 @@ def origins(lr_px: int = 256) -> list[Origin]:
         lr_px: side of the LR image; HR images of 1024 x 1024 have 256 at x4.
     """
     cells = [cell for cell in paper.complexity().itertuples() if cell.method in hand_count.PARTS]
-    return [origin for cell in cells for origin in (parameters_origin(cell), flops_origin(cell, lr_px))]
+    return [origin for cell in cells for origin in (_parameters_origin(cell), _flops_origin(cell, lr_px))]
 
 
-def parameters_origin(cell: Any) -> Origin:
+def _parameters_origin(cell: Any) -> Origin:
     """Which scale gives the published number of parameters, with or without the mean shift's constants."""
     counted = {
-        (way, scale): stored_values(cell.method, scale, constants) / 1e3
+        (way, scale): _stored_values(cell.method, scale, constants) / 1e3
         for way, constants in PARAMETER_CONVENTIONS.items()
         for scale in (4, 3, 2)
     }
@@ -193,7 +193,7 @@ def parameters_origin(cell: Any) -> Origin:
     return Origin(cell.method, "parameters", cell.parameters_k, true, scale, counted[way, scale], way, equal)
 
 
-def stored_values(network: str, scale: int, constants: bool) -> int:
+def _stored_values(network: str, scale: int, constants: bool) -> int:
     """Learned values of a network, with the constants of its mean shift if wanted."""
     parts = hand_count.count(scale, 1, 1, network)
     has_shift = (parts["kind"] == hand_count.SHIFT).any()
@@ -206,7 +206,7 @@ def plainest(counted: Mapping[Key, float], published: float, tolerance: float) -
     return (equal or [min(counted, key=lambda key: abs(counted[key] - published))])[0], bool(equal)
 
 
-def flops_origin(cell: Any, lr_px: int) -> Origin:
+def _flops_origin(cell: Any, lr_px: int) -> Origin:
     """Which scale and convention give the published operations: the plainest that do, else the nearest."""
     counted = {
         (way, scale): operations(cell.method, scale, lr_px, way) / GIGA

@@ -44,10 +44,10 @@ def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
     """
     heads = {f"cpu_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales}
     names = [name for head in heads.items() for name, _ in training_record.lineage(*head)]
-    return {label_of(name): read_log(LOGS / f"{name}.csv") for name in dict.fromkeys(names)}
+    return {_label_of(name): read_log(LOGS / f"{name}.csv") for name in dict.fromkeys(names)}
 
 
-def label_of(name: str) -> str:
+def _label_of(name: str) -> str:
     """A run's configuration in short: `×2` for cpu_x2."""
     return re.sub(r"^x(?=\d)", "×", name.removeprefix("cpu_"))
 

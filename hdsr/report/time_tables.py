@@ -13,17 +13,17 @@ def runtime(rows: pd.DataFrame) -> Table:
     Args:
         rows: as `hdsr.measure.runtime.measure` returns them, of one device and precision.
     """
-    numbers = with_paper_times(rows)
+    numbers = _with_paper_times(rows)
     printed = {("", "network"): numbers["method"], ("", "form"): numbers["form"]}
     lines = pd.DataFrame(printed).drop_duplicates(ignore_index=True)
     for hr_px, part in numbers.groupby("hr_px", sort=False):
-        for name, cells in runtime_cells(part.reset_index(drop=True)).items():
+        for name, cells in _runtime_cells(part.reset_index(drop=True)).items():
             lines[f"HR {hr_px} × {hr_px}", name] = cells
     caption = "Table VI: run time at x4, as the paper prints it for its GPU and as measured here"
-    return Table("table_VI", caption, numbers, lines, runtime_notes(rows))
+    return Table("table_VI", caption, numbers, lines, _runtime_notes(rows))
 
 
-def with_paper_times(rows: pd.DataFrame) -> pd.DataFrame:
+def _with_paper_times(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with paper_ms and paper_ratio, which forms that the paper does not have lack."""
     published = paper.runtime()[["method", "hr_px", "runtime_ms"]].rename(columns={"runtime_ms": "paper_ms"})
     reference = published[published["method"] == REFERENCE].set_index("hr_px")["paper_ms"]
@@ -31,7 +31,7 @@ def with_paper_times(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.merge(published.assign(form=PUBLISHED), how="left", on=["method", "form", "hr_px"])
 
 
-def runtime_cells(part: pd.DataFrame) -> dict[str, pd.Series]:
+def _runtime_cells(part: pd.DataFrame) -> dict[str, pd.Series]:
     """The printed columns of one size."""
     spread = part["quartile1_ms"].map("{:.0f}".format) + " to " + part["quartile3_ms"].map("{:.0f}".format)
     published = part[["paper_ms", "paper_ratio"]].map("{:.2f}".format, na_action="ignore").fillna(ABSENT)
@@ -43,7 +43,7 @@ def runtime_cells(part: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
-def runtime_notes(rows: pd.DataFrame) -> tuple[str, ...]:
+def _runtime_notes(rows: pd.DataFrame) -> tuple[str, ...]:
     """What the figures depend on, and what they say nothing about."""
     facts = rows.iloc[0]
     return (

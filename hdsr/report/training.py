@@ -31,7 +31,7 @@ def weights(scales: Sequence[int]) -> Table:
     Numbers: file, command, steps, minutes, validation_psnr_db (mean of the held-out images), held_out
     (how many these are), commit, torch (version), sha256.
     """
-    numbers = pd.DataFrame([weights_line(scale) for scale in scales])
+    numbers = pd.DataFrame([_weights_line(scale) for scale in scales])
     printed = numbers.astype(str).assign(
         steps=numbers["steps"].map("{:,}".format),
         validation_psnr_db=numbers["validation_psnr_db"].map("{:.2f}".format),
@@ -45,7 +45,7 @@ def weights(scales: Sequence[int]) -> Table:
     return Table("training_weights", caption, numbers, printed.rename(columns=titles), (note,))
 
 
-def weights_line(scale: int) -> dict[str, Any]:
+def _weights_line(scale: int) -> dict[str, Any]:
     """The line of one file in `weights`."""
     path = weights_path(scale)
     about = checkpoint.describe(path)
@@ -65,7 +65,7 @@ def weights_line(scale: int) -> dict[str, Any]:
 def command(scale: int, about: dict[str, Any]) -> str:
     """The commands that make a file which says `about` of itself; see `hdsr.checkpoint.describe`."""
     name = f"cpu_x{scale}"
-    steps = [training_command(*run) for run in lineage(name, about)]
+    steps = [_training_command(*run) for run in lineage(name, about)]
     steps.append(f"hdsr pack runs/{name}/weights.safetensors --out data/weights/{weights_path(scale).name}")
     return " && ".join(steps)
 
@@ -77,7 +77,7 @@ def lineage(name: str, about: dict[str, Any]) -> list[tuple[str, dict[str, Any]]
     return [*before, (name, about)]
 
 
-def training_command(name: str, about: dict[str, Any]) -> str:
+def _training_command(name: str, about: dict[str, Any]) -> str:
     """The call of `hdsr train`, by a configuration's name, whose weights say `about` of themselves."""
     changes = changed_keys(CONFIGS / f"{name}.yaml", about)
     settings = "".join(f" --set {shlex.quote(change)}" for change in changes)
@@ -151,11 +151,11 @@ def comparison(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
     measured = measured[measured["dataset"].isin(published["dataset"])]
     numbers = pd.concat([published, measured])[[*keys, "source", "psnr_db", "ssim"]].reset_index(drop=True)
     caption = "PSNR (dB) / SSIM of the weights that ship, beside published ones"
-    cells, notes = comparison_cells(numbers), comparison_notes(numbers)
+    cells, notes = _comparison_cells(numbers), _comparison_notes(numbers)
     return Table("training_comparison", caption, numbers, cells, notes)
 
 
-def comparison_cells(numbers: pd.DataFrame) -> pd.DataFrame:
+def _comparison_cells(numbers: pd.DataFrame) -> pd.DataFrame:
     """The printed form of `comparison`: a line per set and scale, and how far ahead of each one ours is."""
     column = numbers["method"] + ", " + numbers["source"]
     wide = numbers.assign(column=column, cell=numbers["psnr_db"].map("{:.2f}".format))
@@ -171,7 +171,7 @@ def comparison_cells(numbers: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(scale="×" + cells["scale"].astype(str)).rename_axis(columns=None)
 
 
-def comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+def _comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """What a dash means in the column of ours."""
     notes = ["Ahead: PSNR (dB) of the weights trained here, less the published one."]
     measured = numbers["source"] == "trained here"

@@ -81,13 +81,13 @@ class TreatedRow(results.Row):
         return results.Row.identity.fget(replace(self, largest_share=0.0))
 
 
-def freezing(name: str, given: str, shares: NDArray[np.floating]) -> Treatment:
+def _freezing(name: str, given: str, shares: NDArray[np.floating]) -> Treatment:
     """The treatment that gives fixed shares, (layers, kernels)."""
     digest = hashlib.sha256(np.round(shares, 6).tobytes()).hexdigest()
     return Treatment(name, given, digest, lambda _: frozen(shares))
 
 
-def cooling(temperature: float) -> Treatment:
+def _cooling(temperature: float) -> Treatment:
     """The treatment that changes the temperature."""
     name = f"{COOLED} {temperature:g}"
     digest = hashlib.sha256(name.encode()).hexdigest()
@@ -108,13 +108,13 @@ def treatments(
     """
     mean, own = mean_mix(mixes, dataset), mix_of(mixes, dataset, images[index])
     chosen = [
-        freezing(MEAN, mean.words, mean.shares),
-        freezing(UNIFORM, "a quarter of each kernel", np.full_like(own, 1 / own.shape[1])),
+        _freezing(MEAN, mean.words, mean.shares),
+        _freezing(UNIFORM, "a quarter of each kernel", np.full_like(own, 1 / own.shape[1])),
     ]
     if len(images) > 1:
         other = images[(index + 1) % len(images)]
-        chosen.append(freezing(OTHER, f"that of {other}", mix_of(mixes, dataset, other)))
-    return [*chosen, *map(cooling, temperatures)]
+        chosen.append(_freezing(OTHER, f"that of {other}", mix_of(mixes, dataset, other)))
+    return [*chosen, *map(_cooling, temperatures)]
 
 
 def measure(settings: DynamicsSettings, mixes: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
@@ -136,11 +136,11 @@ def measure(settings: DynamicsSettings, mixes: pd.DataFrame, progress: bool = Tr
             bar = tqdm(benchmark, title, len(benchmark), unit="image", disable=not progress)
             for index, item in enumerate(bar):
                 chosen = treatments(own, benchmark.name, names, index, settings.temperatures)
-                rows += treated_rows(subject, folded, benchmark, item, chosen, path, known)
+                rows += _treated_rows(subject, folded, benchmark, item, chosen, path, known)
     return results.frame(rows, TreatedRow)
 
 
-def treated_rows(
+def _treated_rows(
     subject: Subject,
     folded: FoldedHDSRNet,
     benchmark: Benchmark,
@@ -153,7 +153,7 @@ def treated_rows(
     name, lr, hr = item
     plain = unscored(subject.method, benchmark, name, lr, hr, "fp32", "cpu")
     for treatment in chosen:
-        row = treated(plain, treatment)
+        row = _treated(plain, treatment)
         scored = known.get(row.identity)
         if scored is None:
             scored = score(row, treatment, folded, lr, hr)
@@ -161,7 +161,7 @@ def treated_rows(
         yield replace(scored, expected=row.expected)
 
 
-def treated(plain: results.Row, treatment: Treatment) -> TreatedRow:
+def _treated(plain: results.Row, treatment: Treatment) -> TreatedRow:
     """The row of one image under a treatment, its scores still missing."""
     fields = {name: getattr(plain, name) for name in results.COLUMNS}
     fields["code_version"] = f"{plain.code_version}-{code_version(interventions)}"
@@ -225,11 +225,11 @@ def table(numbers: pd.DataFrame) -> Table:
         numbers["half_width_db"].notna(), ""
     )
     certain = (numbers["p_holm"] < SIGNIFICANT).map({True: "†", False: ""})
-    cell = numbers["change_db"].map(signed) + width + certain
+    cell = numbers["change_db"].map(_signed) + width + certain
     moved = numbers.assign(cell=cell, mix=numbers["treatment"].replace(FROZEN))
     own_db = (numbers["psnr_db"] - numbers["change_db"]).map("{:.2f} dB".format)
     own = numbers.assign(cell=own_db, mix="its own: PSNR").drop_duplicates(PLACE)
-    shown = pd.concat([own, moved]).sort_values("weights", key=order_of, kind="stable")
+    shown = pd.concat([own, moved]).sort_values("weights", key=_order_of, kind="stable")
     shown = shown.assign(
         cell=shown["cell"].where(shown["change_db"].notna(), ABSENT),
         weights=shown["weights"].map(source_label),
@@ -243,12 +243,12 @@ def table(numbers: pd.DataFrame) -> Table:
     return Table("dynamics", caption, numbers, printed, notes(numbers))
 
 
-def order_of(values: pd.Series) -> pd.Series:
+def _order_of(values: pd.Series) -> pd.Series:
     """The place of each value among the different ones."""
     return pd.Series(pd.factorize(values)[0], index=values.index)
 
 
-def signed(change_db: float) -> str:
+def _signed(change_db: float) -> str:
     """A change with its sign, unless it rounds to nothing."""
     text = f"{change_db:+.3f}"
     return text.lstrip("+-") if float(text) == 0 else text
@@ -257,7 +257,7 @@ def signed(change_db: float) -> str:
 def notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """What is put in, how many comparisons † heeds, and which sets are not whole."""
     means = numbers[numbers["treatment"] == MEAN].drop_duplicates(["dataset", "given"])
-    given = "; ".join(f"{dataset}: {given}" for given, dataset in grouped(means["given"], means["dataset"]))
+    given = "; ".join(f"{dataset}: {given}" for given, dataset in _grouped(means["given"], means["dataset"]))
     said = [
         f"The mean mix is, for {given}. Another image is the next of the set, after the last the first.",
         "Changes are to the network with its own attention and a temperature of 40, its weights the same.",
@@ -269,7 +269,7 @@ def notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     return tuple(said)
 
 
-def grouped(keys: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _grouped(keys: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Each key with all of its names."""
     pairs = sorted(zip(keys, names, strict=True), key=lambda pair: pair[0])
     for key, part in itertools.groupby(pairs, key=lambda pair: pair[0]):
@@ -286,14 +286,14 @@ def drawing(numbers: pd.DataFrame) -> Drawing:
     for axes, ((weights, scale), part) in zip(
         figure.subplots(lines, columns, squeeze=False).flat, networks, strict=False
     ):
-        plot_network(axes, part)
+        _plot_network(axes, part)
         axes.set_title(f"{source_label(weights)}, ×{scale}", fontsize=9)
     for axes in figure.axes[len(networks) :]:
         axes.set_axis_off()
     return Drawing("dynamics", figure, whole.assign(panel=whole["dataset"]))
 
 
-def plot_network(axes: Axes, part: pd.DataFrame) -> None:
+def _plot_network(axes: Axes, part: pd.DataFrame) -> None:
     """Temperatures and frozen mixes of one network, evenly spaced, with the intervals of the changes."""
     names = list(part["treatment"].unique())
     for index, (dataset, lines) in enumerate(part.groupby("dataset", sort=False)):

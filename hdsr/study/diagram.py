@@ -56,7 +56,7 @@ class Layout:
 
     def place(self, names: list[str], y: float, start: float, end: float) -> None:
         """Put parts on a line, boxes of one block side by side and equal gaps between all others."""
-        touching = [same_block(first, second) for first, second in pairwise(names)]
+        touching = [_same_block(first, second) for first, second in pairwise(names)]
         widths = [2 * self.half(name) for name in names]
         gap = (end - start - sum(widths)) / (len(names) - 1 - sum(touching))
         x = start
@@ -65,7 +65,7 @@ class Layout:
             x += width + (0 if close else gap)
 
 
-def same_block(first: str, second: str) -> bool:
+def _same_block(first: str, second: str) -> bool:
     """Whether two layers are of the same heterogeneous block."""
     return "blocks" in first and first.rpartition(".")[0] == second.rpartition(".")[0]
 
@@ -106,17 +106,17 @@ def architecture(network: HDSRNet, lr: Image, sr: Image) -> Drawing:
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")
-    draw_frames(axes, layout)
+    _draw_frames(axes, layout)
     for name, part in found.items():
-        draw_inputs(axes, layout, part)
-        draw_part(axes, layout, name)
-    draw_pictures(axes, layout, lr, sr)
-    draw_legend(axes, found)
+        _draw_inputs(axes, layout, part)
+        _draw_part(axes, layout, name)
+    _draw_pictures(axes, layout, lr, sr)
+    _draw_legend(axes, found)
     figure.suptitle(f"Figure 1: HDSRNet ×{network.scale}, drawn from the module", fontsize=12)
-    return Drawing("figure_1", figure, branch_numbers(found))
+    return Drawing("figure_1", figure, _branch_numbers(found))
 
 
-def branch_numbers(found: dict[str, Part]) -> pd.DataFrame:
+def _branch_numbers(found: dict[str, Part]) -> pd.DataFrame:
     """Layers and parameters of each framed part: panel, layers, parameters."""
     lines = []
     for branch, title in TITLES.items():
@@ -131,7 +131,7 @@ def words(part: Part) -> str:
     return WORDS[part.kind] + (" + ReLU" if part.relu else "")
 
 
-def draw_part(axes: Axes, layout: Layout, name: str) -> None:
+def _draw_part(axes: Axes, layout: Layout, name: str) -> None:
     """A colored box for a layer, a circle with its sign for a sum or the product."""
     part = layout.parts[name]
     if part.kind == IMAGE:
@@ -146,29 +146,29 @@ def draw_part(axes: Axes, layout: Layout, name: str) -> None:
     axes.add_patch(Rectangle(corner, BOX_WIDTH, BOX_HEIGHT, fc=COLORS[words(part)], ec="#404040", zorder=3))
 
 
-def draw_inputs(axes: Axes, layout: Layout, part: Part) -> None:
+def _draw_inputs(axes: Axes, layout: Layout, part: Part) -> None:
     """Arrows to a part: along its branch from what comes before it, around from anything farther back."""
     for source in part.inputs:
         if source == IMAGE:
-            draw_path(
+            _draw_path(
                 axes, [(STRETCH[0] - 2, LEVELS["reconstruction"]), (STRETCH[0] - 2, layout.y[part.name])]
             )
             start = (STRETCH[0] - 2, layout.y[part.name])
             arrow(axes, start, (layout.x[part.name] - layout.half(part.name), layout.y[part.name]))
         elif part.kind == PRODUCT:
             side = RADIUS if layout.y[source] > layout.y[part.name] else -RADIUS
-            draw_path(axes, [(layout.x[source], layout.y[source]), (layout.x[part.name], layout.y[source])])
+            _draw_path(axes, [(layout.x[source], layout.y[source]), (layout.x[part.name], layout.y[source])])
             start = (layout.x[part.name], layout.y[source] - side)
             arrow(axes, start, (layout.x[part.name], layout.y[part.name] + side))
         elif part.kind == SUM and source != part.inputs[0]:
-            draw_skip(axes, layout, source, part.name)
-        elif not same_block(source, part.name):
+            _draw_skip(axes, layout, source, part.name)
+        elif not _same_block(source, part.name):
             start = layout.x[source] + layout.half(source)
             end = layout.x[part.name] - layout.half(part.name)
             arrow(axes, (start, layout.y[source]), (end, layout.y[part.name]))
 
 
-def draw_skip(axes: Axes, layout: Layout, source: str, target: str) -> None:
+def _draw_skip(axes: Axes, layout: Layout, source: str, target: str) -> None:
     """A line around all that lies between two parts: above in the upper branch, below in the lower one."""
     order = list(layout.parts)
     between = sum(
@@ -178,11 +178,11 @@ def draw_skip(axes: Axes, layout: Layout, source: str, target: str) -> None:
     start = layout.x[source] + layout.half(source) + 0.25
     height = layout.y[source] + (BOX_HEIGHT / 2 + 0.5 if upper else -BOX_HEIGHT / 2 - 0.16 * between)
     end = (layout.x[target], layout.y[target] + (RADIUS if upper else -RADIUS))
-    draw_path(axes, [(start, layout.y[source]), (start, height), (end[0], height)])
+    _draw_path(axes, [(start, layout.y[source]), (start, height), (end[0], height)])
     arrow(axes, (end[0], height), end)
 
 
-def draw_path(axes: Axes, corners: Iterable[tuple[float, float]]) -> None:
+def _draw_path(axes: Axes, corners: Iterable[tuple[float, float]]) -> None:
     """A line through corners."""
     axes.plot(*zip(*corners, strict=True), **LINE, zorder=1)
 
@@ -192,7 +192,7 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
     axes.annotate("", end, start, arrowprops=ARROW, zorder=2)
 
 
-def draw_frames(axes: Axes, layout: Layout) -> None:
+def _draw_frames(axes: Axes, layout: Layout) -> None:
     """Dashed frames around the two sub-networks, the first heterogeneous block, and the reconstruction."""
     left, right = STRETCH[0] - 1, STRETCH[1] + 0.6
     frame(axes, left, LEVELS["upper"] - 1.8, right, LEVELS["upper"] + 4.0)
@@ -215,7 +215,7 @@ def frame(axes: Axes, left: float, bottom: float, right: float, top: float) -> N
     axes.add_patch(Rectangle((left, bottom), *size, fill=False, ls=(0, (5, 3)), ec="#404040", lw=0.9))
 
 
-def draw_pictures(axes: Axes, layout: Layout, lr: Image, sr: Image) -> None:
+def _draw_pictures(axes: Axes, layout: Layout, lr: Image, sr: Image) -> None:
     """The LR image on the left and the SR image, drawn larger, on the right."""
     y = LEVELS["reconstruction"]
     last = branch_names(layout.parts, "reconstruction")[-1]
@@ -223,12 +223,12 @@ def draw_pictures(axes: Axes, layout: Layout, lr: Image, sr: Image) -> None:
     for image, left, width in ((lr, STRETCH[0] - 7, PICTURE_WIDTH), (sr, right, 2 * PICTURE_WIDTH)):
         height = width * image.shape[0] / image.shape[1]
         axes.imshow(image, extent=(left, left + width, y - height / 2, y + height / 2), zorder=2)
-    draw_path(axes, [(STRETCH[0] - 7 + PICTURE_WIDTH, y), (STRETCH[0] - 2, y)])
+    _draw_path(axes, [(STRETCH[0] - 7 + PICTURE_WIDTH, y), (STRETCH[0] - 2, y)])
     arrow(axes, (layout.x[last] + BOX_WIDTH / 2, y), (right, y))
     axes.set(xlim=(STRETCH[0] - 7.2, right + 2 * PICTURE_WIDTH + 0.2), ylim=(-8.4, 9.2))
 
 
-def draw_legend(axes: Axes, found: dict[str, Part]) -> None:
+def _draw_legend(axes: Axes, found: dict[str, Part]) -> None:
     """The kinds of layers that occur, in the paper's order."""
     present = {words(part) for part in found.values() if part.module is not None}
     kinds = [kind for kind in COLORS if kind in present]

@@ -24,9 +24,10 @@ from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import Table, source_label
 from hdsr.resize import imresize
+from hdsr.results import read_table, write_table
 from hdsr.settings import DynamicsSettings
 from hdsr.study import mixes
-from hdsr.study.mixes import WRAPPED, keep, kernel_mix
+from hdsr.study.mixes import WRAPPED, kernel_mix
 from hdsr.study.networks import Subject, benchmarks, subjects
 
 Image = NDArray[np.uint8]
@@ -70,33 +71,29 @@ def measure(settings: DynamicsSettings, progress: bool = True) -> pd.DataFrame:
         are above zero anywhere. Training images share a line: the mean of their shares, what is live on any.
     """
     path = settings.report / "rows" / "dynamics_mixes.csv"
-    known = stored(path)
+    known = _stored(path)
     rows: list[tuple[object, ...]] = []
     for subject in subjects(settings):
         before = len(known)
         title = f"mixes of {subject.title}"
         for place, images in tqdm(pictures(settings, subject.network.scale), title, disable=not progress):
-            rows += rows_of(subject, place, images, known)
+            rows += _rows_of(subject, place, images, known)
         if len(known) > before:
-            keep(pd.DataFrame(rows, columns=COLUMNS), path)
+            write_table(pd.DataFrame(rows, columns=COLUMNS), path)
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    keep(frame, path)
+    write_table(frame, path)
     return frame
 
 
-def stored(path: Path) -> dict[tuple[object, ...], Lines]:
-    """What a file holds, by identity; nothing if it is absent or has other columns."""
-    rows = (
-        pd.read_csv(path, dtype=dict.fromkeys([*IDENTITY, "live"], str)) if path.is_file() else pd.DataFrame()
-    )
-    if list(rows.columns) != COLUMNS:
-        return {}
+def _stored(path: Path) -> dict[tuple[object, ...], Lines]:
+    """What a file holds, by identity."""
+    rows = read_table(path, COLUMNS, [*IDENTITY, "live"])
     wanted = ["layer", *SHARES, "live", "inputs"]
     groups = rows.drop_duplicates([*IDENTITY, "layer"]).groupby(IDENTITY, sort=False)
     return {key: list(part[wanted].itertuples(index=False, name=None)) for key, part in groups}
 
 
-def rows_of(
+def _rows_of(
     subject: Subject, place: Place, images: Sequence[Image], known: dict[tuple[object, ...], Lines]
 ) -> Iterator[tuple[object, ...]]:
     """The rows of one image, or of the mean of several; known ones are reused."""
@@ -124,13 +121,13 @@ def pictures(settings: DynamicsSettings, scale: int) -> Iterator[tuple[Place, li
     for benchmark in benchmarks(settings, scale):
         for name, lr, _ in benchmark:
             yield (TESTED, benchmark.name, name), [lr]
-    found = {name: files for name in settings.training_sets if (files := training_files(settings, name))}
+    found = {name: files for name in settings.training_sets if (files := _training_files(settings, name))}
     images = [shrunk(path, scale) for files in found.values() for path in files]
     if images:
         yield (AVERAGED, ", ".join(found), f"{len(images)} images"), images
 
 
-def training_files(settings: DynamicsSettings, name: str) -> tuple[Path, ...]:
+def _training_files(settings: DynamicsSettings, name: str) -> tuple[Path, ...]:
     """The files of a set of training images; none where it is not there, or not all of it."""
     try:
         return datasets.training_images(settings.root, name)
@@ -189,14 +186,14 @@ def by_layer(rows: pd.DataFrame) -> pd.DataFrame:
     """
     tested = rows[rows["role"] == TESTED]
     groups = tested.groupby([*GROUP, "layer"], sort=False)
-    lines = [(*place, *layer_numbers(part)) for place, part in groups]
+    lines = [(*place, *_layer_numbers(part)) for place, part in groups]
     entropies = pd.DataFrame(
         lines, columns=[*GROUP, "layer", "entropy_bits", "image_bits", "units", "dead", "inputs", "n"]
     )
-    return mixes.spread(by_kernel(tested)).drop(columns="live_units").merge(entropies)
+    return mixes.spread(_by_kernel(tested)).drop(columns="live_units").merge(entropies)
 
 
-def layer_numbers(part: pd.DataFrame) -> tuple[float, ...]:
+def _layer_numbers(part: pd.DataFrame) -> tuple[float, ...]:
     """Mean entropy, what of it depends on the image; units, dead units, inputs and images of one layer."""
     shares = part[SHARES].to_numpy()
     mean_entropy = entropy_bits(shares).mean()
@@ -206,7 +203,7 @@ def layer_numbers(part: pd.DataFrame) -> tuple[float, ...]:
     return mean_entropy, image_bits, live.shape[1], dead, part["inputs"].max(), len(part)
 
 
-def by_kernel(rows: pd.DataFrame) -> pd.DataFrame:
+def _by_kernel(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as `hdsr.study.mixes` has them: a line per kernel, its share in the column `share`."""
     named = rows.rename(columns=dict(zip(SHARES, (1, 2, 3, 4), strict=True)))
     kept = [*GROUP, "dataset", "image", "layer", "live"]
@@ -244,18 +241,18 @@ def sentence(numbers: pd.DataFrame) -> str:
         numbers: see `by_layer`.
     """
     return "\n".join(
-        textwrap.fill(f"HDSRNet, {source_label(weights)}, ×{scale}: {of_network(part)}", WRAPPED)
+        textwrap.fill(f"HDSRNet, {source_label(weights)}, ×{scale}: {_of_network(part)}", WRAPPED)
         for (weights, scale), part in numbers.groupby(GROUP, sort=False)
     )
 
 
-def of_network(part: pd.DataFrame) -> str:
+def _of_network(part: pd.DataFrame) -> str:
     """What the layers of one network say."""
     network, images = len(part), part["n"].iloc[0]
     alive = part[part["dead"] < part["units"]]
     if alive.empty:
         return (
-            f"attention is dead in all {network} layers{blind(part)}: on none of {images} images a unit is "
+            f"attention is dead in all {network} layers{_blind(part)}: on none of {images} images a unit is "
             "live, so every image gets the uniform mix, and no convolution is dynamic."
         )
     most, lacking = part.loc[part["differs"].idxmax()], part.loc[part["entropy_bits"].idxmin()]
@@ -269,12 +266,12 @@ def of_network(part: pd.DataFrame) -> str:
         f"{said} (at most {most['differs']:.2g}, layer {most['layer']}){meaning}. The mixes lack at most "
         f"{2 - lacking['entropy_bits']:.1e} of a uniform one's 2 bits (layer {lacking['layer']}); at most "
         f"{part['image_bits'].max():.1e} bits tell images apart. Attention is dead in "
-        f"{network - len(alive)} of {network} layers{blind(part)}; in the others {alive['dead'].sum()} of "
+        f"{network - len(alive)} of {network} layers{_blind(part)}; in the others {alive['dead'].sum()} of "
         f"{alive['units'].sum()} units are live on no image."
     )
 
 
-def blind(part: pd.DataFrame) -> str:
+def _blind(part: pd.DataFrame) -> str:
     """In how many layers there is nothing to attend to, if in any."""
     count = int((part["inputs"] == 0).sum())
     return f" ({count} get nothing but zeros: the dilated convolution before them is dead)" if count else ""
@@ -287,7 +284,7 @@ def drawing(rows: pd.DataFrame, weights: str) -> Drawing:
         rows: what `measure` returns.
         weights: the source whose rows are drawn.
     """
-    lines = by_kernel(rows[(rows["role"] == TESTED) & (rows["weights"] == weights)])
+    lines = _by_kernel(rows[(rows["role"] == TESTED) & (rows["weights"] == weights)])
     lines["off"] = lines["share"] - 1 / len(SHARES)
     scales = lines["scale"].unique()
     figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from hdsr import checkpoint
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path
 from hdsr.images import pixels_sha256
 from hdsr.measure.benchmarks import without_folders
 from hdsr.network import HDSRNet, KernelAttention
 from hdsr.report.figures import Drawing
 from hdsr.report.tables import Table, source_label
+from hdsr.results import write_table
 from hdsr.settings import NetworkSettings
 
 GROUP = ["weights", "scale"]
@@ -96,7 +96,7 @@ def recorded(network: Network, temperature: float | None = None) -> tuple[Networ
     """
     if temperature is not None and not temperature > 0:
         raise HdsrError(f"a softmax temperature is a number above 0, not {temperature!r}")
-    own, recording = copy.deepcopy(network, shared_tensors(network)), Recording()
+    own, recording = copy.deepcopy(network, _shared_tensors(network)), Recording()
     for attention in attentions(own):
         attention.temperature = temperature or attention.temperature
         attention.register_forward_hook(recording.note_shares)
@@ -104,7 +104,7 @@ def recorded(network: Network, temperature: float | None = None) -> tuple[Networ
     return own, recording
 
 
-def shared_tensors(network: nn.Module) -> dict[int, Tensor]:
+def _shared_tensors(network: nn.Module) -> dict[int, Tensor]:
     """What a copy of a network need not copy, as `copy.deepcopy` takes it."""
     return {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
 
@@ -138,17 +138,17 @@ def measure(settings: NetworkSettings) -> Mixes:
         for scale in settings.scales:
             try:
                 network = checkpoint.load_pretrained(scale, source, settings.root)
-                lines += list(mixes_of(network, Path(source).name, settings))
+                lines += list(_mixes_of(network, Path(source).name, settings))
             except HdsrError as error:
                 gaps.append(without_folders(str(error), settings))
     if not lines:
         raise HdsrError(f"no kernel mix can be measured: {gaps[0]}")
     rows = pd.DataFrame(lines)
-    keep(rows, settings.report / "rows" / "kernel_mixes.csv")
+    write_table(rows, settings.report / "rows" / "kernel_mixes.csv")
     return Mixes(rows, tuple(dict.fromkeys(gaps)))
 
 
-def mixes_of(network: HDSRNet, source: str, settings: NetworkSettings) -> Iterator[dict[str, object]]:
+def _mixes_of(network: HDSRNet, source: str, settings: NetworkSettings) -> Iterator[dict[str, object]]:
     """The rows of one network on all sets."""
     network = network.to(memory_format=torch.channels_last)
     for dataset in settings.datasets:
@@ -160,14 +160,6 @@ def mixes_of(network: HDSRNet, source: str, settings: NetworkSettings) -> Iterat
             for (layer, kernel), share in np.ndenumerate(mix.shares):
                 place = {"layer": layer + 1, "kernel": kernel + 1}
                 yield about | place | {"share": float(share), "live_units": int(mix.live[layer].sum())}
-
-
-def keep(rows: pd.DataFrame, path: Path) -> None:
-    """Write rows, unless they are there already."""
-    text = rows.to_csv(index=False)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
 
 
 def spread(rows: pd.DataFrame) -> pd.DataFrame:
@@ -208,15 +200,15 @@ def verdict(rows: pd.DataFrame) -> str:
         largest, differs = part.loc[part["largest"].idxmax()], part.loc[part["differs"].idxmax()]
         sentences.append(
             f"HDSRNet, {source_label(source)}: of a uniform 0.25, the largest share of one kernel is "
-            f"{largest['largest']:.4f} on average ({layer_name(largest)}); between two images a share "
-            f"differs by {differs['differs']:.1e} at most ({layer_name(differs)}). In "
+            f"{largest['largest']:.4f} on average ({_layer_name(largest)}); between two images a share "
+            f"differs by {differs['differs']:.1e} at most ({_layer_name(differs)}). In "
             f"{(part['live_units'] == 0).sum()} of {len(part)} layers no unit of the attention is live: "
             "there the mix is uniform for every image."
         )
     return "\n".join(textwrap.fill(sentence, WRAPPED) for sentence in sentences)
 
 
-def layer_name(line: pd.Series) -> str:
+def _layer_name(line: pd.Series) -> str:
     """A layer of `spread` in words."""
     return f"×{line['scale']}, dynamic convolution {line['layer']}"
 
@@ -237,14 +229,14 @@ def drawing(rows: pd.DataFrame, weights: str) -> Drawing:
         shares = part.pivot(index=["dataset", "image"], columns=["layer", "kernel"], values="off")
         picture = panel.imshow(shares, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
         panel.set_title(f"×{scale}", fontsize=9)
-        mark_layers(panel, shares)
+        _mark_layers(panel, shares)
     bar = figure.colorbar(picture, ax=list(panels), label="share less uniform")
     bar.formatter.set_powerlimits((-2, 2))
     figure.suptitle(f"Kernel mixes of HDSRNet, {source_label(weights)}", fontsize=11)
     return Drawing(f"kernel_mixes_{Path(weights).stem}", figure, rows.assign(panel=rows["image"]))
 
 
-def mark_layers(panel: Axes, shares: pd.DataFrame) -> None:
+def _mark_layers(panel: Axes, shares: pd.DataFrame) -> None:
     """Name images and layers, and part the layers by lines."""
     layers = shares.columns.get_level_values("layer")
     width = len(layers) // layers.nunique()

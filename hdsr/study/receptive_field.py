@@ -28,10 +28,11 @@ from hdsr.network import HDSRNet
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import Table, source_label
+from hdsr.results import read_table, write_table
 from hdsr.settings import DynamicsSettings
 from hdsr.study import interventions, trace
 from hdsr.study.interventions import attending, dynamic_layers, frozen
-from hdsr.study.mixes import WRAPPED, keep
+from hdsr.study.mixes import WRAPPED
 from hdsr.study.networks import Subject, benchmarks, subjects
 
 Image = NDArray[np.uint8]
@@ -88,7 +89,7 @@ PROTOCOL = code_version(network, interventions, gradient_map, parts)
 def patches(settings: DynamicsSettings, scale: int) -> list[Image]:
     """Central LR patches of images that are spread evenly over all sets; smaller images have none."""
     found = [
-        central(lr)
+        _central(lr)
         for benchmark in benchmarks(settings, scale)
         for _, lr, _ in benchmark
         if min(lr.shape[:2]) >= PATCH_PX
@@ -97,7 +98,7 @@ def patches(settings: DynamicsSettings, scale: int) -> list[Image]:
     return [found[index * len(found) // count] for index in range(count)]
 
 
-def central(lr: Image) -> Image:
+def _central(lr: Image) -> Image:
     """The patch in the middle of an image."""
     top, left = ((length - PATCH_PX) // 2 for length in lr.shape[:2])
     return lr[top : top + PATCH_PX, left : left + PATCH_PX]
@@ -113,10 +114,7 @@ def measure(settings: DynamicsSettings, progress: bool = True) -> pd.DataFrame:
         HdsrError: if no image is large enough.
     """
     path = settings.report / "rows" / "dynamics_field.csv"
-    types = dict.fromkeys(("weights", "weights_sha256", "patches_sha256", "code_version"), str)
-    known = pd.read_csv(path, dtype=types) if path.is_file() else pd.DataFrame()
-    if list(known.columns) != COLUMNS:
-        known = pd.DataFrame(columns=COLUMNS)
+    known = read_table(path, COLUMNS, ("weights", "weights_sha256", "patches_sha256", "code_version"))
     maps = []
     for subject in subjects(settings):
         images = patches(settings, subject.network.scale)
@@ -126,9 +124,9 @@ def measure(settings: DynamicsSettings, progress: bool = True) -> pd.DataFrame:
         same = known[(known[IDENTITY] == list(about.values())).all(axis=1)]
         maps.append(same if len(same) else mean_maps(subject, images, about, progress))
         if same.empty:
-            keep(pd.concat(maps), path)
+            write_table(pd.concat(maps), path)
     rows = pd.concat(maps, ignore_index=True)
-    keep(rows, path)
+    write_table(rows, path)
     return rows
 
 
@@ -154,7 +152,7 @@ def mean_maps(
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def map_of(rows: pd.DataFrame, part: str) -> Map:
+def _map_of(rows: pd.DataFrame, part: str) -> Map:
     """The map of one part, (PATCH_PX, PATCH_PX), of the rows of one network."""
     return rows[rows["part"] == part].sort_values("y")[CELLS].to_numpy(dtype=np.float64)
 
@@ -183,7 +181,7 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     """
     lines = []
     for (weights, scale), part in rows.groupby(GROUP, sort=False):
-        local, through = map_of(part, CONVOLUTIONS), map_of(part, ATTENTION)
+        local, through = _map_of(part, CONVOLUTIONS), _map_of(part, ATTENTION)
         sides = [held_px(local, share) for share in HELD]
         whole = local.sum() + through.sum()
         lines.append(
@@ -217,12 +215,12 @@ def sentence(lines: pd.DataFrame) -> str:
     """
     said = []
     for line in lines.itertuples():
-        words = f"{field_words(line)} {attention_words(line)}"
+        words = f"{_field_words(line)} {_attention_words(line)}"
         said.append(f"HDSRNet, {source_label(line.weights)}, ×{line.scale}: {words}")
     return "\n".join(textwrap.fill(words, WRAPPED) for words in said)
 
 
-def field_words(line: Any) -> str:
+def _field_words(line: Any) -> str:
     """What one network's squares say."""
     small = line.most_px < SMALL * line.theoretical_px
     use = "a small part of its theoretical field" if small else "most of its theoretical field's width"
@@ -233,7 +231,7 @@ def field_words(line: Any) -> str:
     )
 
 
-def attention_words(line: Any) -> str:
+def _attention_words(line: Any) -> str:
     """What one network's attention adds."""
     if line.attention == 0:
         return "Nothing goes through the attention, which could see the whole image."
@@ -254,12 +252,12 @@ def drawing(rows: pd.DataFrame, weights: str) -> Drawing:
     scales = rows["scale"].unique()
     figure = Figure(figsize=(0.8 * WIDTH_IN, 3.4 * len(scales) + 0.4), layout="constrained")
     panels = figure.subplots(len(scales), 2, squeeze=False)
-    peak = max(map_of(rows[rows["scale"] == scale], CONVOLUTIONS).max() for scale in scales)
+    peak = max(_map_of(rows[rows["scale"] == scale], CONVOLUTIONS).max() for scale in scales)
     colors = LogNorm(peak * 1e-8, peak)
     for line, scale in zip(panels, scales, strict=True):
         for axes, part in zip(line, (CONVOLUTIONS, ATTENTION), strict=True):
-            gradient = map_of(rows[rows["scale"] == scale], part)
-            picture = show_map(axes, gradient, colors, theoretical(scale))
+            gradient = _map_of(rows[rows["scale"] == scale], part)
+            picture = _show_map(axes, gradient, colors, theoretical(scale))
             axes.set_title(f"×{scale}: through the {part}", fontsize=9)
     figure.colorbar(picture, ax=panels, label="mean |gradient| of luma (levels per level)", extend="min")
     count = rows["patches"].iloc[0]
@@ -269,7 +267,7 @@ def drawing(rows: pd.DataFrame, weights: str) -> Drawing:
     return Drawing(f"dynamics_field_{Path(weights).stem}", figure, sides.assign(panel=panel))
 
 
-def show_map(axes: Axes, gradient: Map, colors: LogNorm, reach: trace.Reach) -> object:
+def _show_map(axes: Axes, gradient: Map, colors: LogNorm, reach: trace.Reach) -> object:
     """One map around the central pixel; what is too small for the colors, and nothing at all, is black."""
     edge = CENTRE + 0.5
     shown = np.maximum(gradient, colors.vmin / 10)

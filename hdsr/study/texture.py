@@ -25,8 +25,9 @@ from hdsr.measure.benchmarks import Measurement
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
 from hdsr.report.tables import Table, source_label
+from hdsr.results import write_table
 from hdsr.settings import DynamicsSettings
-from hdsr.study.mixes import WRAPPED, keep
+from hdsr.study.mixes import WRAPPED
 from hdsr.study.networks import MODEL
 
 Image = NDArray[np.uint8]
@@ -115,38 +116,38 @@ def measure(settings: DynamicsSettings, measured: Measurement) -> Energies:
     rows = measured.rows
     bins, images = [], []
     for place, part in rows[rows["model"] == MODEL].groupby(GROUP, sort=False):
-        found = [(row, image_blocks(settings, row, hr, rows)) for row, hr in shown(settings, part)]
+        found = [(row, _image_blocks(settings, row, hr, rows)) for row, hr in shown(settings, part)]
         digest = hashlib.sha256("".join(row["image_sha256"] for row, _ in found).encode()).hexdigest()
         blocks = joined([own for _, own in found])
         bins += [(*place, *made_by(part.iloc[0]), digest, *line) for line in binned(blocks)]
-        images += [image_line(row, own) for row, own in found]
+        images += [_image_line(row, own) for row, own in found]
     energies = Energies(pd.DataFrame(bins, columns=BIN_COLUMNS), pd.DataFrame(images, columns=IMAGE_COLUMNS))
-    keep(energies.bins, settings.report / "rows" / "dynamics_blocks.csv")
-    keep(energies.images, settings.report / "rows" / "dynamics_energies.csv")
+    write_table(energies.bins, settings.report / "rows" / "dynamics_blocks.csv")
+    write_table(energies.images, settings.report / "rows" / "dynamics_energies.csv")
     return energies
 
 
 def shown(settings: DynamicsSettings, part: pd.DataFrame) -> Iterator[tuple[pd.Series, Image]]:
     """Result rows of one network on one set, each with the true image."""
     by_name = part.set_index("image", drop=False)
-    for name, _, hr in benchmark_of(settings, part.iloc[0]):
+    for name, _, hr in _benchmark_of(settings, part.iloc[0]):
         if name in by_name.index:
             yield by_name.loc[name], hr
 
 
-def benchmark_of(settings: DynamicsSettings, row: pd.Series) -> Benchmark:
+def _benchmark_of(settings: DynamicsSettings, row: pd.Series) -> Benchmark:
     """The set that a row belongs to."""
     dataset = settings.datasets[settings.set_names.index(row["dataset"])]
     return load_benchmark(dataset, int(row["scale"]), settings.root)
 
 
-def image_blocks(settings: DynamicsSettings, row: pd.Series, hr: Image, rows: pd.DataFrame) -> Blocks:
+def _image_blocks(settings: DynamicsSettings, row: pd.Series, hr: Image, rows: pd.DataFrame) -> Blocks:
     """The blocks of one image that a network made."""
-    bicubic = saved_image(settings, bicubic_row(rows, row))
+    bicubic = saved_image(settings, _bicubic_row(rows, row))
     return blocks_of(hr, bicubic, saved_image(settings, row), row["crop_px"])
 
 
-def bicubic_row(rows: pd.DataFrame, row: pd.Series) -> pd.Series:
+def _bicubic_row(rows: pd.DataFrame, row: pd.Series) -> pd.Series:
     """Bicubic's result row of the same image."""
     same = ["dataset", "scale", "image"]
     return rows[(rows["model"] == BICUBIC) & (rows[same] == row[same]).all(axis=1)].iloc[0]
@@ -158,7 +159,7 @@ def made_by(row: pd.Series) -> tuple[str, str]:
     return row["weights_sha256"], "-".join(versions)
 
 
-def image_line(row: pd.Series, blocks: Blocks) -> tuple[object, ...]:
+def _image_line(row: pd.Series, blocks: Blocks) -> tuple[object, ...]:
     """The line of one image: IMAGE_COLUMNS."""
     place = (row[name] for name in (*GROUP, "image"))
     return (*place, *made_by(row), row["image_sha256"], blocks.energy.size, rounded(blocks.energy.mean()))
@@ -232,14 +233,13 @@ def sentence(bins: pd.DataFrame, images: pd.DataFrame) -> str:
     for place, part in bins.groupby(GROUP, sort=False):
         weights, scale, dataset = place
         here = images[(images[GROUP] == list(place)).all(axis=1)]
-        words = (
-            f"HDSRNet, {source_label(weights)}, ×{scale} on {dataset}: {bin_words(part)} {image_words(here)}"
-        )
+        words = f"HDSRNet, {source_label(weights)}, ×{scale} on {dataset}: "
+        words += f"{_bin_words(part)} {_image_words(here)}"
         said.append(textwrap.fill(words, WRAPPED))
     return "\n".join(said)
 
 
-def bin_words(part: pd.DataFrame) -> str:
+def _bin_words(part: pd.DataFrame) -> str:
     """What the bins of one set say."""
     part = part.sort_values("bin")
     top, peak = part.iloc[-1], part.loc[part["gain_db"].idxmax()]
@@ -256,7 +256,7 @@ def bin_words(part: pd.DataFrame) -> str:
     return f"{first} in dB the gain does not follow the energy ({largest}; {ends})."
 
 
-def image_words(images: pd.DataFrame) -> str:
+def _image_words(images: pd.DataFrame) -> str:
     """What the images of one set say."""
     least, most = (images.loc[index] for index in (images["gain_db"].idxmin(), images["gain_db"].idxmax()))
     spread = (
@@ -286,9 +286,9 @@ def drawing(bins: pd.DataFrame, images: pd.DataFrame, weights: str) -> Drawing:
     for (left, middle, right), dataset in zip(
         figure.subplots(len(sets), 3, squeeze=False), sets, strict=True
     ):
-        plot_images(left, images[images["dataset"] == dataset])
-        plot_bins(middle, bins[bins["dataset"] == dataset], "gain_db", "gain over bicubic (dB)")
-        plot_bins(right, bins[bins["dataset"] == dataset], "share", "share of the error removed")
+        _plot_images(left, images[images["dataset"] == dataset])
+        _plot_bins(middle, bins[bins["dataset"] == dataset], "gain_db", "gain over bicubic (dB)")
+        _plot_bins(right, bins[bins["dataset"] == dataset], "share", "share of the error removed")
         left.set_title(f"{dataset}: images", fontsize=9)
     figure.suptitle(
         f"Gain of HDSRNet, {source_label(weights)}, and the energy of HR's gradients", fontsize=11
@@ -296,7 +296,7 @@ def drawing(bins: pd.DataFrame, images: pd.DataFrame, weights: str) -> Drawing:
     return Drawing(f"dynamics_gains_{Path(weights).stem}", figure, bins.assign(panel=bins["dataset"]))
 
 
-def plot_images(axes: Axes, images: pd.DataFrame) -> None:
+def _plot_images(axes: Axes, images: pd.DataFrame) -> None:
     """A dot per image and scale."""
     for scale, part in images.groupby("scale"):
         axes.scatter(part["energy"], part["gain_db"], s=10, color=f"C{scale - 2}", label=f"×{scale}")
@@ -311,7 +311,7 @@ def plot_images(axes: Axes, images: pd.DataFrame) -> None:
     axes.legend(fontsize=7)
 
 
-def plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
+def _plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
     """A line per scale over the tenths; the title says how many blocks a tenth has."""
     for scale, part in bins.groupby("scale"):
         axes.plot(part["bin"], part[column], marker="o", ms=3, lw=1, color=f"C{scale - 2}", label=f"×{scale}")
@@ -366,7 +366,7 @@ def pictures(
     settings: DynamicsSettings, rows: pd.DataFrame, row: pd.Series, hr: Image
 ) -> tuple[Image, Image, Image]:
     """HR, bicubic and SR of a result row."""
-    return hr, saved_image(settings, bicubic_row(rows, row)), saved_image(settings, row)
+    return hr, saved_image(settings, _bicubic_row(rows, row)), saved_image(settings, row)
 
 
 def most_changed(hr: Image, bicubic: Image, sr: Image, crop_px: int, largest: bool) -> tuple[int, int]:
@@ -384,20 +384,20 @@ def photographs(name: str, panels: list[tuple[Image, Image, Image]], chosen: lis
     lines = []
     for axes, trio, line in zip(figure.subplots(2, 4), panels, chosen, strict=True):
         x, y = most_changed(*trio, crop_px=line["scale"], largest=line is chosen[0])
-        lines += [picture_line(line, label, x, y) for label in ("HR", "Bicubic", "HDSRNet")]
-        draw_line(axes, trio, line, (x, y))
+        lines += [_picture_line(line, label, x, y) for label in ("HR", "Bicubic", "HDSRNet")]
+        _draw_line(axes, trio, line, (x, y))
     first = chosen[0]
     title = f"Largest and smallest gain over bicubic, ×{first['scale']}"
     figure.suptitle(f"{title}, HDSRNet, {source_label(first['weights'])}", fontsize=11)
     return Photographs(name, figure, pd.DataFrame(lines))
 
 
-def picture_line(line: pd.Series, panel: str, x: int, y: int) -> dict[str, object]:
+def _picture_line(line: pd.Series, panel: str, x: int, y: int) -> dict[str, object]:
     """The numbers of one panel."""
     return {**line.to_dict(), "panel": panel, "x": x, "y": y, "place_px": PLACE_PX}
 
 
-def draw_line(
+def _draw_line(
     axes: NDArray[np.object_], trio: tuple[Image, Image, Image], line: pd.Series, place: tuple[int, int]
 ) -> None:
     """One image, framed where the panels beside it are cut out."""

@@ -103,7 +103,7 @@ class Trace(TorchFunctionMode):
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         result = function(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and not self.inside and any(map(is_step, args)):
+        if isinstance(result, Tensor) and not self.inside and any(map(_is_step, args)):
             result.step = self.graph.call_function(function, *steps((args, kwargs or {})))
         return result
 
@@ -118,7 +118,7 @@ class Trace(TorchFunctionMode):
             result.step = self.graph.call_module(layer.path, steps(given))
 
 
-def is_step(value: object) -> bool:
+def _is_step(value: object) -> bool:
     """Whether a value is a tensor that depends on the image."""
     return hasattr(value, "step")
 
@@ -128,7 +128,7 @@ def steps(values: Any) -> Any:
     return tree_map(lambda value: getattr(value, "step", value), values)
 
 
-def traced(network: HDSRNet) -> fx.Graph:
+def _traced(network: HDSRNet) -> fx.Graph:
     """The steps of a network: its layers, and what happens to their outputs.
 
     Nothing is computed and nothing of the network changes, so that it may run on another thread meanwhile.
@@ -150,7 +150,7 @@ def traced(network: HDSRNet) -> fx.Graph:
 
 def parts(network: HDSRNet) -> dict[str, Part]:
     """All parts of the network by name, in the order in which they are computed; the image is the first."""
-    return named(traced(network), network)[0]
+    return named(_traced(network), network)[0]
 
 
 def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
@@ -162,7 +162,7 @@ def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
         network: any scale.
         name: of a part, as `parts` has it.
     """
-    graph = traced(network)
+    graph = _traced(network)
     found, names = named(graph, network)
     if name not in found:
         raise HdsrError(f"HDSRNet ×{network.scale} has no part {name!r}: expected one of {', '.join(found)}")
@@ -202,18 +202,18 @@ def part_of(
     if isinstance(module, nn.PixelShuffle):
         return replace(found[sources[0]], kind=SUB_PIXEL, shuffle=module.upscale_factor)
     if module:
-        return Part(node.target, kind_of(module), sources, module)
+        return Part(node.target, _kind_of(module), sources, module)
     return replace(found[sources[0]], relu=found[sources[0]].relu or node.target is F.relu)
 
 
-def kind_of(layer: nn.Module) -> str:
+def _kind_of(layer: nn.Module) -> str:
     """The kind of a convolution."""
     if isinstance(layer, DynamicConv2d):
         return DYNAMIC
     return DILATED if layer.dilation[0] > 1 else CONVOLUTION
 
 
-def geometry(layer: nn.Module) -> tuple[int, int, int, int]:
+def _geometry(layer: nn.Module) -> tuple[int, int, int, int]:
     """Kernel size, dilation, input and output channels of a layer."""
     if isinstance(layer, DynamicConv2d):
         _, channels, size, _ = layer.weight.shape
@@ -228,7 +228,7 @@ def reaches(found: dict[str, Part]) -> dict[str, Reach]:
         if part.kind in JOINS.values():
             known[name] = known[part.inputs[0]].joined(known[part.inputs[1]])
         elif part.module:
-            size, dilation, *_ = geometry(part.module)
+            size, dilation, *_ = _geometry(part.module)
             inside = known[part.inputs[0]].convolved(dilation * (size // 2), dilation)
             known[name] = inside.shuffled(part.shuffle)
     return known
@@ -244,24 +244,24 @@ def layer_lines(network: HDSRNet, lr_px: int = 256) -> pd.DataFrame:
     found = parts(network)
     reach = reaches(found)
     return pd.DataFrame(
-        layer_line(part, reach[part.name], lr_px) for part in found.values() if part.module is not None
+        _layer_line(part, reach[part.name], lr_px) for part in found.values() if part.module is not None
     )
 
 
-def layer_line(part: Part, reach: Reach, lr_px: int) -> dict[str, Any]:
+def _layer_line(part: Part, reach: Reach, lr_px: int) -> dict[str, Any]:
     """One line of `layer_lines`."""
-    shape = dict(zip(("kernel", "dilation", "inputs", "outputs"), geometry(part.module), strict=True))
+    shape = dict(zip(("kernel", "dilation", "inputs", "outputs"), _geometry(part.module), strict=True))
     height_px = lr_px * len(reach.low) // part.shuffle
     counts = {
         "parameters": sum(parameter.numel() for parameter in part.module.parameters()),
-        "macs": layer_macs(part.module, height_px**2),
+        "macs": _layer_macs(part.module, height_px**2),
     }
     return {"layer": part.name, "kind": part.kind, "relu": part.relu, **shape, **counts, "reach_px": reach.px}
 
 
-def layer_macs(layer: nn.Module, pixels: int) -> int:
+def _layer_macs(layer: nn.Module, pixels: int) -> int:
     """Multiply-accumulate operations of a layer on that many pixels; a dynamic one also mixes its kernels."""
-    size, _, inputs, outputs = geometry(layer)
+    size, _, inputs, outputs = _geometry(layer)
     macs = size**2 * inputs * outputs * pixels
     if isinstance(layer, DynamicConv2d):
         attention = layer.attention
@@ -291,7 +291,7 @@ def layer_table(network: HDSRNet, lr_px: int = 256) -> Table:
     printed = lines[["layer"]].assign(
         kind=(lines["kind"] + lines["relu"].map({True: " + ReLU", False: ""})).fillna(""),
         **{name: lines[name].astype("Int64").astype("string").fillna("") for name in ("kernel", "dilation")},
-        channels=(channel_text(lines["inputs"]) + " → " + channel_text(lines["outputs"])).fillna(""),
+        channels=(_channel_text(lines["inputs"]) + " → " + _channel_text(lines["outputs"])).fillna(""),
         parameters=lines["parameters"].map("{:,.0f}".format),
         **{"MACs (G)": (lines["macs"] / 1e9).map("{:.3f}".format)},
         **{"receptive field (LR px)": lines["reach_px"].map("{:.0f}".format)},
@@ -300,6 +300,6 @@ def layer_table(network: HDSRNet, lr_px: int = 256) -> Table:
     return Table(f"layers_x{network.scale}", caption, numbers, printed.astype(str))
 
 
-def channel_text(counts: pd.Series) -> pd.Series:
+def _channel_text(counts: pd.Series) -> pd.Series:
     """Numbers of channels as text, absent ones left absent."""
     return counts.astype("Int64").astype("string")

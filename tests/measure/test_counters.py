@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdsr import results
 from hdsr.errors import HdsrError
 from hdsr.inference import fold
 from hdsr.measure import counters, hand_count
@@ -80,7 +81,7 @@ def test_rows_have_every_counter_and_a_hand_count_where_there_is_one(tmp_path: P
     srcnn = 32 * 32 * (81 * 64 + 25 * 64 * 32 + 25 * 32)
     assert rows.loc[rows["network"] == "SRCNN", "macs"].iloc[0] == srcnn
     assert rows.loc[rows["network"] == "HDSRNet", "parameters"].unique().tolist() == [1_818_496]
-    counters.write(rows, tmp_path / "rows" / "complexity.csv")
+    results.write_table(rows, tmp_path / "rows" / "complexity.csv")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "rows" / "complexity.csv"), rows)
 
 
