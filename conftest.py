@@ -32,10 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    kernels = Path(os.environ.get("HDSR_CACHE") or "~/.cache/hdsr").expanduser() / "kernels"
     for variable in ("HDSR_REPORTS", "HDSR_CACHE"):
         folder = tempfile.mkdtemp(prefix=variable.lower().replace("_", "-") + "-")
         os.environ[variable] = folder
         config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
+    if kernels.is_dir():  # machine code that is at hand need not be compiled again
+        shutil.copytree(kernels, Path(os.environ["HDSR_CACHE"]) / "kernels")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,3 +71,14 @@ def golden_root() -> Path:
 def real_data_root() -> Path:
     """The real benchmark sets, training images and weights."""
     return _folder_named_by("HDSR_DATA", "benchmark images, training images and weights")
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """Convolutions that are compiled already: tests of what is said on stderr hear nothing of it."""
+    import torch
+
+    from hdsr.inference import fold
+    from hdsr.network import HDSRNet
+
+    fold(HDSRNet(2))(torch.zeros(1, 3, 8, 8))

@@ -21,6 +21,8 @@ from hdsr.methods import registry
 from hdsr.network import HDSRNet
 from hdsr.training import loop as training
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 COMMANDS = [
     "evaluate",
     "upscale",

@@ -177,7 +177,7 @@ def test_compiled_once_with_a_sentence_and_kept_in_a_cache_that_may_be_read_only
     first = run(cache)
     (kernel,) = (cache / "kernels").iterdir()
     assert first.stderr.count("\n") == 1
-    assert "compiling a convolution for this processor, once" in first.stderr
+    assert "compiling convolutions for this processor, kept for the next time" in first.stderr
     (cache / "kernels").chmod(0o555)
     second = run(cache)
     assert (second.stderr, second.stdout) == ("", "None False\n")

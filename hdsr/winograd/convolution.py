@@ -170,7 +170,8 @@ def _machine_code(form: Form) -> bytes:
         found = path.read_bytes()
         if hashlib.sha256(found[DIGEST_BYTES:]).digest() == found[:DIGEST_BYTES]:
             return found[DIGEST_BYTES:]
-    print(f"hdsr: compiling a convolution for this processor, once: {path}", file=sys.stderr)
+    if "ipykernel" not in sys.modules:  # a notebook's outputs are the same with and without a cache
+        print("hdsr: compiling convolutions for this processor, kept for the next time", file=sys.stderr)
     from hdsr.winograd.kernel import machine_code
 
     code = machine_code(form)

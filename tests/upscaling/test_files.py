@@ -28,6 +28,8 @@ from hdsr.resize import imresize
 from hdsr.upscaling import files as upscaling
 from hdsr.upscaling.files import enlarge_alpha, enlarge_pixels, upscale, upscale_files
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
