@@ -198,3 +198,10 @@ def test_without_numba_others_serve(tmp_path: Path) -> None:
     found = run(tmp_path, "--without")
     assert found.stdout.startswith("numba is not installed")
     assert found.stderr == ""
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("meta", torch.float32), ("cpu", torch.float64)])
+def test_networks_of_other_devices_and_data_types_fold(device: str, dtype: torch.dtype) -> None:
+    weight = torch.zeros(64, 64, 3, 3, device=device, dtype=dtype)
+    kernel = winograd.transformed(weight)
+    assert (kernel.device, kernel.dtype, kernel.shape) == (weight.device, dtype, (36, 64, 64))

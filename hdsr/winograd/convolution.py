@@ -67,7 +67,7 @@ def transformed(weight: Tensor) -> Tensor:
     """U (36, 64, outputs) of kernels (outputs, 64, size, size); outputs are filled up to a multiple of 16."""
     size, outputs = weight.shape[-1], weight.shape[0]
     g = _kernel_transform(size)
-    made = torch.kron(g, g).float() @ weight.detach().permute(2, 3, 1, 0).reshape(size**2, -1)
+    made = torch.kron(g, g).to(weight) @ weight.detach().permute(2, 3, 1, 0).reshape(size**2, -1)
     return F.pad(made.view(SIDE**2, CHANNELS, outputs), (0, -outputs % OUTPUTS_STEP)).contiguous()
 
 
