@@ -19,7 +19,7 @@ from hdsr.suite import pages
 
 WORDS = {
     "reproduced": "hold",
-    "explained": "hold measured in another way",
+    "explained": "hold, measured otherwise",
     "traced": "are traced to their source",
     "contradicted": "do not hold",
     "not measured": "cannot be judged here",
