@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     kernels = Path(os.environ.get("HDSR_CACHE") or "~/.cache/hdsr").expanduser() / "kernels"
     for variable in ("HDSR_REPORTS", "HDSR_CACHE"):
+        if variable == "HDSR_CACHE" and "PYTEST_XDIST_WORKER" in os.environ:
+            continue  # workers share the cache that the process which started them has made
         folder = tempfile.mkdtemp(prefix=variable.lower().replace("_", "-") + "-")
         os.environ[variable] = folder
         config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
