@@ -369,6 +369,6 @@ def fold(network: HDSRNet) -> FoldedHDSRNet:
     with torch.enable_grad():
         folded = FoldedHDSRNet(copied)
     for layer in folded.modules():
-        if isinstance(layer, nn.Conv2d) and winograd.knows(layer.weight):
+        if isinstance(layer, nn.Conv2d) and not layer.weight.is_cuda and winograd.knows(layer.weight):
             layer.register_buffer("transformed", winograd.transformed(layer.weight), persistent=False)
     return folded.to(memory_format=torch.channels_last).eval()

@@ -180,7 +180,7 @@ def our_step(lr: Tensor, hr: Tensor, config: TrainingConfig) -> Step:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         learner.learn(lr, hr)
-    return graph.replay
+    return lambda: (graph.replay(), learner)  # whose weights the graph reads, and does not keep
 
 
 def drawing(config: TrainingConfig, steps: int = 30, root: str | Path | None = None) -> Drawing:

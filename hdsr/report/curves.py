@@ -40,16 +40,16 @@ def read_log(path: str | Path) -> pd.DataFrame:
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
     """Logs of the runs that made the weights that ship, each after that which it goes on from.
 
-    They are named as their configurations are: `trunk` for cpu_trunk, `×2` for cpu_x2.
+    They are named as their configurations are in short: `×2` for hdsrnet_x2.
     """
-    heads = {f"cpu_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales}
+    heads = {f"hdsrnet_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales}
     names = [name for head in heads.items() for name, _ in training_record.lineage(*head)]
     return {_label_of(name): read_log(LOGS / f"{name}.csv") for name in dict.fromkeys(names)}
 
 
 def _label_of(name: str) -> str:
-    """A run's configuration in short: `×2` for cpu_x2."""
-    return re.sub(r"^x(?=\d)", "×", name.removeprefix("cpu_"))
+    """A run's configuration in short: `×2` for hdsrnet_x2."""
+    return re.sub(r"^x(?=\d)", "×", name.removeprefix("hdsrnet_"))
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:

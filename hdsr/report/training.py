@@ -39,8 +39,7 @@ def weights(scales: Sequence[int]) -> Table:
     )
     titles = {"validation_psnr_db": "held-out PSNR (dB)", "held_out": "held-out images", "sha256": "SHA-256"}
     note = "Each command is read from the file's own header; --set says where it differs from the "
-    note += "configuration as it is now. A budget of minutes takes another number of steps elsewhere. "
-    note += "Steps and minutes are those of all commands together."
+    note += "configuration as it is now. Steps and minutes are those of all commands together."
     caption = "The weights that ship, and the commands that made them"
     return Table("training_weights", caption, numbers, printed.rename(columns=titles), (note,))
 
@@ -64,7 +63,7 @@ def _weights_line(scale: int) -> dict[str, Any]:
 
 def command(scale: int, about: dict[str, Any]) -> str:
     """The commands that make a file which says `about` of itself; see `hdsr.checkpoint.describe`."""
-    name = f"cpu_x{scale}"
+    name = f"hdsrnet_x{scale}"
     steps = [_training_command(*run) for run in lineage(name, about)]
     steps.append(f"hdsr pack runs/{name}/weights.safetensors --out data/weights/{weights_path(scale).name}")
     return " && ".join(steps)
@@ -92,11 +91,18 @@ def spent(about: dict[str, Any] | None, key: str) -> float:
 def changed_keys(path: Path, about: dict[str, Any]) -> list[str]:
     """Where a run's configuration differs from that of a file, as `--set` takes it: "key=value"."""
     present = load_config(path)
-    stored = {**about["config"], "warm_start": about["warm_start"] and present.warm_start}
-    then = validated(stored, "the weights' header")
+    then = config_of(about, about["warm_start"] and present.warm_start)
     given, now = comparable(then), comparable(present)
     short = given | then.model_dump(mode="json", exclude_defaults=True)
     return [f"{key}={json.dumps(short[key])}" for key in given if given[key] != now[key]]
+
+
+def config_of(about: dict[str, Any], warm_start: str | None) -> TrainingConfig:
+    """The configuration in what a weights file says of itself; budgets of minutes, as they once were, in steps."""
+    stored = {**about["config"], "warm_start": warm_start}
+    if stored.pop("minutes", None):
+        stored["steps"] = about["step"]
+    return validated({key: value for key, value in stored.items() if key != "revive"}, "the weights' header")
 
 
 def comparable(config: TrainingConfig) -> dict[str, Any]:

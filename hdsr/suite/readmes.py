@@ -46,6 +46,10 @@ def current_tables() -> dict[Path, dict[str, str]]:
     }
 
 
+HELD_OUT = ("validation_psnr_db", "more_validation_psnr_db")
+"""What a weights file says of held-out images: of the validation's set, and of its other sets."""
+
+
 def with_tables(text: str, contents: Mapping[str, str], source: str) -> str:
     """The text of README `source` with each table put between its marks."""
     for name, table in contents.items():
@@ -64,7 +68,7 @@ def lines_of(table: tables.Table) -> str:
 
 def files_table(folder: Path) -> str:
     """A line for each weights file: what made it, for how long, how good it was on held-out images."""
-    head = ("file", "configuration", "steps", "minutes", "held-out PSNR (dB)", "SHA-256")
+    head = ("file", "configuration", "steps", "patches", "device", "minutes", "held-out PSNR (dB)", "SHA-256")
     lines = [file_cells(path) for path in sorted(folder.glob("*.safetensors"))]
     return markdown([head, *lines])
 
@@ -77,15 +81,24 @@ def file_cells(path: Path) -> tuple[str, ...]:
         path.name,
         configuration_link(path, about) + origin,
         f"{spent(about, 'step'):,}",
-        f"{spent(about, 'minutes'):.0f}",
-        f"{about['validation_psnr_db']:.2f}",
+        f"{patches_seen(about):,}",
+        about.get("device", "cpu"),
+        f"{spent(about, 'minutes'):.1f}",
+        " / ".join(f"{about[key]:.2f}" for key in HELD_OUT if about.get(key)),
         sha256(path),
     )
 
 
+def patches_seen(about: dict[str, Any] | None) -> int:
+    """By a run and those that it started from."""
+    if not about:
+        return 0
+    return about["step"] * about["config"]["batch_size"] + patches_seen(about.get("started_from"))
+
+
 def configuration_link(path: Path, about: dict[str, Any]) -> str:
     """The configuration that made a weights file, and the keys in which it has changed since."""
-    made_by = CONFIGS / f"{path.stem.replace('hdsrnet', 'cpu')}.yaml"
+    made_by = CONFIGS / f"{path.stem}.yaml"
     keys = [change.partition("=")[0] for change in changed_keys(made_by, about)]
     link = f"[{made_by.stem}](../../hdsr/configs/{made_by.name})"
     return f"{link} with other {', '.join(keys)}" if keys else link

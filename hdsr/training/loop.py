@@ -114,7 +114,7 @@ def validate(network: nn.Module, held_out: tuple[Pair, ...], scale: int) -> floa
     """Mean Y-PSNR in dB over held-out pairs of a network from RGB to RGB, in float32."""
     device = next(network.parameters()).device
     scores = []
-    with torch.backends.cudnn.flags(benchmark=False, allow_tf32=False):  # every image has another size
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):  # of many sizes
         for pair in held_out:
             lr = torch.from_numpy(pair.lr).permute(2, 0, 1)[None].float().to(device)
             sr = network(lr)[0].clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
@@ -473,6 +473,8 @@ def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
         if due or stop.is_set() or progress.step % config.log_every == 0:
             run.step.wait()
         progress.seconds = time.perf_counter() - began
+        if last:
+            run.save()  # so that whatever stops the validation costs no training
         scores = run.validate() if due else []
         if due or progress.step % config.log_every == 0:
             run.log(scores)

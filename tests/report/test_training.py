@@ -17,13 +17,13 @@ from hdsr.training.config import load_config
 
 
 def config_path(scale: int) -> Path:
-    return paths.CONFIGS / f"cpu_x{scale}.yaml"
+    return paths.CONFIGS / f"hdsrnet_x{scale}.yaml"
 
 
 def described(scale: int, **changes: Any) -> dict[str, Any]:
     """What weights of the present configuration would say of themselves, with changes of it."""
     config = load_config(config_path(scale))
-    stored = config.model_dump(mode="json", exclude={"data", "tensorboard", "warm_start"}, exclude_none=True)
+    stored = config.model_dump(mode="json", exclude={"data", "images_on", "warm_start"}, exclude_none=True)
     return {"config": stored | changes, "warm_start": config.warm_start and "weights.safetensors"}
 
 
@@ -31,34 +31,28 @@ def described(scale: int, **changes: Any) -> dict[str, Any]:
 def test_the_present_configuration_needs_no_changes(scale: int) -> None:
     assert training_record.changed_keys(config_path(scale), described(scale)) == []
     assert training_record.command(scale, described(scale)) == (
-        f"hdsr train hdsr/configs/cpu_x{scale}.yaml --out runs/cpu_x{scale} && hdsr pack "
-        f"runs/cpu_x{scale}/weights.safetensors --out data/weights/hdsrnet_x{scale}.safetensors"
+        f"hdsr train hdsr/configs/hdsrnet_x{scale}.yaml --out runs/hdsrnet_x{scale} && hdsr pack "
+        f"runs/hdsrnet_x{scale}/weights.safetensors --out data/weights/hdsrnet_x{scale}.safetensors"
     )
 
 
-def test_the_run_that_it_started_from_is_made_first_and_counted() -> None:
-    trunk = load_config(paths.CONFIGS / "cpu_trunk.yaml").model_dump(mode="json", exclude_none=True)
-    ancestor = {"config": trunk | {"steps": 700}, "warm_start": None, "step": 500, "minutes": 7.0}
-    about = described(3) | {"warm_start": "cpu_trunk/weights.safetensors", "started_from": ancestor}
-    first, second, _ = training_record.command(3, about).split(" && ")
-    assert first == "hdsr train hdsr/configs/cpu_trunk.yaml --out runs/cpu_trunk --set steps=700"
-    assert second == "hdsr train hdsr/configs/cpu_x3.yaml --out runs/cpu_x3"
-    assert training_record.spent(about | {"step": 200}, "step") == 700
+def test_the_runs_that_it_started_from_are_made_first_and_counted() -> None:
+    first = {"config": described(4, steps=700)["config"], "warm_start": None, "step": 500, "minutes": 7.0}
+    second = described(3) | {"warm_start": "hdsrnet_x4/weights.safetensors", "started_from": first, "step": 200}
+    about = described(2) | {"warm_start": "hdsrnet_x3/weights.safetensors", "started_from": second, "step": 50}
+    commands = training_record.command(2, about).split(" && ")
+    assert commands[:3] == [
+        "hdsr train hdsr/configs/hdsrnet_x4.yaml --out runs/hdsrnet_x4 --set steps=700",
+        "hdsr train hdsr/configs/hdsrnet_x3.yaml --out runs/hdsrnet_x3",
+        "hdsr train hdsr/configs/hdsrnet_x2.yaml --out runs/hdsrnet_x2",
+    ]
+    assert training_record.spent(about, "step") == 750
 
 
-def test_a_run_may_have_two_before_it() -> None:
-    first, second = (
-        load_config(paths.CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_none=True)
-        for name in ("cpu_trunk", "cpu_base")
-    )
-    trunk = {"config": first, "warm_start": None, "step": 300, "minutes": 3.0}
-    base = {"config": second, "warm_start": "cpu_trunk/weights.safetensors", "started_from": trunk}
-    base |= {"step": 200, "minutes": 2.0}
-    about = described(4) | {"warm_start": "cpu_base/weights.safetensors", "started_from": base, "step": 100}
-    names = ("cpu_trunk", "cpu_base", "cpu_x4")
-    commands = training_record.command(4, about).split(" && ")
-    assert commands[:3] == [f"hdsr train hdsr/configs/{name}.yaml --out runs/{name}" for name in names]
-    assert training_record.spent(about, "step") == 600
+def test_a_budget_of_minutes_is_told_as_the_steps_that_it_was() -> None:
+    about = described(4) | {"step": 123}
+    about["config"] = about["config"] | {"minutes": 25.0, "revive": False}
+    assert training_record.changed_keys(config_path(4), about) == ["steps=123"]
 
 
 def test_changed_keys_are_those_that_differ() -> None:
@@ -74,13 +68,12 @@ def test_changed_keys_are_those_that_differ() -> None:
 def test_the_commands_give_back_the_configurations_in_the_file(scale: int) -> None:
     about = checkpoint.describe(training_record.weights_path(scale))
     *commands, _ = training_record.command(scale, about).split(" && ")
-    runs = training_record.lineage(f"cpu_x{scale}", about)
+    runs = training_record.lineage(f"hdsrnet_x{scale}", about)
     for command, (_, run) in zip(commands, runs, strict=True):
         words = shlex.split(command)
         overrides = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
         config = training_record.comparable(load_config(paths.PROJECT / words[2], overrides))
-        stored = run["config"] | {"warm_start": run["warm_start"]}
-        then = training_record.comparable(training_record.validated(stored, "file"))
+        then = training_record.comparable(training_record.config_of(run, run["warm_start"]))
         assert config == then | {"warm_start": config["warm_start"]}
 
 

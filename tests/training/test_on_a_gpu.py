@@ -111,6 +111,16 @@ def test_training_steps_in_fp32(scale: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @needs_gpu
+def test_a_network_on_the_gpu_is_validated_in_its_folded_form() -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(2).eval()
+    scores = [
+        training.validate(fold(copy.deepcopy(network).to(name)), made_data(2).pairs, 2) for name in ("cpu", "cuda")
+    ]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-3)
+
+
+@needs_gpu
 def test_a_graph_is_the_steps_it_was_captured_from(monkeypatch: pytest.MonkeyPatch) -> None:
     data, ends = made_data(2), []
     for graph in (True, False):
