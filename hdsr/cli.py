@@ -374,10 +374,19 @@ def train(
 
 @app.command()
 def pack(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A run's weights.safetensors.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the packed weights go.")],
+    weights: Annotated[Path, typer.Argument(metavar="FILE", help="weights.safetensors or a state of a run.")],
+    out: Annotated[Path, typer.Option(metavar="FILE|DIR", help="Where the weights or the pieces go.")],
 ) -> None:
-    """Store weights in half precision, as those that ship are."""
+    """Store weights in half precision, as those that ship are; or a state in pieces of less than 16 MiB.
+
+    `hdsr train` begins from such pieces by --set branch_from=DIR.
+    """
+    if weights.suffix == ".pt":
+        from hdsr.training.states import split_state
+
+        for piece in split_state(weights, out):
+            print(f"{piece}: {piece.stat().st_size:,} bytes")
+        return
     _check_weights(weights)
     from hdsr import checkpoint
 

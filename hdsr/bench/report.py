@@ -21,7 +21,8 @@ TITLES = {
     "inference": "One image, in turns",
     "end_to_end": "Whole benchmark sets with metrics, in turns, each time in a process of its own",
     "memory": "A large photograph by the command, in a process of its own",
-    "training": "One training step, in turns, and the wait for patches",
+    "training": "One training step, in turns, and the share of its time that goes into patches",
+    "gpu": "On a GPU: its own rates, Table VI, both forms by size",
     "peers": "The same network by other programs, in turns, each in a process of its own",
 }
 RATIO_NOTE = "Ratio: how many times better than the baseline, that is less time, or a higher rate."
@@ -38,10 +39,11 @@ def origin(rows: pd.DataFrame) -> list[str]:
     """Where and when rows were measured, and whether that was a machine like this one."""
     here = machine()
     lines = []
-    for (name, threads), part in rows.groupby(["machine", "threads"], sort=False):
+    for (name, device, threads), part in rows.groupby(["machine", "device", "threads"], sort=False):
         dates = " and ".join(sorted(part["measured"].unique()))
         place = "a machine like this one" if name == here else f"another machine than this one ({here})"
         made_with = f"threads: {threads}; {part['versions'].iloc[-1]}"
+        name = name if device == "cpu" else f"{device} beside {name}"
         lines.append(f"Measured on {dates} on {place}: {name}, {made_with}.")
     return lines
 

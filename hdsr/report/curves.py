@@ -42,7 +42,9 @@ def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
 
     They are named as their configurations are in short: `×2` for hdsrnet_x2.
     """
-    heads = {f"hdsrnet_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales}
+    heads = {
+        f"hdsrnet_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales
+    }
     names = [name for head in heads.items() for name, _ in training_record.lineage(*head)]
     return {_label_of(name): read_log(LOGS / f"{name}.csv") for name in dict.fromkeys(names)}
 

@@ -98,7 +98,7 @@ def changed_keys(path: Path, about: dict[str, Any]) -> list[str]:
 
 
 def config_of(about: dict[str, Any], warm_start: str | None) -> TrainingConfig:
-    """The configuration in what a weights file says of itself; budgets of minutes, as they once were, in steps."""
+    """The configuration in what a weights file says of itself; minutes that were its budget as steps."""
     stored = {**about["config"], "warm_start": warm_start}
     if stored.pop("minutes", None):
         stored["steps"] = about["step"]

@@ -38,8 +38,16 @@ def test_the_present_configuration_needs_no_changes(scale: int) -> None:
 
 def test_the_runs_that_it_started_from_are_made_first_and_counted() -> None:
     first = {"config": described(4, steps=700)["config"], "warm_start": None, "step": 500, "minutes": 7.0}
-    second = described(3) | {"warm_start": "hdsrnet_x4/weights.safetensors", "started_from": first, "step": 200}
-    about = described(2) | {"warm_start": "hdsrnet_x3/weights.safetensors", "started_from": second, "step": 50}
+    second = described(3) | {
+        "warm_start": "hdsrnet_x4/weights.safetensors",
+        "started_from": first,
+        "step": 200,
+    }
+    about = described(2) | {
+        "warm_start": "hdsrnet_x3/weights.safetensors",
+        "started_from": second,
+        "step": 50,
+    }
     commands = training_record.command(2, about).split(" && ")
     assert commands[:3] == [
         "hdsr train hdsr/configs/hdsrnet_x4.yaml --out runs/hdsrnet_x4 --set steps=700",

@@ -115,7 +115,8 @@ def test_a_network_on_the_gpu_is_validated_in_its_folded_form() -> None:
     torch.manual_seed(0)
     network = HDSRNet(2).eval()
     scores = [
-        training.validate(fold(copy.deepcopy(network).to(name)), made_data(2).pairs, 2) for name in ("cpu", "cuda")
+        training.validate(fold(copy.deepcopy(network).to(name)), made_data(2).pairs, 2)
+        for name in ("cpu", "cuda")
     ]
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
 
