@@ -1,5 +1,6 @@
 """Protocols: the project's own is that of the metrics, and each choice is held by a known case."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from hdsr import metrics
+from hdsr import metrics, paper
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.measure.protocols import CHOICES, COMMON, NAMED, TITLES, VARIED, Protocol, lr_image, luma, score
@@ -128,3 +129,14 @@ def test_bad_input_is_named(change: dict[str, object], message: str) -> None:
 def test_a_choice_that_there_is_not_is_refused() -> None:
     with pytest.raises(HdsrError, match="unknown border 'half': expected one of scale, scale"):
         replace(Protocol(), border="half")
+
+
+@pytest.mark.skipif("HDSR_DATA" not in os.environ, reason="HDSR_DATA names no folder of real images")
+@pytest.mark.parametrize("scale", [2, 4])
+def test_bicubic_of_another_publication_is_met_image_by_image(scale: int) -> None:
+    published = paper.selfexsr().query("dataset == 'Set5' and scale == @scale and method == 'Bicubic'")
+    published = published.set_index("image")
+    for name, lr, hr in load_benchmark("Set5", scale):
+        psnr_db, ssim = score(imresize(lr, scale), hr, scale, "selfexsr")
+        assert psnr_db == pytest.approx(published.loc[name, "psnr_db"], abs=2e-3)
+        assert ssim == pytest.approx(published.loc[name, "ssim"], abs=2e-4)
