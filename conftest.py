@@ -39,7 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix=variable.lower().replace("_", "-") + "-")
         os.environ[variable] = folder
         config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
-    if kernels.is_dir():  # machine code that is at hand need not be compiled again
+    if (
+        kernels.is_dir() and "PYTEST_XDIST_WORKER" not in os.environ
+    ):  # machine code that is at hand need not be compiled again
         shutil.copytree(kernels, Path(os.environ["HDSR_CACHE"]) / "kernels")
 
 
