@@ -51,7 +51,7 @@ def test_states_of_counts_and_of_verdicts(tmp_path: Path) -> None:
     found = states(tmp_path)
     assert found["parameters and FLOPs of three networks"] == "measured: ACNet, HDSRNet"
     assert found["those that the printed numbers alone decide"] == "2 reproduced, 1 contradicted"
-    assert found["those that measurements decide"] == "not in this report"
+    assert found["others that measurements decide"] == "not in this report"
 
 
 def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:

@@ -46,7 +46,8 @@ def test_an_images_own_mix_changes_nothing_and_another_does(network: HDSRNet, lr
     module, own = form(network), kernel_mix(network, lr).shares
     expected = module(batch(lr))
     with attending(module, frozen(own)) as used:
-        torch.testing.assert_close(module(batch(lr)), expected, atol=1e-3, rtol=0)
+        # Twice what Winograd's convolutions of mixes that differ in the last bit may differ by.
+        torch.testing.assert_close(module(batch(lr)), expected, atol=4e-3, rtol=0)
     torch.testing.assert_close(torch.cat(used), torch.from_numpy(own))
     with attending(module, frozen(own[:, ::-1].copy())):
         assert (module(batch(lr)) - expected).abs().max() > 1e-2

@@ -64,12 +64,12 @@ def test_a_table_takes_the_place_between_its_marks() -> None:
 
 def test_a_configuration_is_named_with_what_differs_in_it() -> None:
     path = Path("hdsrnet_x2.safetensors")
-    given = config.load_config(readmes.CONFIGS / "cpu_x2.yaml").model_dump(mode="json", exclude_none=True)
+    given = config.load_config(readmes.CONFIGS / "hdsrnet_x2.yaml").model_dump(mode="json", exclude_none=True)
     start = given.pop("warm_start")
     link = readmes.configuration_link(path, {"config": given, "warm_start": start})
-    assert link == "[cpu_x2](../../hdsr/configs/cpu_x2.yaml)"
+    assert link == "[hdsrnet_x2](../../hdsr/configs/hdsrnet_x2.yaml)"
     other = readmes.configuration_link(path, {"config": given | {"seed": 12345}, "warm_start": start})
-    assert other == "[cpu_x2](../../hdsr/configs/cpu_x2.yaml) with other seed"
+    assert other == "[hdsrnet_x2](../../hdsr/configs/hdsrnet_x2.yaml) with other seed"
 
 
 PROSE = sorted(
