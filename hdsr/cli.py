@@ -547,10 +547,13 @@ def status(data: Root = None) -> None:
 
     table = inventory.status(data)
     print(f"data folder: {paths.data_root(data)}")
-    columns = ["set", "scale", "images", "present", "verified", "bytes"]
+    columns = ["set", "scale", "images", "present", "verified", "copies", "bytes"]
     is_weights = table["group"] == "weights"
     weights = table[is_weights].rename(columns={"set": "weights", "images": "files"})
-    for part in (table.loc[~is_weights, columns], weights[["weights", "scale", "files", *columns[3:]]]):
+    for part in (
+        table.loc[~is_weights, columns],
+        weights[["weights", "scale", "files", "present", "verified", "bytes"]],
+    ):
         print(f"\n{part.to_string(index=False, formatters={'bytes': '{:,}'.format})}")
     print()
     for name, lines in table.groupby("set", sort=False):
@@ -569,10 +572,13 @@ def verify(data: Root = None) -> int:
     from hdsr.fetch import inventory, manifest
 
     present = [finding for finding in inventory.inspect(paths.data_root(data)) if finding.present]
-    bad = [finding for finding in present if not finding.verified]
+    bad = [finding for finding in present if finding.fault]
+    copies = sum(finding.copy for finding in present)
     for finding in bad:
         print(f"hdsr: error: {finding.path} is not as published: {finding.fault}", file=sys.stderr)
-    print(f"{len(present) - len(bad)} of {len(present)} files are as published")
+    originals = len(present) - copies
+    told = f"; {copies} images are copies in other formats" if copies else ""
+    print(f"{originals - len(bad)} of {originals} files are as published{told}")
     shipped = manifest.shipped(paths.OWN_WEIGHTS)
     other = [name for name in shipped if shipped[name].fault(paths.OWN_WEIGHTS / name)]
     for name in other:

@@ -14,12 +14,14 @@ from hdsr.fetch import manifest, published
 FILES = {
     "BENCHMARKS": "benchmarks.csv",
     "TRAINING": "train291.csv",
+    "PHOTOGRAPHS": "photographs.csv",
     "WEIGHTS": "weights.csv",
     "ARCHIVES": "div2k.csv",
 }
 CACHED = (
     manifest.benchmarks,
     manifest.training,
+    manifest.photographs,
     manifest.weights,
     manifest.archives,
     published.published_files,
@@ -39,13 +41,14 @@ def git_name(content: bytes) -> str:
 
 
 def write_manifests(folder: Path) -> dict[str, bytes]:
-    """Write four manifests; return what they list by its address on a mirror."""
+    """Write five manifests; return what they list by its address on a mirror."""
     images = {f"{REPOSITORY['repository']}/{REPOSITORY['commit']}/data/img {n}.png": n for n in "abc"}
     known, unknown = "someone/net/c1/x2.pth", "someone/net/c1/x4.pth"
     archive = "DIV2K_train_LR_bicubic_X2.zip"
     made = {address: content_of(address) for address in [*images, known, unknown, archive]}
     write(folder / "benchmarks.csv", [image_row(made[address], name) for address, name in images.items()])
     write(folder / "train291.csv", [image_row(content_of("t"), "t") | {"dataset": "T91"}])
+    (folder / "photographs.csv").write_text("dataset,image\n")  # none
     write(folder / "weights.csv", [weights_row(made[known], 2), weights_row(made[unknown], 4, exact=False)])
     row = {"file": archive, "md5": hashlib.md5(made[archive]).hexdigest(), "bytes": LENGTH}
     write(folder / "div2k.csv", [row | {"url": f"http://127.0.0.1:1/{archive}"}])

@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from hdsr.fetch.published import WEIGHTS, PublishedFile, published_files
+from hdsr.fetch.published import PHOTOGRAPHS, TRAINING, WEIGHTS, PublishedFile, published_files
 from hdsr.paths import data_root
 
 HASHING_THREADS = 4
+COPY_SUFFIXES = (".png", ".jpg", ".webp", ".bmp", ".tif")
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Finding:
     present: bool
     fault: str | None
     """Why it is not the published file; None if it is, or if it is not there."""
+    copy: bool = False
+    """Whether it is an image of that name in another format: training takes it, no hash can judge it."""
 
     @property
     def verified(self) -> bool:
         """Whether the published file is there, to the last byte."""
-        return self.present and self.fault is None
+        return self.present and self.fault is None and not self.copy
 
 
 def inspect(
@@ -54,16 +57,21 @@ def inspect(
 def find(file: PublishedFile, root: Path) -> Finding:
     """What is in the place of one file."""
     path = file.path_in(root)
-    if not path.is_file():
+    if path.is_file():
+        return Finding(file, path, path.stat().st_size, True, file.checksum.fault(path))
+    copies = (path.with_suffix(suffix) for suffix in COPY_SUFFIXES if file.group in (TRAINING, PHOTOGRAPHS))
+    copy = next(filter(Path.is_file, copies), None)
+    if copy is None:
         return Finding(file, path, 0, False, None)
-    return Finding(file, path, path.stat().st_size, True, file.checksum.fault(path))
+    return Finding(file, copy, copy.stat().st_size, True, None, copy=True)
 
 
 def status(root: str | Path | None = None) -> pd.DataFrame:
     """What of the published sets and weights a data folder holds: a line for each set and scale.
 
-    Columns: group, set, scale ("HR" serves all), images, present and verified (images; of weights, files),
-    missing and damaged (tuples of names), bytes (of what is there). Of DIV2K only archives are looked at.
+    Columns: group, set, scale ("HR" serves all), images, present, verified and copies (images in another
+    format than the published one; of weights, files), missing and damaged (tuples of names), bytes (of what
+    is there). Of DIV2K only archives are looked at.
     """
     findings = inspect(data_root(root))
     return pd.DataFrame([line(list(part)) for _, part in groupby(findings, kind)])
@@ -84,6 +92,7 @@ def line(findings: list[Finding]) -> dict[str, object]:
         "images": count(findings),
         "present": count(item for item in findings if item.present),
         "verified": count(item for item in findings if item.verified),
+        "copies": count(item for item in findings if item.copy),
         "missing": names(item for item in findings if not item.present),
         "damaged": names(item for item in findings if item.fault),
         "bytes": sum(item.bytes for item in findings),

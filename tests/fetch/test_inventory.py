@@ -9,7 +9,7 @@ from made_manifests import LENGTH, manifests_in, write_manifests
 from hdsr.fetch import inventory
 from hdsr.fetch.published import selected
 
-COLUMNS = ["group", "set", "scale", "images", "present", "verified", "missing", "damaged", "bytes"]
+COLUMNS = ["group", "set", "scale", "images", "present", "verified", "copies", "missing", "damaged", "bytes"]
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def test_status_has_a_line_for_each_set_and_scale(root: Path) -> None:
     status = inventory.status(root)
     assert list(status) == COLUMNS
     assert status.to_numpy().tolist() == [
-        ["benchmarks", "Set5", "HR", 3, 2, 1, ("b",), ("c",), 2 * LENGTH],
-        ["train291", "T91", "HR", 1, 0, 0, ("t",), (), 0],
-        ["DIV2K", "DIV2K", "2", 800, 800, 800, (), (), LENGTH],
-        ["weights", "VDSR", "2", 1, 1, 1, (), (), LENGTH],
-        ["weights", "VDSR", "4", 1, 0, 0, ("vdsr_x4.pth",), (), 0],
+        ["benchmarks", "Set5", "HR", 3, 2, 1, 0, ("b",), ("c",), 2 * LENGTH],
+        ["train291", "T91", "HR", 1, 0, 0, 0, ("t",), (), 0],
+        ["DIV2K", "DIV2K", "2", 800, 800, 800, 0, (), (), LENGTH],
+        ["weights", "VDSR", "2", 1, 1, 1, 0, (), (), LENGTH],
+        ["weights", "VDSR", "4", 1, 0, 0, 0, ("vdsr_x4.pth",), (), 0],
     ]
 
 
@@ -45,6 +45,14 @@ def test_a_damaged_file_is_found_with_what_is_wrong_with_it(root: Path) -> None:
     assert fault.path == root / "benchmarks/Set5/HR/c.png"
     assert fault.fault.startswith("its SHA-256 is ")
     assert not fault.verified
+
+
+def test_an_image_in_another_format_is_there_and_not_verified(root: Path) -> None:
+    folder = root / "train/T91/HR"
+    folder.mkdir(parents=True)
+    (folder / "t.webp").write_bytes(b"an image")
+    line = inventory.status(root).set_index("set").loc["T91"]
+    assert (line["present"], line["verified"], line["copies"], line["missing"]) == (1, 0, 1, ())
 
 
 def test_only_the_files_asked_for_are_read(root: Path) -> None:
@@ -63,6 +71,11 @@ def test_an_empty_folder_of_real_sets(tmp_path: Path) -> None:
         ("Urban100", "HR"): 100,
         ("T91", "HR"): 91,
         ("BSD200", "HR"): 200,
+        ("BSDS500test", "HR"): 200,
+        ("CID22", "HR"): 170,
+        ("CLIC2025", "HR"): 7,
+        ("TESTIMAGES", "HR"): 72,
+        ("WikipediaHQ", "HR"): 31,
         ("DIV2K", "HR"): 900,
         ("DIV2K", "2"): 800,
         ("DIV2K", "3"): 800,
@@ -73,6 +86,7 @@ def test_an_empty_folder_of_real_sets(tmp_path: Path) -> None:
 
 def test_real_sets_and_weights_are_as_published(real_data_root: Path) -> None:
     status = inventory.status(real_data_root)
-    assert (status["present"] == status["verified"]).all()
+    assert (status["present"] == status["verified"] + status["copies"]).all()
+    assert not status["damaged"].map(len).any()
     whole = status.loc[status["present"] == status["images"], "set"]
     assert {"Set5", "Set14", "B100", "LESRCNN", "CARN-M", "VDSR"} <= set(whole)

@@ -21,6 +21,7 @@ def test_every_file_of_every_manifest_is_there_once() -> None:
     assert Counter(file.group for file in published_files()) == {
         "benchmarks": 219,
         "train291": 291,
+        "photographs": 480,
         "DIV2K": 5,
         "weights": 28,
     }
