@@ -113,8 +113,8 @@ def convolve(
     first, last, _ = rows.indices(height)
     outputs, layout = kernel.shape[-1], torch.channels_last
     x = features.contiguous(memory_format=layout)
-    y = torch.empty(len(x), outputs, last - first, width) if out is None else out
-    y = y.contiguous(memory_format=layout)
+    made = torch.empty(len(x), outputs, last - first, width, memory_format=layout) if out is None else out
+    y = made.contiguous(memory_format=layout)
     added = [None] * len(x) if residual is None else residual.contiguous(memory_format=layout)
     offsets = torch.zeros(outputs)
     if bias is not None:
@@ -123,7 +123,7 @@ def convolve(
     for image, summand, result in zip(x, added, y, strict=True):
         numbers = (height, width, first, last - first, dilation)
         _run(form, (image, kernel, offsets, summand, result), numbers)
-    return y if out is None or out is y else out.copy_(y)
+    return made if made is y else made.copy_(y)
 
 
 def _run(form: Form, tensors: tuple[Tensor | None, ...], numbers: tuple[int, ...]) -> None:

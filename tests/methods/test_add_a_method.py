@@ -66,4 +66,4 @@ def test_it_is_measured_and_gets_a_line_in_the_tables(project: Path) -> None:
     ]
     assert rows["weights"].str.startswith("my.pth@").all()
     printed = repr(psnr_tables.comparison(rows, "Set5", gaps()))
-    assert re.search(r"\| mynet \| my\.pth@", printed)
+    assert re.search(r"\| mynet, my\.pth@", printed)
