@@ -1,7 +1,7 @@
 """Protocols: the project's own is that of the metrics, and each choice is held by a known case."""
 
-import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,12 +131,11 @@ def test_a_choice_that_there_is_not_is_refused() -> None:
         replace(Protocol(), border="half")
 
 
-@pytest.mark.skipif("HDSR_DATA" not in os.environ, reason="HDSR_DATA names no folder of real images")
 @pytest.mark.parametrize("scale", [2, 4])
-def test_bicubic_of_another_publication_is_met_image_by_image(scale: int) -> None:
+def test_bicubic_of_another_publication_is_met_image_by_image(scale: int, real_data_root: Path) -> None:
     published = paper.selfexsr().query("dataset == 'Set5' and scale == @scale and method == 'Bicubic'")
     published = published.set_index("image")
-    for name, lr, hr in load_benchmark("Set5", scale):
+    for name, lr, hr in load_benchmark("Set5", scale, real_data_root):
         psnr_db, ssim = score(imresize(lr, scale), hr, scale, "selfexsr")
         assert psnr_db == pytest.approx(published.loc[name, "psnr_db"], abs=2e-3)
         assert ssim == pytest.approx(published.loc[name, "ssim"], abs=2e-4)
