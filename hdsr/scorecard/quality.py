@@ -19,6 +19,9 @@ UNVERIFIED = ("DCLS",)
 one of them meets a printed cell."""
 
 
+ONE_PROTOCOL = "measured by this project's protocol only, which does not give it"
+
+
 def cells(evidence: Evidence) -> pd.DataFrame:
     """Every printed cell with its verdict.
 
@@ -37,7 +40,7 @@ def cells(evidence: Evidence) -> pd.DataFrame:
         found = judged(by_cell.get(place, offers.head(0)), liked.get(line.method, pd.Series(dtype=int)))
         if place in traced and found["verdict"] in (Verdict.CONTRADICTED, Verdict.NOT_MEASURED):
             found |= {"verdict": Verdict.TRACED, "reason": "the mean of SelfExSR's published results"}
-        if found["verdict"] == Verdict.NOT_MEASURED:
+        if found["verdict"] == Verdict.NOT_MEASURED and not found["reason"]:
             found["reason"] = missing_reason(place, present)
         lines.append({"table": line.table, **dict(zip(CELL, place, strict=True)), **found})
     scores = printed[["psnr_db", "ssim"]].add_suffix("_printed").reset_index(drop=True)
@@ -99,7 +102,9 @@ def judged(ways: pd.DataFrame, liked: pd.Series) -> dict[str, object]:
     chosen = COMMON if COMMON in met else max(met, key=liked.get, default=distance(ways).idxmin())
     verdict = Verdict.CONTRADICTED if met.empty else Verdict.EXPLAINED
     reason = "nearest: " * met.empty + TITLES[chosen]
-    if chosen == COMMON and len(met):
+    if met.empty and len(ways) == 1:  # another protocol may give the cell
+        verdict, reason = Verdict.NOT_MEASURED, ONE_PROTOCOL
+    elif chosen == COMMON and len(met):
         verdict, reason = Verdict.REPRODUCED, "by this project's protocol"
     own, best = ways.loc[COMMON], ways.loc[chosen]
     return {

@@ -1,5 +1,6 @@
 """Verdicts on claims, from rows that were made up to reproduce the paper and to contradict it."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,14 @@ def test_rows_with_the_printed_means_reproduce_the_cells() -> None:
     [(0.0149, "reproduced"), (-0.0149, "reproduced"), (0.0151, "contradicted"), (-0.2, "contradicted")],
 )
 def test_cells_are_judged_at_printed_precision(shift_db: float, verdict: str) -> None:
-    assert cell(Evidence(quality=rows_as_printed(shift_db=shift_db)), "HDSRNet").verdict == verdict
+    rows = rows_as_printed(shift_db=shift_db)
+    others = by_protocol(rows, "matlab_luma", math.copysign(1, shift_db))
+    assert cell(Evidence(quality=rows, protocols=others), "HDSRNet").verdict == verdict
+
+
+def test_no_cell_is_contradicted_that_no_other_protocol_was_tried_on() -> None:
+    only = cell(Evidence(quality=rows_as_printed(shift_db=0.1)), "HDSRNet")
+    assert (only.verdict, only.reason) == (Verdict.NOT_MEASURED, quality.ONE_PROTOCOL)
 
 
 @pytest.mark.parametrize(("shift", "met"), [(0.0005, True), (0.0006, False)])
