@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import torch
+
 from hdsr.bench import end_to_end, gpu, growth, inference, memory, peers, training
 from hdsr.bench.rows import Part
 from hdsr.errors import HdsrError
@@ -18,8 +20,12 @@ PARTS: dict[str, Part] = {
 
 
 def chosen(names: Iterable[str]) -> dict[str, Part]:
-    """The parts of these names, all if there are none; HdsrError for a name that there is not."""
-    wanted = list(names) or list(PARTS)
+    """The parts of these names; HdsrError for a name that there is not.
+
+    Without names, all that this machine can measure: rows of a GPU elsewhere are not replaced by none.
+    """
+    here = [name for name in PARTS if name != "gpu" or torch.cuda.is_available()]
+    wanted = list(names) or here
     unknown = [name for name in wanted if name not in PARTS]
     if unknown:
         raise HdsrError(f"unknown part {unknown[0]!r}: expected some of {', '.join(PARTS)}")

@@ -57,22 +57,27 @@ def _label_of(name: str) -> str:
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
     """Loss of runs over the steps in one panel, and beside it the held-out PSNR of each in its own.
 
+    A run that was scored once has no curve of that, and no panel: tables have its score.
+
     Args:
         name: stem of the drawing's files.
         logs: rows of each run by its label; see `read_log`.
         title: what the runs are, as a heading.
     """
-    rows = math.ceil(len(logs) / MOST_IN_A_ROW)
-    columns = math.ceil(len(logs) / rows)
+    scored = {label: log[log["psnr_db"].notna()] for label, log in logs.items()}
+    scored = {label: log for label, log in scored.items() if len(log) > 1}
+    rows = math.ceil(len(scored) / MOST_IN_A_ROW) or 1
+    columns = math.ceil(len(scored) / rows)
     figure = Figure(figsize=(ROW_SIZE_IN[0], rows * ROW_SIZE_IN[1]), layout="constrained")
     grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[1.6, *[1] * columns])
     loss = figure.add_subplot(grid[:, 0])
-    panels = [figure.add_subplot(grid[i // columns, 1 + i % columns]) for i in range(len(logs))]
     figure.suptitle(title, fontsize=11)
-    for index, (panel, (label, log)) in enumerate(zip(panels, logs.items(), strict=True)):
-        loss.plot(log["step"], log["loss"], f"C{index}", lw=1, label=label)
-        scored = log[log["psnr_db"].notna()]
-        panel.plot(scored["step"], scored["psnr_db"], f"C{index}", marker="o", ms=3, lw=1)
+    colors = {label: f"C{index}" for index, label in enumerate(logs)}
+    for label, log in logs.items():
+        loss.plot(log["step"], log["loss"], colors[label], lw=1, label=label)
+    for place, (label, log) in enumerate(scored.items()):
+        panel = figure.add_subplot(grid[place // columns, 1 + place % columns])
+        panel.plot(log["step"], log["psnr_db"], colors[label], marker="o", ms=3, lw=1)
         panel.set(xlabel="step", title=f"{label}: held-out dB")
     loss.set(xlabel="step", title="loss (levels of 255)", yscale="log")
     loss.legend(fontsize=8)

@@ -207,9 +207,16 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         rows.read(path)
 
 
-def test_parts_are_named_by_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_parts_are_named_by_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert list(parts.chosen(["memory", "growth"])) == ["growth", "memory"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert parts.chosen([]) == parts.PARTS
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert list(parts.PARTS.keys() - parts.chosen([]).keys()) == ["gpu"]
+    with pytest.raises(HdsrError, match="no CUDA device here"):
+        parts.PARTS["gpu"](rows.Request(Path()))
     assert main(["bench", "--part", "speed", "--out", str(tmp_path / "b.csv")]) == 2
     assert "unknown part 'speed': expected some of inference, training" in capsys.readouterr().err
     assert main(["bench", "--help"]) == 0
