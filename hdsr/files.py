@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 from hdsr.errors import HdsrError
 
 LONGEST_STEM_BYTES = 160
@@ -67,7 +65,10 @@ def _short(stem: str) -> str:
 @cache
 def _remove_remains(folder: Path) -> None:
     """Remove, once in a process, the temporary files of `atomic_path` in a folder whose process is gone."""
-    for remains in folder.glob(".*.partial*"):
+    found = list(folder.glob(".*.partial*"))
+    if found:
+        import psutil  # here, since make reads dependencies by a Python without the environment
+    for remains in found:
         writer = re.search(r"\.(\d+)\.partial", remains.name)
         if writer and remains.is_file() and not psutil.pid_exists(int(writer[1])):
             remains.unlink(missing_ok=True)
@@ -81,6 +82,8 @@ def sha256(path: str | Path) -> str:
 
 def read_bytes(path: str | Path, expected: str) -> bytes:
     """What is in a file; HdsrError, naming it and what was `expected`, where that is nothing."""
+    import psutil
+
     check_regular(path, expected)
     try:
         if Path(path).stat().st_size > psutil.virtual_memory().available:

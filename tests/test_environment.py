@@ -73,7 +73,7 @@ def test_installed_versions_are_the_pinned_ones(pins: dict[str, Version]) -> Non
     drifted = {
         name: version
         for name, version in installed.items()
-        if Version(version).public != str(pins.get(canonicalize_name(name)))
+        if name != "hdsr" and Version(version).public != str(pins.get(canonicalize_name(name)))
     }
     assert drifted == {}, "installed, but not as constraints.txt says: run `make setup`, or `make lock`"
     assert {"torch", "nbval", "ruff"} <= needed
