@@ -8,11 +8,12 @@ import hashlib
 import logging
 import re
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import simplejpeg
 import tifffile
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from tqdm import tqdm
 
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, read_bytes
@@ -38,14 +40,17 @@ INTEGER_MODES = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER_BYTES = 33
 """Bytes of a PNG's signature and its first chunk (IHDR), after which metadata may stand."""
+PILLOWS_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
+"""What Pillow unpacks in a TIFF wherever it runs, by their numbers there."""
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNM_HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\n]*\n)+(\d{1,9})" + rb"\s")
 SEVERAL = "only the first of several frames is used"
+DEPTH_LOST = "its more than 8 bits per channel became 8"
 BYTES_PER_PIXEL = 24
 """Memory that reading an image takes at its peak besides its file; an upper estimate."""
 LONGEST_METADATA = 64 * 2**20
 """Bytes, once unpacked, of a PNG's color profile or of one of its texts; longer ones are left out."""
-UNSUPPORTED = re.compile("(not|un) ?support|cannot handle|not implemented|unknown", re.IGNORECASE)
+UNSUPPORTED = re.compile("(not|un) ?(support|implement)|cannot handle|unknown", re.IGNORECASE)
 """How decoders say that a file is beyond them, rather than damaged."""
 
 # A size is compared with the memory that is free (`check_memory`), and metadata never stop pixels.
@@ -69,26 +74,38 @@ class Picture:
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """An image file as uint8 RGB, (height, width, 3).
 
-    Gray becomes RGB, 16 bits become 8, transparency is dropped, and a photograph marked as turned is turned.
+    Gray becomes RGB, 16 bits become 8 and transparency is dropped, both said on stderr, and a photograph
+    marked as turned is turned.
 
     Raises:
         HdsrError: as `read_picture` does.
     """
-    return as_rgb(read_picture(path))
+    return as_rgb(read_picture(path), str(path))
 
 
 def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     """The bytes of an image file as uint8 RGB, as `read_image` gives it; errors call the file `name`."""
-    return as_rgb(decode_picture(data, name))
+    return as_rgb(decode_picture(data, name), name)
 
 
-def as_rgb(picture: Picture) -> NDArray[np.uint8]:
-    """The pixels of a picture as uint8 RGB, (height, width, 3)."""
-    pixels = picture.pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def as_rgb(picture: Picture, name: str) -> NDArray[np.uint8]:
+    """A picture as uint8 RGB, (height, width, 3); stderr says what of the file `name` is lost."""
+    picture = in_8_bits(picture)
+    pixels, notes = picture.pixels, list(picture.notes)
+    if pixels.shape[2] in (2, 4) and pixels[..., -1].min() < 255:
+        notes.append("its transparency is left out")
+    for note in notes:
+        tqdm.write(f"{name}: {note}", file=sys.stderr)
     color = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     return np.ascontiguousarray(color)
+
+
+def in_8_bits(picture: Picture) -> Picture:
+    """A picture in 8 bits per channel, with a note if it had more."""
+    if picture.pixels.dtype == np.uint8:
+        return picture
+    pixels = ((picture.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return replace(picture, pixels=pixels, notes=(*picture.notes, DEPTH_LOST))
 
 
 def read_picture(path: str | Path, strict: bool = True) -> Picture:
@@ -115,7 +132,7 @@ def decode_picture(data: bytes, name: str, strict: bool = True) -> Picture:
             return decode_png(data)
         if data.startswith(TIFF_SIGNATURES) and (picture := decode_deep_tiff(data)):
             return picture
-        with Image.open(BytesIO(data)) as image:
+        with opened(data) as image:
             check_memory(image.height, image.width)
             if strict and image.format in ("JPEG", "MPO"):
                 simplejpeg.decode_jpeg(data, "GRAY", strict=True)
@@ -130,8 +147,19 @@ def image_size(data: bytes, name: str) -> tuple[int, int]:
         if data.startswith(TIFF_SIGNATURES):
             with tifffile.TiffFile(BytesIO(data)) as tiff:
                 return tiff.pages.first.imagelength, tiff.pages.first.imagewidth
-        with Image.open(BytesIO(data)) as image:
+        with opened(data) as image:
             return image.height, image.width
+
+
+def opened(data: bytes) -> Image.Image:
+    """What Pillow makes of an image file; where no format takes it, that of its signature says why."""
+    try:
+        return Image.open(BytesIO(data))
+    except UnidentifiedImageError:
+        for factory, accept in Image.OPEN.values():
+            if data and accept is not None and accept(data[:16]) is True:
+                return factory(BytesIO(data), "")
+        raise
 
 
 @contextmanager
@@ -150,7 +178,9 @@ def errors_naming(name: str) -> Iterator[None]:
             raise HdsrError(f"{name} is too large for the memory of this machine") from None
         except Exception as error:  # a decoder that meets damaged bytes may raise anything
             reason = " ".join(str(error).split()) or type(error).__name__
-            fault = "of a kind that is not supported" if UNSUPPORTED.search(reason) else "a damaged image"
+            # A KeyError comes of a decoder's table of the kinds that it knows.
+            unknown = UNSUPPORTED.search(reason) or isinstance(error.__cause__ or error, KeyError)
+            fault = "of a kind that is not supported" if unknown else "a damaged image"
             raise HdsrError(f"{name} is {fault}: {reason}") from None
 
 
@@ -244,10 +274,10 @@ def decode(image: Image.Image, data: bytes) -> Picture:
     if deep is None:
         image.load()
         notes += [f"{image.mode} converted to RGB"] * (image.mode in CONVERTED_MODES)
-        notes += ["its 16 bits per channel became 8"] * has_lost_depth(image, data)
+        notes += [DEPTH_LOST] * has_lost_depth(image, data)
         pixels = plain_pixels(image, profile)
     else:
-        pixels = widened(*deep)
+        pixels = filled(*deep)
     return picture_of(pixels, orientation_of(image), profile, notes)
 
 
@@ -276,22 +306,23 @@ def has_lost_depth(image: Image.Image, data: bytes) -> bool:
     return image.format == "SGI" and data[3] == 2
 
 
-def widened(values: NDArray[np.unsignedinteger], white: int) -> NDArray[np.uint16]:
-    """Whole numbers up to `white` as 16 bits, of which 65535 is white."""
+def filled(values: NDArray[np.unsignedinteger], white: int) -> Pixels:
+    """Whole numbers up to `white` in 8 bits, of which 255 is white; where that is too few, in 16."""
     if values.size and int(values.max()) > white:
         raise HdsrError(f"has values up to {values.max()}, expected at most {white}")
-    if white == 65535:
-        return values.astype(np.uint16)
-    return ((values.astype(np.uint64) * 65535 + white // 2) // white).astype(np.uint16)
+    peak, dtype = (255, np.uint8) if white < 256 else (65535, np.uint16)
+    if white == peak:
+        return values.astype(dtype)
+    return ((values.astype(np.uint64) * peak + white // 2) // white).astype(dtype)
 
 
 def deep_jpeg_2000(data: bytes) -> DeepPixels | None:
-    """The pixels of a JPEG 2000 of more than 8 bits: its marker SIZ says so 42 bytes from its beginning."""
+    """The pixels of a JPEG 2000 unless it has 8 bits: its marker SIZ says so 42 bytes from its beginning."""
     size = data.find(b"\xff\x4f\xff\x51")
-    bits = data[size + 42]
-    if bits & 0x80:
+    bits = data[size + 42] + 1
+    if bits > 128:
         raise HdsrError("has signed values, expected unsigned ones")
-    return (imagecodecs.jpeg2k_decode(data), 2 ** (bits + 1) - 1) if bits >= 8 else None
+    return (imagecodecs.jpeg2k_decode(data), 2**bits - 1) if bits != 8 else None
 
 
 def deep_avif(data: bytes) -> DeepPixels | None:
@@ -320,21 +351,22 @@ DEEP_FORMATS: dict[str, Callable[[bytes], DeepPixels | None]] = {
     "AVIF": deep_avif,
     "PPM": deep_pnm,
 }
-"""By Pillow's name of a format: its pixels if they have more than 8 bits, else None."""
+"""By Pillow's name of a format: its pixels where Pillow would not have them right, else None."""
 
 
 def decode_deep_tiff(data: bytes) -> Picture | None:
-    """The first page of a TIFF with gray or RGB values of more than 8 bits; None for what Pillow reads."""
+    """The first page of a TIFF with gray or RGB values that Pillow cannot read; None for what it reads."""
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page = tiff.pages.first
         bits = int(np.max(page.bitspersample))
-        if page.photometric not in (0, 1, 2) or (bits <= 8 and page.sampleformat == 1):
+        plain = bits <= 8 and page.sampleformat == 1 and page.compression in PILLOWS_COMPRESSIONS
+        if page.photometric not in (0, 1, 2) or plain:
             return None
         if page.dtype is None or page.dtype.kind != "u" or bits > 32:
             raise HdsrError(f"has pixels of the kind {page.dtype}, expected 1 to 32 unsigned bits")
         check_memory(page.imagelength * page.imagedepth, page.imagewidth)
         with complaints_raised("tifffile"):
-            pixels = widened(page.asarray(), 2**bits - 1)
+            pixels = filled(page.asarray(), 2**bits - 1)
         notes = [SEVERAL] * tiff.pages.is_multipage + ["its 32 bits per channel became 16"] * (bits > 16)
         tags = {
             tag: page.tags.valueof(tag)
@@ -343,7 +375,7 @@ def decode_deep_tiff(data: bytes) -> Picture | None:
     if page.axes.startswith("S"):
         pixels = np.moveaxis(pixels, 0, -1)
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        pixels = 65535 - pixels
+        pixels = ~pixels
     pixels = without_extra_samples(pixels, page.extrasamples)
     return picture_of(
         pixels, tags[ExifTags.Base.Orientation] or 1, tags[ExifTags.Base.InterColorProfile], notes
@@ -373,7 +405,7 @@ def converted(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def without_extra_samples(pixels: NDArray[np.uint16], extra: tuple[int, ...]) -> NDArray[np.uint16]:
+def without_extra_samples(pixels: Pixels, extra: tuple[int, ...]) -> Pixels:
     """Leave out what is neither color nor alpha, and take a multiplied-in alpha out of the colors."""
     if not extra:
         return pixels
@@ -383,7 +415,8 @@ def without_extra_samples(pixels: NDArray[np.uint16], extra: tuple[int, ...]) ->
     kept = pixels[..., : colors + 1]
     if extra[0] == tifffile.EXTRASAMPLE.ASSOCALPHA:
         alpha = np.maximum(kept[..., -1:].astype(np.float64), 1)
-        plain = np.minimum(kept[..., :-1] * (65535 / alpha), 65535).round().astype(np.uint16)
+        white = np.iinfo(pixels.dtype).max
+        plain = np.minimum(kept[..., :-1] * (white / alpha), white).round().astype(pixels.dtype)
         kept = np.concatenate([plain, kept[..., -1:]], axis=2)
     return kept
 

@@ -249,6 +249,55 @@ def test_white_of_any_depth_is_white(tmp_path: Path, bits: int, channels: int) -
         np.testing.assert_array_equal(picture.pixels, expected, err_msg=name)
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 7])
+def test_white_of_few_bits_is_white(tmp_path: Path, bits: int) -> None:
+    white = 2**bits - 1
+    values = noise(6, 8) & white
+    data = imagecodecs.jpeg2k_encode(values, level=0, reversible=True, bitspersample=bits)
+    (tmp_path / "a.jp2").write_bytes(data)
+    expected = np.rint(values * (255 / white)).astype(np.uint8)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.jp2").pixels[..., 0], expected)
+
+
+def test_what_is_lost_in_reading_as_rgb_of_8_bits_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_png(tmp_path / "deep.png", noise(4, 5, 4, dtype=np.uint16))
+    write_png(tmp_path / "opaque.png", np.concatenate([noise(4, 5, 3), np.full((4, 5, 1), 255, np.uint8)], 2))
+    read_image(tmp_path / "deep.png")
+    read_image(tmp_path / "opaque.png")
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}/deep.png: its more than 8 bits per channel became 8",
+        f"{tmp_path}/deep.png: its transparency is left out",
+    ]
+
+
+@pytest.mark.parametrize("compression", ["jpeg2000", "png", "lerc"])
+def test_tiff_of_a_compression_that_only_tifffile_knows(tmp_path: Path, compression: str) -> None:
+    pixels = noise(6, 8, 3)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", compression=compression)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, pixels)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_jpeg_of_a_kind_that_is_not_supported_is_called_that(tmp_path: Path, bits: int) -> None:
+    pixels = noise(16, 16, 3, dtype=np.uint16) >> 16 - bits
+    data = imagecodecs.jpeg8_encode(pixels, level=95, bitspersample=bits, lossless=bits == 16)
+    (tmp_path / "a.jpg").write_bytes(data)
+    reason = rf"a\.jpg is of a kind that is not supported: cannot handle {bits}-bit layers"
+    with pytest.raises(HdsrError, match=reason):
+        read_picture(tmp_path / "a.jpg")
+    with pytest.raises(HdsrError, match=reason):
+        image_size(data, "a.jpg")
+
+
+def test_a_kind_that_the_decoder_does_not_list_is_called_not_supported(tmp_path: Path) -> None:
+    header = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 4, 4, 16, 3)
+    (tmp_path / "a.psd").write_bytes(header + bytes(14) + bytes(96))
+    with pytest.raises(HdsrError, match=r"a\.psd is of a kind that is not supported"):
+        read_picture(tmp_path / "a.psd")
+
+
 @pytest.mark.parametrize("bits", [10, 12, 14])
 def test_tiff_of_odd_depth(tmp_path: Path, bits: int) -> None:
     white = 2**bits - 1
@@ -269,7 +318,7 @@ def test_more_than_sixteen_bits_become_sixteen_and_say_so(tmp_path: Path) -> Non
 def test_sixteen_bit_cmyk_says_that_it_lost_depth(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", noise(4, 5, 4, dtype=np.uint16), photometric="separated")
     notes = read_picture(tmp_path / "a.tif").notes
-    assert notes == ("CMYK converted to RGB", "its 16 bits per channel became 8")
+    assert notes == ("CMYK converted to RGB", "its more than 8 bits per channel became 8")
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float16, np.float32, np.uint64])

@@ -88,7 +88,7 @@ def score(pair: Pair, protocol: str, crop_px: int | None = None) -> tuple[Scores
 def pixels(path: Path) -> NDArray[np.uint8]:
     """An image file as uint8: (height, width) if it has gray values alone, else RGB (height, width, 3)."""
     picture = read_picture(path)
-    rgb = as_rgb(picture)
+    rgb = as_rgb(picture, str(path))
     return rgb[..., 0] if picture.pixels.shape[2] <= 2 else rgb
 
 

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from hdsr.datasets import cropped
 from hdsr.errors import HdsrError
-from hdsr.images import read_picture, write_png
+from hdsr.images import in_8_bits, read_picture, write_png
 from hdsr.resize import imresize
 from hdsr.upscaling import plan
 
@@ -26,16 +24,12 @@ def degrade_file(path: Path, output: Path, scale: int) -> str:
     Raises:
         HdsrError: naming the file, if it cannot be used.
     """
-    picture = read_picture(path)
-    pixels, notes = picture.pixels, list(picture.notes)
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        notes.append("16 bits became 8")
-    hr = cropped(pixels, scale, path)
+    picture = in_8_bits(read_picture(path))
+    hr = cropped(picture.pixels, scale, path)
     lr = imresize(hr, 1 / scale)
     write_png(output, lr, picture.icc_profile)
     sizes = f"{hr.shape[1]} x {hr.shape[0]} -> {lr.shape[1]} x {lr.shape[0]}"
-    return "; ".join([f"{path} -> {output}: {sizes}", *notes])
+    return "; ".join([f"{path} -> {output}: {sizes}", *picture.notes])
 
 
 def degrade_files(
