@@ -74,6 +74,19 @@ def _remove_remains(folder: Path) -> None:
             remains.unlink(missing_ok=True)
 
 
+@contextmanager
+def sole_use_of(lock: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock file, which is made if need be; HdsrError(refusal) while another process holds it."""
+    from filelock import FileLock, Timeout
+
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, blocking=False):
+            yield
+    except Timeout:
+        raise HdsrError(refusal) from None
+
+
 def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with Path(path).open("rb") as stream:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-import filelock
 import requests
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
@@ -17,6 +16,7 @@ from hdsr.errors import HdsrError
 from hdsr.fetch.download import Download, GivenUpError, Patience, StoppedError, length_of, part_of
 from hdsr.fetch.inventory import inspect
 from hdsr.fetch.published import BENCHMARKS, WEIGHTS, PublishedFile, distinct, selected
+from hdsr.files import sole_use_of
 from hdsr.paths import data_root
 
 USUAL = (BENCHMARKS, WEIGHTS)
@@ -104,7 +104,12 @@ def fetch(
         raise HdsrError(f"mirror {mirror!r}: expected an address that begins with http:// or https://")
     if not planned.needed:
         return Outcome()
-    with sole_use_of(planned.root), session_for(jobs) as session, Bar(planned, progress) as bar:
+    refusal = f"another process fetches into {planned.root}: let it end first"
+    with (
+        sole_use_of(planned.root / LOCK, refusal),
+        session_for(jobs) as session,
+        Bar(planned, progress) as bar,
+    ):
         check_space(planned)
         stop = threading.Event()
 
@@ -163,17 +168,6 @@ def size_of(files: Sequence[PublishedFile]) -> str:
     sizes = [f"{measured / 1e6:,.1f} MB"] * bool(measured)
     sizes += [f"{unmeasured} of unpublished length"] * bool(unmeasured)
     return f", {len(files)} to fetch: {' and '.join(sizes)}"
-
-
-@contextmanager
-def sole_use_of(root: Path) -> Iterator[None]:
-    """Keep other processes from fetching into the same folder meanwhile."""
-    root.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(root / LOCK, timeout=0):
-            yield
-    except filelock.Timeout:
-        raise HdsrError(f"another process fetches into {root}: let it end first") from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from hdsr.errors import HdsrError
-from hdsr.upscaling.run import Precision, check_precision, torch_device
+from hdsr.upscaling.run import Precision, check_precision, device_name, torch_device
 
 Call = Callable[[], object]
 
@@ -68,7 +68,7 @@ def time_networks(
     image = 255 * torch.rand(1, 3, lr_height_px, lr_width_px, device=where)
     calls = {name: on_image(network.to(where).eval(), image, precision) for name, network in networks.items()}
     times_ms = time_calls(calls, where, warmup, runs, progress)
-    facts = (runs, warmup, lr_height_px, lr_width_px, precision, describe(where), torch.get_num_threads())
+    facts = (runs, warmup, lr_height_px, lr_width_px, precision, device_name(where), torch.get_num_threads())
     return {name: Latency(*quartiles(values), *facts) for name, values in times_ms.items()}
 
 
@@ -157,8 +157,3 @@ def machine() -> str:
     native = "with" if found.get("avx512_bf16") or found.get("amx_bf16") else "without"
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{name}, {os.cpu_count()} CPUs, {capability} {native} bfloat16 products"
-
-
-def describe(device: torch.device) -> str:
-    """The device as a reader knows it: a GPU by its product name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -16,7 +16,7 @@ from hdsr import inference, network, results
 from hdsr.errors import HdsrError
 from hdsr.inference import fold
 from hdsr.measure import latency
-from hdsr.measure.latency import describe, machine, on_image, quartiles, time_calls, time_ratios
+from hdsr.measure.latency import machine, on_image, quartiles, time_calls, time_ratios
 from hdsr.methods import acnet, carn_m, vdsr
 from hdsr.methods.acnet import ACNet
 from hdsr.methods.carn_m import CARNM
@@ -24,7 +24,7 @@ from hdsr.methods.vdsr import VDSR
 from hdsr.network import HDSRNet
 from hdsr.provenance import code_version
 from hdsr.settings import RuntimeSettings
-from hdsr.upscaling.run import torch_device
+from hdsr.upscaling.run import device_name, torch_device
 
 SCALE = 4
 REFERENCE = "HDSRNet"
@@ -109,7 +109,7 @@ def identities(settings: RuntimeSettings) -> pd.DataFrame:
     """What the timings depend on: a line per size and network."""
     shared = {
         "precision": settings.precision,
-        "device": describe(torch_device(settings.device)),
+        "device": device_name(torch_device(settings.device)),
         "threads": torch.get_num_threads(),
         "warmup": settings.warmup,
         "n": settings.runs,

@@ -21,12 +21,12 @@ from hdsr.measure.latency import quartiles, take_turns
 from hdsr.network import HDSRNet
 from hdsr.paths import CONFIGS, data_root
 from hdsr.provenance import code_version
-from hdsr.training import loop as training
-from hdsr.training import losses, optimizers
+from hdsr.training import loop, losses, optimizers
 from hdsr.training.config import TrainingConfig, load_config
 from hdsr.training.data import TrainingData, load_training_data
 from hdsr.training.loop import Run, new_accelerator
 from hdsr.training.step import EAGER_STEPS
+from hdsr.upscaling.run import device_name
 
 PUBLISHED = "published form"
 NO_IMAGES = TrainingData((), np.empty(0), (), "", 0)
@@ -91,7 +91,7 @@ def ratios(
     forms += [(name, ours.precision, layout_of(config)) for name, config in configs.items()]
     frame = pd.DataFrame(forms, columns=["optimizer", "precision", "layout"])
     frame.insert(0, "form", list(steps))
-    frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=training.device_name(device))
+    frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=device_name(device))
     frame = frame.assign(threads=torch.get_num_threads(), warmup=warmup, n=turns)
     return with_times(frame, times_ms)
 
@@ -106,7 +106,7 @@ def measured(report: Path, turns: int) -> pd.DataFrame:
         turns: see `ratios`.
     """
     path = report / "rows" / "training_step.csv"
-    identity = {"code": code_version(losses, optimizers, training)}
+    identity = {"code": code_version(losses, optimizers, loop)}
     identity |= {"torch": torch.__version__, "threads": torch.get_num_threads(), "n": turns}
     known = pd.read_csv(path) if path.is_file() else pd.DataFrame()
     same = [key in known and (known[key] == value).all() for key, value in identity.items()]

@@ -13,7 +13,7 @@ from hdsr.report.curves import curves, read_log
 from hdsr.report.figures import Drawing
 from hdsr.settings import TrainingSettings
 from hdsr.training import loop as training
-from hdsr.training.config import TrainingConfig, load_config
+from hdsr.training.config import PLACES, TrainingConfig, load_config
 
 DRAWING_SHARE = 0.05
 """Of a run's time, that drawing its curve may take between two validations."""
@@ -72,7 +72,7 @@ def run_config(settings: TrainingSettings) -> TrainingConfig:
 
 def run_folder(settings: TrainingSettings, config: TrainingConfig) -> Path:
     """Where a notebook's run lies: another folder for another configuration or other code."""
-    kept = config.model_dump_json(exclude=training.PLACES)
+    kept = config.model_dump_json(exclude=PLACES)
     code = code_version(training)
     digest = hashlib.sha256(f"{kept} {code}".encode()).hexdigest()[:8]
     return settings.report / "runs" / f"{Path(settings.config).stem}-{digest}"

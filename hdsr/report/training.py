@@ -12,8 +12,7 @@ from hdsr import checkpoint, paper, results
 from hdsr.files import sha256
 from hdsr.paths import CONFIGS, OWN_WEIGHTS, PUBLISHED, TRIALS
 from hdsr.report.tables import ABSENT, Table
-from hdsr.training.config import TrainingConfig, load_config, validated
-from hdsr.training.loop import PLACES
+from hdsr.training.config import PLACES, TrainingConfig, load_config, validated
 
 PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
 COMPARED = ("SRCNN", "VDSR", "HDSRNet")

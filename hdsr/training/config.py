@@ -20,6 +20,10 @@ from hdsr.errors import HdsrError
 from hdsr.files import check_regular
 
 DIV2K_IMAGES = 900
+PLACES = {"data", "images_on"}
+"""Keys of a configuration that say nothing of what is trained, and may change when a run is resumed."""
+RATES = ("learning_rate", "muon_learning_rate")
+"""Keys that may be lowered when a run is resumed: what to do after it diverged."""
 SMALLEST_FOLDED = 5
 """LR pixels on a side of a patch; the folded reconstruction leaves too little of smaller ones."""
 

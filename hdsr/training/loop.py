@@ -11,52 +11,39 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 import yaml
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
-from filelock import FileLock, Timeout
 from torch import nn
 from tqdm import tqdm
 
-from hdsr.checkpoint import describe, load, save
+from hdsr.checkpoint import save
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path, sha256
+from hdsr.files import atomic_path, sha256, sole_use_of
 from hdsr.metrics import psnr_y
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
-from hdsr.training.config import TrainingConfig, validated
+from hdsr.training import log
+from hdsr.training.config import PLACES, RATES, TrainingConfig
 from hdsr.training.data import Pair, TrainingData, load_training_data
 from hdsr.training.kept_means import center_kernels
 from hdsr.training.optimizers import scale_to_unit_range
 from hdsr.training.patches import PatchSource
-from hdsr.training.states import load_state, read_state, save_state
+from hdsr.training.schedule import decay_begins, rate_factor
+from hdsr.training.states import check_same_run, load_state, read_state, save_state
 from hdsr.training.step import TrainingStep
-from hdsr.training.trainables import TRAINABLES
+from hdsr.training.trainables import TRAINABLES, warm_start
 from hdsr.upscaling.allocator import keep_freed_memory
+from hdsr.upscaling.run import device_name
 
-PLACES = {"data", "images_on"}
-"""Keys of a configuration that say nothing of what is trained, and may change when a run is resumed."""
-RATES = ("learning_rate", "muon_learning_rate")
-"""Keys that may be lowered when a run is resumed: what to do after it diverged."""
-LOG_COLUMNS = (
-    "step",
-    "loss",
-    "learning_rate",
-    "gradient_norm",
-    "skipped",
-    "psnr_db",
-    "more_psnr_db",
-    "seconds",
-)
 Watcher = Callable[[Path], object]
 """Called with the log's path whenever the log has a new row."""
 
@@ -73,40 +60,6 @@ class Progress:
     best_psnr_db: float = -math.inf
     weights_sha256: str | None = None
     """Of weights.safetensors."""
-
-
-def rate_factor(config: TrainingConfig, step: int) -> float:
-    """Learning rate over its peak when the run has taken `step` of its steps."""
-    schedule = config.schedule
-    warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
-    if schedule.kind == "constant":
-        return warmup
-    if schedule.kind == "linear":
-        left = (config.steps - step) / (config.steps * schedule.decay_share)
-        return warmup * min(1.0, max(0.0, left))
-    return warmup * 0.5 ** (step // schedule.halve_every)
-
-
-def decay_begins(config: TrainingConfig) -> int | None:
-    """The step of a run at which its rate, constant until then, begins to fall; None if there is none."""
-    schedule = config.schedule
-    if schedule.kind != "linear" or schedule.decay_share == 1:
-        return None
-    return config.steps - math.ceil(config.steps * schedule.decay_share)
-
-
-def warm_start(network: nn.Module, path: str) -> dict[str, Any] | None:
-    """Copy the weights in `path`; those of another scale lend all but the upsampler.
-
-    Returns:
-        What a .safetensors file says of itself, so that weights can tell how their ancestors were made.
-    """
-    source = load(path, type(network))
-    tensors = source.state_dict()
-    if source.scale != network.scale:
-        tensors = {key: value for key, value in tensors.items() if "upsampler" not in key}
-    network.load_state_dict(tensors, strict=source.scale == network.scale)
-    return describe(path) if Path(path).suffix == ".safetensors" else None
 
 
 @torch.inference_mode()
@@ -292,59 +245,9 @@ class Run:
         row = (progress.step, tally.loss, rate, tally.gradient_norm, tally.skipped)
         if self.accelerator.is_main_process:
             scores = [*scores, None, None][:2]
-            append_row(self.out / "log.csv", (*row, *scores, round(progress.seconds, 2)))
+            log.append(self.out / "log.csv", (*row, *scores, round(progress.seconds, 2)))
             if self.watch:
                 self.watch(self.out / "log.csv")
-
-
-def device_name(device: torch.device) -> str:
-    """A GPU by its product name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def append_row(path: Path, row: tuple) -> None:
-    """Append a row to the CSV log, with its header if it is new."""
-    frame = pd.DataFrame([row], columns=LOG_COLUMNS)
-    try:
-        frame.to_csv(path, mode="a", index=False, header=not path.exists())
-    except OSError as error:
-        raise HdsrError(f"cannot write {path}: {error.strerror}") from None
-
-
-def cut_log(path: Path, step: int) -> None:
-    """Drop the log's rows past `step` and a last line that was only half written; at step 0 the whole log."""
-    if not path.exists():
-        return
-    if step == 0:
-        path.unlink()
-        return
-    header, *rows = path.read_text(errors="replace").splitlines(keepends=True) or [""]
-    if header.rstrip("\n") != ",".join(LOG_COLUMNS):
-        raise HdsrError(f"{path} is not the log of such a run: move it away, then resume")
-    numbers = [row.split(",")[0] for row in rows]
-    kept = [
-        row for row, number in zip(rows, numbers, strict=True) if number.isdigit() and int(number) <= step
-    ]
-    with atomic_path(path) as temporary:
-        temporary.write_text(header + "".join(row for row in kept if row.endswith("\n")))
-
-
-def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, stored_sha256: str) -> None:
-    """Refuse to resume a run under another configuration or on other images.
-
-    A run at a constant rate may be prolonged: nothing that it does depends on its budget. The rates may be
-    lowered.
-    """
-    free = {*PLACES, "steps"} if config.schedule.kind == "constant" else PLACES
-    given, before = (
-        item.model_dump(mode="json", exclude=free) for item in (config, validated(stored, "the saved state"))
-    )
-    for key, value in given.items():
-        lowered = key in RATES and value < before[key]
-        if value != before[key] and not lowered:
-            raise HdsrError(f"cannot resume: {key} was {before[key]!r}, now {value!r}")
-    if sha256 != stored_sha256:
-        raise HdsrError("cannot resume: the training images are not those that the run began with")
 
 
 @contextmanager
@@ -360,26 +263,6 @@ def stop_requests() -> Iterator[threading.Event]:
     finally:
         for name, handler in previous.items():
             signal.signal(name, handler)
-
-
-@contextmanager
-def only_run_in(out: Path, accelerator: Accelerator) -> Iterator[None]:
-    """Keep other processes from training into the same folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock", blocking=False)
-    if not accelerator.is_main_process:
-        yield
-        return
-    try:
-        lock.acquire()
-    except Timeout:
-        raise HdsrError(
-            f"another process is training into {out}: wait for it, or name another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def state_to_resume(out: Path, resume: bool) -> dict[str, Any] | None:
@@ -422,12 +305,14 @@ def train(
         raise HdsrError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
     state = state_to_resume(out, resume)
     data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
-    with only_run_in(out, accelerator):
+    refusal = f"another process is training into {out}: wait for it, or name another folder"
+    main = accelerator.is_main_process
+    with sole_use_of(out / ".lock", refusal) if main else nullcontext():
         run = Run(config, out, data, accelerator, watch)
         if state:
             run.restore(state)
         if accelerator.is_main_process:
-            cut_log(out / "log.csv", run.progress.step if state else 0)
+            log.cut(out / "log.csv", run.progress.step if state else 0)
         with atomic_path(out / "config.yaml") as temporary:
             kept = config.model_dump(mode="json", exclude_none=True)
             temporary.write_text(yaml.safe_dump(kept, sort_keys=False))

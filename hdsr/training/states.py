@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
+from hdsr.training.config import PLACES, RATES, TrainingConfig, validated
 
 KEPT = 2
 """States of a run that are kept, the newest ones, besides those that are to stay."""
@@ -117,3 +118,21 @@ def _joined(folder: Path) -> bytes:
         if hashlib.sha256(pieces[-1]).hexdigest() != digest:
             raise HdsrError(f"{folder / name} is damaged: it is not the piece that {_INDEX} names")
     return b"".join(pieces)
+
+
+def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, stored_sha256: str) -> None:
+    """Refuse to resume a run under another configuration or on other images.
+
+    A run at a constant rate may be prolonged: nothing that it does depends on its budget. The rates may be
+    lowered.
+    """
+    free = {*PLACES, "steps"} if config.schedule.kind == "constant" else PLACES
+    given, before = (
+        item.model_dump(mode="json", exclude=free) for item in (config, validated(stored, "the saved state"))
+    )
+    for key, value in given.items():
+        lowered = key in RATES and value < before[key]
+        if value != before[key] and not lowered:
+            raise HdsrError(f"cannot resume: {key} was {before[key]!r}, now {value!r}")
+    if sha256 != stored_sha256:
+        raise HdsrError("cannot resume: the training images are not those that the run began with")

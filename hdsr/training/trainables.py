@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from hdsr.checkpoint import describe, load
 from hdsr.inference import fold
 from hdsr.methods.luma import LumaToRgb
 from hdsr.methods.srcnn import SRCNN
@@ -34,3 +37,17 @@ TRAINABLES = {
     "srcnn": Trainable(SRCNN, lambda network, config: LumaLoss(network), LumaToRgb),
 }
 """By the word that a configuration says."""
+
+
+def warm_start(network: nn.Module, path: str) -> dict[str, Any] | None:
+    """Copy the weights in `path`; those of another scale lend all but the upsampler.
+
+    Returns:
+        What a .safetensors file says of itself, so that weights can tell how their ancestors were made.
+    """
+    source = load(path, type(network))
+    tensors = source.state_dict()
+    if source.scale != network.scale:
+        tensors = {key: value for key, value in tensors.items() if "upsampler" not in key}
+    network.load_state_dict(tensors, strict=source.scale == network.scale)
+    return describe(path) if Path(path).suffix == ".safetensors" else None

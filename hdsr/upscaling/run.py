@@ -147,6 +147,11 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def device_name(device: torch.device) -> str:
+    """A device as a reader knows it: a GPU by its product name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def devices() -> list[str]:
     """The devices that torch can use here."""
     gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]

@@ -24,9 +24,12 @@ from hdsr.network import HDSRNet
 from hdsr.resize import imresize
 from hdsr.training import loop as training
 from hdsr.training.config import TrainingConfig
+from hdsr.training.log import COLUMNS, cut
 from hdsr.training.losses import PatchLoss
-from hdsr.training.states import split_state
+from hdsr.training.schedule import rate_factor
+from hdsr.training.states import check_same_run, split_state
 from hdsr.training.step import TrainingStep
+from hdsr.training.trainables import warm_start
 
 TINY = {
     "scale": 2,
@@ -152,7 +155,7 @@ def test_warm_start_across_scales_takes_all_but_the_upsampler(root: Path, tmp_pa
     source, target = HDSRNet(2), HDSRNet(4)
     untouched = target.reconstruction.upsampler[0].weight.clone()
     checkpoint.save(source, tmp_path / "x2.safetensors", {})
-    training.warm_start(target, tmp_path / "x2.safetensors")
+    warm_start(target, tmp_path / "x2.safetensors")
     assert torch.equal(target.reconstruction.exit.weight, source.reconstruction.exit.weight)
     assert torch.equal(target.upper.blocks[4].dynamic.weight, source.upper.blocks[4].dynamic.weight)
     assert torch.equal(target.reconstruction.upsampler[0].weight, untouched)
@@ -184,7 +187,7 @@ def test_head_steps_move_the_upsampler_alone(root: Path, tmp_path: Path) -> None
 )
 def test_schedules(root: Path, schedule: dict, step: int, expected: float) -> None:
     settings = config(root, schedule=schedule, steps=200)
-    assert training.rate_factor(settings, step) == pytest.approx(expected)
+    assert rate_factor(settings, step) == pytest.approx(expected)
 
 
 def test_non_finite_steps_are_skipped_and_too_many_end_the_run(
@@ -305,9 +308,9 @@ def test_a_state_from_before_a_key_existed_resumes(root: Path, tmp_path: Path) -
     now = config(root).model_dump(mode="json")
     before = {key: value for key, value in now.items() if key != "images_on"}
     before["sets"] = [{"name": "Toy", "weight": 1.0}]
-    training.check_same_run(config(root, images_on="host", data="elsewhere"), before, "hash", "hash")
+    check_same_run(config(root, images_on="host", data="elsewhere"), before, "hash", "hash")
     with pytest.raises(HdsrError, match="the saved state: unknown key 'colour'"):
-        training.check_same_run(config(root), now | {"colour": 1}, "hash", "hash")
+        check_same_run(config(root), now | {"colour": 1}, "hash", "hash")
 
 
 def test_without_held_out_images_the_last_weights_are_kept(root: Path, tmp_path: Path) -> None:
@@ -321,13 +324,13 @@ def test_without_held_out_images_the_last_weights_are_kept(root: Path, tmp_path:
 
 def test_cut_log_drops_later_rows_and_a_torn_line(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    header = ",".join(training.LOG_COLUMNS)
+    header = ",".join(COLUMNS)
     log.write_text(f"{header}\n2,1.5\n4,1.2\n6,1.1\n8,0.")
-    training.cut_log(log, 4)
+    cut(log, 4)
     assert log.read_text() == f"{header}\n2,1.5\n4,1.2\n"
     log.write_text("a foreign file\n")
     with pytest.raises(HdsrError, match="is not the log of such a run"):
-        training.cut_log(log, 4)
+        cut(log, 4)
 
 
 def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_path: Path) -> None:

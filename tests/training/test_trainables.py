@@ -16,6 +16,8 @@ from hdsr.metrics import psnr_y
 from hdsr.training import loop as training
 from hdsr.training.config import TrainingConfig
 from hdsr.training.data import load_training_data
+from hdsr.training.states import check_same_run
+from hdsr.training.trainables import warm_start
 
 CHANGES = {
     "network": "srcnn",
@@ -57,13 +59,13 @@ def test_srcnn_starts_from_another_scale_s_weights(tmp_path: Path) -> None:
     source, target = SRCNN(2), SRCNN(3)
     torch.nn.init.normal_(source.map.weight)
     checkpoint.save(source, tmp_path / "x2.safetensors", {})
-    training.warm_start(target, tmp_path / "x2.safetensors")
+    warm_start(target, tmp_path / "x2.safetensors")
     assert all(map(torch.equal, source.state_dict().values(), target.state_dict().values()))
 
 
 def test_states_from_before_there_were_other_networks_resume() -> None:
     stored = TWO_SETS.model_dump(mode="json", exclude={"network"})
-    training.check_same_run(TWO_SETS, stored, "images", "images")
+    check_same_run(TWO_SETS, stored, "images", "images")
     other = TWO_SETS.model_copy(update={"network": "srcnn"})
     with pytest.raises(HdsrError, match="network was 'hdsrnet', now 'srcnn'"):
-        training.check_same_run(other, stored, "images", "images")
+        check_same_run(other, stored, "images", "images")
