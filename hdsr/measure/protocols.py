@@ -4,9 +4,7 @@ Papers print PSNR and SSIM "on the Y channel" and mean different things. A Proto
 NAMED holds the combinations behind published tables.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,13 +77,12 @@ class Protocol:
     def __post_init__(self) -> None:
         for name, options in CHOICES.items():
             if getattr(self, name) not in options:
-                expected = ", ".join(options)
-                raise HdsrError(f"unknown {name} {getattr(self, name)!r}: expected one of {expected}")
+                raise unknown(name, getattr(self, name), options)
 
     @property
     def words(self) -> str:
         """All in which it differs from this project's."""
-        changed = [CHOICES[name][value] for name, value in vars(self).items() if value != DEFAULTS[name]]
+        changed = [CHOICES[name][value] for name, value in vars(self).items() if value != _DEFAULTS[name]]
         return ", ".join(changed) or "as everywhere here"
 
     def crop_px(self, scale: int) -> int:
@@ -93,10 +90,9 @@ class Protocol:
         return {"scale": scale, "scale+6": scale + 6, "none": 0}[self.border]
 
 
-DEFAULTS = {field.name: field.default for field in fields(Protocol)}
+_DEFAULTS = {field.name: field.default for field in fields(Protocol)}
 COMMON = "python"
 """The protocol of this project's rows."""
-
 NAMED = {
     COMMON: Protocol(),
     "matlab_luma": Protocol(lr="luma_float", sr="float", values="luma_rounded", gray="gray"),
@@ -122,7 +118,7 @@ VARIED = {
     f"{name}={value}": Protocol(**{name: value})
     for name, options in CHOICES.items()
     for value in options
-    if value != DEFAULTS[name]
+    if value != _DEFAULTS[name]
 }
 """Protocols that differ from this project's in one thing, by that thing."""
 
@@ -154,7 +150,7 @@ def score(sr: NDArray[Any], hr: NDArray[np.uint8], scale: int, protocol: Protoco
             not uint8, or one too small for the crop and the SSIM window.
     """
     protocol = named(protocol) if isinstance(protocol, str) else protocol
-    check_images(sr, hr)
+    _check_images(sr, hr)
     if protocol.sr == "rgb":
         sr = rounded(sr).clip(0, 255)
     if protocol.values == "rgb":
@@ -176,17 +172,16 @@ def compare(sr: NDArray[np.float64], hr: NDArray[np.float64], scale: int, protoc
         sr, hr = rounded(sr).clip(0, 255), rounded(hr)
     shift = metrics.LUMA_OFFSET if protocol.values == "luma_unshifted" else 0
     crop_px = protocol.crop_px(scale)
-    check_size(hr, crop_px)
+    _check_size(hr, crop_px)
     inside = tuple(slice(crop_px, length - crop_px) for length in hr.shape[:2])
     sr, hr = sr[inside] - shift, hr[inside] - shift
     error = float(np.mean((sr - hr) ** 2))
     psnr_db = float(10 * np.log10(metrics.PEAK**2 / error)) if error else float("inf")
     channels = zip(np.atleast_3d(sr).transpose(2, 0, 1), np.atleast_3d(hr).transpose(2, 0, 1), strict=True)
-    return psnr_db, float(np.mean([similarity(*pair, protocol.ssim) for pair in channels]))
+    return psnr_db, float(np.mean([_ssim(*pair, protocol.ssim) for pair in channels]))
 
 
-def similarity(sr: Plane, hr: Plane, windows: str) -> float:
-    """Mean SSIM of two planes, its windows laid as a protocol's `ssim` says."""
+def _ssim(sr: Plane, hr: Plane, windows: str) -> float:
     if windows != "inside":
         mode, reach = {"mirrored": "symmetric", "repeated": "edge"}[windows], metrics.GAUSSIAN_SIZE_PX // 2
         sr, hr = (np.pad(plane, reach, mode=mode) for plane in (sr, hr))
@@ -216,8 +211,7 @@ def rounded(values: NDArray[Any]) -> NDArray[Any]:
     return values if values.dtype == np.uint8 else np.floor(values + 0.5)
 
 
-def check_images(sr: NDArray[Any], hr: NDArray[np.uint8]) -> None:
-    """Raise HdsrError unless the images can be compared."""
+def _check_images(sr: NDArray[Any], hr: NDArray[np.uint8]) -> None:
     if hr.dtype != np.uint8:
         raise HdsrError(f"the true image has to be uint8, not {hr.dtype}")
     for image in (sr, hr):
@@ -229,8 +223,7 @@ def check_images(sr: NDArray[Any], hr: NDArray[np.uint8]) -> None:
         raise HdsrError(f"images of different sizes: {metrics.size(sr)} against {metrics.size(hr)} pixels")
 
 
-def check_size(hr: NDArray[Any], crop_px: int) -> None:
-    """Raise HdsrError unless an SSIM window fits into what the crop leaves."""
+def _check_size(hr: NDArray[Any], crop_px: int) -> None:
     if min(hr.shape[:2]) - 2 * crop_px < metrics.GAUSSIAN_SIZE_PX:
         raise HdsrError(
             f"an image of {metrics.size(hr)} pixels is too small: {crop_px} pixels cropped on every side "
@@ -251,35 +244,25 @@ def lr_image(hr: NDArray[np.uint8], scale: int, protocol: Protocol) -> NDArray[A
         one-channel file goes by its gray values, (height, width).
     """
     by_gray = hr.ndim == 2 and protocol.gray == "gray"
-    if protocol.lr == "luma_float":
-        return resize.imresize_float(gray_values(hr) if by_gray else rounded(luma(hr)), 1 / scale)
-    if protocol.lr == "rgb_float":
-        return resize.imresize_float(gray_values(hr) if by_gray else as_rgb(hr), 1 / scale)
-    return SHRINK[protocol.lr](hr if by_gray else as_rgb(hr).astype(np.uint8), scale)
+    if protocol.lr.endswith("_float"):
+        of_luma = protocol.lr == "luma_float"
+        color = rounded(luma(hr)) if of_luma else as_rgb(hr)
+        return resize.imresize_float(gray_values(hr) if by_gray else color, 1 / scale)
+    image = hr if by_gray else as_rgb(hr).astype(np.uint8)
+    if protocol.lr == "rgb":
+        return resize.imresize(image, 1 / scale)
+    return _shrunk(image, (image.shape[0] // scale, image.shape[1] // scale), protocol.lr)
 
 
-def shrunk_by_pillow(hr: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """LR by Pillow's bicubic, which widens the kernel when it shrinks, as MATLAB does."""
-    height, width = hr.shape[:2]
-    size = width // scale, height // scale
-    return np.asarray(PillowImage.fromarray(hr).resize(size, PillowImage.Resampling.BICUBIC))
-
-
-def shrunk_by_torch(hr: NDArray[np.uint8], scale: int, antialias: bool = True) -> NDArray[np.uint8]:
-    """LR by torch's bicubic; without `antialias` the kernel is not widened, and pixels are passed over."""
+def _shrunk(image: NDArray[np.uint8], size: tuple[int, int], way: str) -> NDArray[np.uint8]:
+    """Bicubic as other libraries do it; "torch_aliased" does not widen the kernel, and passes over pixels."""
+    if way == "pillow":
+        return np.asarray(PillowImage.fromarray(image).resize(size[::-1], PillowImage.Resampling.BICUBIC))
     import torch
     from torch.nn.functional import interpolate
 
-    size = hr.shape[0] // scale, hr.shape[1] // scale
-    planes = torch.tensor(np.atleast_3d(hr), dtype=torch.float32).permute(2, 0, 1)[None]
-    lr = interpolate(planes, size, mode="bicubic", align_corners=False, antialias=antialias)
-    return lr[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy().reshape(*size, *hr.shape[2:])
-
-
-SHRINK: dict[str, Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]] = {
-    "rgb": lambda hr, scale: resize.imresize(hr, 1 / scale),
-    "pillow": shrunk_by_pillow,
-    "torch": shrunk_by_torch,
-    "torch_aliased": partial(shrunk_by_torch, antialias=False),
-}
-"""Ways to an LR image in uint8."""
+    planes = torch.tensor(np.atleast_3d(image), dtype=torch.float32).permute(2, 0, 1)[None]
+    lr = interpolate(planes, size, mode="bicubic", align_corners=False, antialias=way == "torch")
+    return (
+        lr[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy().reshape(*size, *image.shape[2:])
+    )
