@@ -8,7 +8,7 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -222,6 +222,26 @@ def read_table(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) ->
     """
     rows = pd.read_csv(path, dtype=dict.fromkeys(texts, str)) if path.is_file() else pd.DataFrame()
     return rows if list(rows.columns) == list(columns) else pd.DataFrame(columns=list(columns))
+
+
+def made_with() -> dict[str, str]:
+    """Versions of the packages that rows of any kind depend on, by the columns that hold them."""
+    return {name: version(name) for name in VERSIONS}
+
+
+def reused(
+    known: pd.DataFrame, identity: Mapping[str, object], compute: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """Those of the known rows that were made so, or else what is computed.
+
+    Args:
+        known: rows as `read_table` gives them.
+        identity: columns with all that the rows depend on.
+        compute: makes the rows, which get these columns.
+    """
+    stored = known.reindex(columns=list(identity)).astype(str)
+    same = known[(stored == list(map(str, identity.values()))).all(axis=1)]
+    return same if len(same) else compute().assign(**identity)
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:

@@ -128,6 +128,20 @@ def test_rows_carry_the_versions_that_made_them():
     assert replace(ROW, torch="2.0").identity != ROW.identity
 
 
+def test_known_rows_are_reused_where_all_is_the_same(tmp_path):
+    identity = {"code": "0123", "threads": 2, **results.made_with()}
+    computed = pd.DataFrame({"ms": [1.5, 2.5]})
+    path, columns = tmp_path / "rows.csv", ["ms", *identity]
+    rows = results.reused(results.read_table(path, columns), identity, lambda: computed)
+    results.write_table(rows, path)
+    known = results.read_table(path, columns, ["code"])
+    pd.testing.assert_frame_equal(results.reused(known, identity, None), rows, check_dtype=False)
+    for change in ({"code": "0124"}, {"threads": 3}, {"torch": "0"}, {"device": "cpu"}):
+        anew = results.reused(known, identity | change, lambda: computed + 1)
+        assert anew["ms"].tolist() == [2.5, 3.5]
+        assert anew[list(change)].iloc[0].to_dict() == change
+
+
 @pytest.mark.parametrize("text", ["a,b,c\n1,2,3\n", "notes of a person", "model,dataset\n"])
 def test_a_file_of_something_else_is_left_alone(tmp_path, text):
     path = tmp_path / "rows.csv"
