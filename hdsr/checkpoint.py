@@ -2,14 +2,7 @@
 
 import hashlib
 import json
-import pickle
-import re
-import struct
-import sys
-import warnings
-import zipfile
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +11,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from hdsr.errors import HdsrError
-from hdsr.fetch import manifest
-from hdsr.files import atomic_path, read_bytes
+from hdsr.errors import HdsrError, first_line
+from hdsr.fetch.weights import check_known, find_weights, list_shipped
+from hdsr.files import atomic_path
+from hdsr.formats.pytorch import load_tensors
 from hdsr.network import RGB_MEAN, SCALES, HDSRNet, check_scale
-from hdsr.paths import OWN_WEIGHTS, data_root
+from hdsr.paths import data_root
 
-DAMAGED = (
-    *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
-    *(OverflowError, MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, SafetensorError),
-)
-"""What torch raises for bytes that make no sense."""
 FORMATS = {"hdsrnet": "HDSRNet", "srcnn": "SRCNN"}
 """Classes of the networks that our .safetensors files hold, by the word in their header."""
-WRAPPERS = (
-    *("params_ema", "ema", "ema_state_dict", "params", "state_dict", "model_state_dict", "model"),
-    *("net", "network", "generator"),
-)
-"""Keys under which training programs keep a state dict; the first that a file has is taken."""
-AVERAGED = WRAPPERS[:3]
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "generator.")
-"""What programs put before every key of a network that they have wrapped."""
-PUBLISHED = ("authors", "others")
-"""Sources of weights that a data folder may hold: the paper's authors, and others who trained its network."""
 BLOCK_LAYERS = (("dilated", 0), ("dynamic", 1), ("plain", 2))
 
 
@@ -66,6 +45,7 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
 
 def load_pretrained(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> HDSRNet:
     """HDSRNet with weights for `scale`: "ours", "authors" (from the data folder `root`) or a file."""
+    check_scale(scale)
     return load_for_scale(find_weights(scale, weights, root)[0], scale)
 
 
@@ -75,78 +55,6 @@ def load_for_scale(path: Path, scale: int, kind: type[nn.Module] = HDSRNet) -> n
     if network.scale != scale:
         raise HdsrError(f"{path} holds weights for x{network.scale}, expected x{scale}")
     return network
-
-
-def find_weights(
-    scale: int, weights: str | Path = "ours", root: str | Path | None = None, model: str = "hdsrnet"
-) -> tuple[Path, ...]:
-    """The files of these weights; HdsrError that says how to get them where one is not there."""
-    paths = weights_files(scale, weights, root, model)
-    for path in paths:
-        if path.is_file():
-            check_known(path, data_root(root))
-            continue
-        if weights not in PUBLISHED:
-            raise HdsrError(f"no weights at {path}")
-        how = advice(scale, weights, model)
-        raise HdsrError(f"the published weights of {model} for x{scale} are not at {path}; {how}")
-    return paths
-
-
-def check_known(path: Path, root: Path) -> None:
-    """Raise HdsrError if a file lies where weights that ship or are published belong, and is not the one.
-
-    Args:
-        path: of a file that is there.
-        root: the data folder.
-    """
-    folder, known = path.parent.resolve(), {}
-    if folder == (root / "weights").resolve():
-        known |= {entry.file: entry.checksum for entry in manifest.weights()}
-    if folder == OWN_WEIGHTS.resolve():
-        known |= manifest.shipped(OWN_WEIGHTS)
-    fault = known[path.name].fault(path) if path.name in known else None
-    if fault:
-        raise HdsrError(
-            f"{path} is not what is known by that name: {fault}; fetch it again (`hdsr data fetch`, or git), "
-            f"or keep weights of your own under another name or in another folder"
-        )
-
-
-def advice(scale: int, weights: str, model: str) -> str:
-    """How to get published weights that are not there."""
-    if manifest.weights_of(model, scale, weights):
-        return (
-            f"`hdsr data fetch {manifest.weights_of(model, scale, weights)[0].model}` brings what is missing"
-        )
-    scales = {scale for entry in manifest.weights_of(model, None, weights) for scale in entry.scales}
-    if scales:
-        return f"they are published for {', '.join(f'x{scale}' for scale in sorted(scales))} only"
-    return "they have no lasting address, so put the file there yourself"
-
-
-def weights_path(scale: int, weights: str | Path = "ours", root: str | Path | None = None) -> Path:
-    """Where HDSRNet's weights lie; see `weights_files`."""
-    return weights_files(scale, weights, root)[0]
-
-
-def weights_files(
-    scale: int, weights: str | Path = "ours", root: str | Path | None = None, model: str = "hdsrnet"
-) -> tuple[Path, ...]:
-    """Where the weights named "ours", "authors", "others" or by a file's path lie for a scale (2, 3 or 4).
-
-    Published ones have the names that the manifest gives them; <model>_<weights>_x<scale>.pth if it does not
-    have them. Of a method that takes several files, the one named is the first; the others lie beside it.
-    """
-    check_scale(scale)
-    if weights == "ours":
-        return (OWN_WEIGHTS / f"{model}_x{scale}.safetensors",)
-    if weights in PUBLISHED:
-        entries = manifest.weights_of(model, scale, str(weights))
-        names = [entry.file for entry in entries] or [f"{model}_{weights}_x{scale}.pth"]
-        return tuple(data_root(root) / "weights" / name for name in names)
-    further = manifest.weights_of(model, scale)[1:]
-    return (Path(weights), *(Path(weights).with_name(entry.file) for entry in further))
 
 
 def save(
@@ -182,8 +90,7 @@ def pack(source: str | Path, target: str | Path) -> None:
     del about["scale"]
     about = json.dumps(about | {"stored_as": "float16"}, sort_keys=True)
     write(target, own_tensors(Path(source)), header(Path(source)) | {"about": about}, torch.float16)
-    if Path(target).resolve().parent == OWN_WEIGHTS.resolve():
-        manifest.list_shipped(Path(target).resolve())
+    list_shipped(Path(target))
 
 
 def contents_sha256(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
@@ -254,65 +161,6 @@ def load_official(path: Path) -> HDSRNet:
         return from_official(state_dict, official_scale(state_dict))
     except HdsrError as error:
         raise HdsrError(f"{path}: {error}") from None
-
-
-def load_tensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a PyTorch file, by name, without running any code that it may hold.
-
-    The state dict may lie under one of WRAPPERS, its keys may begin with one of PREFIXES. Where averaged
-    weights are taken rather than the last ones beside them, stderr says so.
-
-    Raises:
-        HdsrError: naming the file, if it is damaged, or holds something else.
-    """
-    data = read_bytes(path, "a PyTorch file")
-    check_archive(data, path)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            stored = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if foreign := re.search(r"GLOBAL (\S+)", str(error)):
-            asked = f"it holds code or objects ({foreign[1]})"
-            raise HdsrError(f"{path} is not a file of plain tensors: {asked}; not loaded") from None
-        raise HdsrError(f"{path} is not a file of plain tensors: it holds code or is damaged") from None
-    except DAMAGED as error:
-        raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
-    tensors = unwrapped(stored, path)
-    if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise HdsrError(f"{path} does not hold a state dict of tensors")
-    return without_prefix(tensors)
-
-
-def check_archive(data: bytes, path: str | Path) -> None:
-    """Raise HdsrError for a zip archive that is packed, which PyTorch never does: it may be a bomb."""
-    if not data.startswith(b"PK"):
-        return
-    try:
-        members = zipfile.ZipFile(BytesIO(data)).infolist()
-    except (zipfile.BadZipFile, *DAMAGED) as error:
-        raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
-    if sum(member.file_size for member in members) > len(data):
-        raise HdsrError(f"{path} is not a PyTorch file: it is a packed archive, expected plain contents")
-
-
-def unwrapped(stored: object, path: str | Path) -> Mapping[str, Any]:
-    """The state dict inside what a training program has saved; empty if there is none."""
-    while isinstance(stored, Mapping):
-        wrapped = [key for key in WRAPPERS if isinstance(stored.get(key), Mapping)]
-        if not wrapped:
-            return stored
-        if wrapped[0] in AVERAGED and len(wrapped) > 1:
-            print(f"{path}: the averaged weights {wrapped[0]} are taken, not {wrapped[1]}", file=sys.stderr)
-        stored = stored[wrapped[0]]
-    return {}
-
-
-def without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without what stands before every name of them."""
-    for prefix in PREFIXES:
-        if all(str(key).startswith(prefix) for key in tensors):
-            return without_prefix({key.removeprefix(prefix): value for key, value in tensors.items()})
-    return dict(tensors)
 
 
 def official_scale(state_dict: Mapping[str, Tensor]) -> int:
@@ -430,10 +278,3 @@ def check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
     for key, value in tensors.items():
         if not value.is_floating_point() or not value.isfinite().all():
             raise HdsrError(f"{source} {key} holds values that are not finite numbers")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, without any absolute path in it."""
-    return re.sub(
-        r"\s+", " ", str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    )

@@ -448,7 +448,7 @@ def convolution_line(device: str, precision: str) -> str:
     """Which way of convolving serves the folded network, and why."""
     import torch
 
-    from hdsr.inference import winograd_obstacle
+    from hdsr.winograd.fused import winograd_obstacle
 
     features, weight = torch.zeros(1, 64, 8, 8, device=device), torch.zeros(64, 64, 3, 3, device=device)
     with torch.inference_mode(), torch.autocast(features.device.type, torch.bfloat16, precision == "bf16"):

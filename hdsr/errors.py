@@ -25,6 +25,11 @@ def missing(error: ModuleNotFoundError) -> HdsrError:
     return HdsrError(f"the package {package} is not installed: {advice}")
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind where it has none."""
+    return " ".join((str(error).strip().splitlines() or [type(error).__name__])[0].split())
+
+
 def unknown(kind: str, name: object, known: Iterable[str], besides: str = "") -> HdsrError:
     """The error for a name that is none of those known, with the one that was probably meant.
 

@@ -7,6 +7,7 @@ import pytest
 from untrained import image_like_network
 
 from hdsr import checkpoint
+from hdsr.fetch import weights
 from hdsr.images import write_png
 from hdsr.settings import DynamicsSettings
 from hdsr.suite import parameters
@@ -17,7 +18,7 @@ def dynamics_settings(
 ) -> DynamicsSettings:
     """Two images of Own at x2, three training images of Learned, and weights for x2 only."""
     monkeypatch.setenv("HDSR_REPORTS", str(folder / "reports"))
-    monkeypatch.setattr(checkpoint, "OWN_WEIGHTS", folder / "weights")
+    monkeypatch.setattr(weights, "OWN_WEIGHTS", folder / "weights")
     checkpoint.save(image_like_network(2), folder / "weights" / "hdsrnet_x2.safetensors", {})
     write_images(folder / "benchmarks" / "Own" / "HR", ("baby", "bird"), size)
     write_images(folder / "train" / "Learned" / "HR", ("a", "b", "c"), (20, 16))

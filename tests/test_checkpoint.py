@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from hdsr import checkpoint
 from hdsr.errors import HdsrError
-from hdsr.fetch import manifest
+from hdsr.fetch import manifest, weights
 from hdsr.methods.srcnn import SRCNN
 from hdsr.network import RGB_MEAN, HDSRNet
 from hdsr.paths import OWN_WEIGHTS
@@ -192,7 +192,7 @@ def test_capital_letters_do_not_change_what_a_file_is(tmp_path: Path) -> None:
 def test_shipped_and_published_weights_are_compared_with_their_hashes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "OWN_WEIGHTS", tmp_path / "own")
+    monkeypatch.setattr(weights, "OWN_WEIGHTS", tmp_path / "own")
     checkpoint.save(HDSRNet(2), tmp_path / "run.safetensors", {})
     shipped = tmp_path / "own" / "hdsrnet_x2.safetensors"
     checkpoint.pack(tmp_path / "run.safetensors", shipped)
@@ -206,7 +206,7 @@ def test_shipped_and_published_weights_are_compared_with_their_hashes(
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "carn_m.pth").write_bytes(b"other")
     with pytest.raises(HdsrError, match=r"carn_m\.pth is not what is known by that name: .* bytes, expected"):
-        checkpoint.find_weights(2, "authors", tmp_path, "carn_m")
+        weights.find_weights(2, "authors", tmp_path, "carn_m")
 
 
 def test_the_weights_that_ship_are_those_of_their_list() -> None:

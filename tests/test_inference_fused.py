@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdsr import inference
-from hdsr.inference import computed_dtype, directly_rectified, is_fusable
+from hdsr.winograd.fused import computed_dtype, directly_rectified, is_fusable
 
 CPU = torch.device("cpu")
 

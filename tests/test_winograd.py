@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from untrained import image_like_network
 
-from hdsr.inference import directly_rectified, fold, rectified_conv2d, upper_features, winograd_obstacle
+from hdsr.inference import fold, upper_features
 from hdsr.winograd import convolution as winograd
+from hdsr.winograd.fused import directly_rectified, rectified_conv2d, winograd_obstacle
 
 pytest.importorskip("numba", reason="numba, which makes the kernels, is not installed")
 
@@ -156,7 +157,7 @@ import sys
 if "--without" in sys.argv: sys.modules["numba"] = None
 import torch
 from hdsr.winograd import convolution as winograd
-from hdsr.inference import rectified_conv2d, winograd_obstacle
+from hdsr.winograd.fused import rectified_conv2d, winograd_obstacle
 torch.manual_seed(0)
 features, weight = torch.rand(1, 64, 48, 48), torch.rand(64, 64, 3, 3) - 0.5
 with torch.inference_mode():

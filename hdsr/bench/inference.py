@@ -23,13 +23,13 @@ from hdsr.bench.forms import (
 )
 from hdsr.bench.rows import Request, Row, spread
 from hdsr.checkpoint import load_pretrained
-from hdsr.inference import is_fusable
 from hdsr.measure import counters
 from hdsr.measure.latency import Call, time_calls, time_ratios
 from hdsr.network import SCALES, HDSRNet
 from hdsr.upscaling import onnx
 from hdsr.upscaling.allocator import keep_freed_memory, return_freed_memory
 from hdsr.upscaling.run import Precision
+from hdsr.winograd.fused import is_fusable
 
 ONNX = "ONNX Runtime"
 VARIANTS: tuple[tuple[str, Precision], ...] = (

@@ -8,12 +8,12 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from hdsr import paper, paths
-from hdsr.checkpoint import weights_path
 from hdsr.datasets import BENCHMARK_SETS, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.explore import look, subjects
 from hdsr.explore.look import Networks
 from hdsr.explore.subjects import Role, Subject, Upload
+from hdsr.fetch.weights import weights_path
 from hdsr.methods.registry import LOADERS, Method, is_present
 from hdsr.report.tables import source_label
 from hdsr.settings import ExploreSettings

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from hdsr import metrics
-from hdsr.checkpoint import find_weights, load_for_scale
+from hdsr.checkpoint import load_for_scale
 from hdsr.errors import HdsrError
 from hdsr.explore.subjects import Image, Subject
+from hdsr.fetch.weights import find_weights
 from hdsr.inference import Advance, FoldedHDSRNet, fold, ignore
 from hdsr.methods import registry
 from hdsr.methods.registry import Method

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.errors import HdsrError
-from hdsr.methods.foreign_files import read_matlab, reading, shaped, taps_by_columns, tensor
+from hdsr.formats.matlab_caffe import read_matlab, reading, shaped, taps_by_columns, tensor
 
 SCALE = 2
 PATCH_PX = 3 * SCALE

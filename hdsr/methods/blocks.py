@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hdsr.checkpoint import check_mean_shift, check_tensors, load_tensors
+from hdsr.checkpoint import check_mean_shift, check_tensors
 from hdsr.errors import HdsrError
+from hdsr.formats.pytorch import load_tensors
 from hdsr.network import RGB_MEAN, check_scale
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.methods.foreign_files import read_matlab, reading, shaped, tensor
+from hdsr.formats.matlab_caffe import read_matlab, reading, shaped, tensor
 from hdsr.network import check_scale
 
 SHAPES = {

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.checkpoint import check_tensors, load_tensors
+from hdsr.checkpoint import check_tensors
 from hdsr.errors import HdsrError
+from hdsr.formats.pytorch import load_tensors
 from hdsr.methods.blocks import upsampler
 from hdsr.network import check_scale
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from hdsr.methods.foreign_files import read_matlab73_layers, reading, set_layers
+from hdsr.formats.matlab_caffe import read_matlab73_layers, reading, set_layers
 from hdsr.methods.vdsr import VDSR
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdsr.methods.foreign_files import read_matlab, reading, set_layer, shaped, taps_by_columns
+from hdsr.formats.matlab_caffe import read_matlab, reading, set_layer, shaped, taps_by_columns
 from hdsr.network import check_scale
 
 FEATURES, SHRUNK, MAPPINGS = 56, 12, 4

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.errors import HdsrError
+from hdsr.formats.matlab_caffe import read_caffe, reading, set_layer
 from hdsr.methods.blocks import conv3x3
-from hdsr.methods.foreign_files import read_caffe, reading, set_layer
 from hdsr.network import check_scale
 
 CHANNELS, KEPT, BLOCKS = 64, 16, 4

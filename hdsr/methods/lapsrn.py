@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.errors import HdsrError
+from hdsr.formats.matlab_caffe import from_matconvnet, read_matlab, reading, set_layer
 from hdsr.methods.blocks import conv3x3
-from hdsr.methods.foreign_files import from_matconvnet, read_matlab, reading, set_layer
 
 LEVELS = {2: 1, 4: 2}
 """Doublings, by scale."""

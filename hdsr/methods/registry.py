@@ -15,6 +15,7 @@ from torch import nn
 
 from hdsr import checkpoint, inference, paper, resize
 from hdsr.errors import HdsrError, unknown
+from hdsr.fetch import weights as weights_of
 from hdsr.files import sha256
 from hdsr.methods import (
     a_plus,
@@ -151,7 +152,7 @@ def network_loader(
 
     def load_network(request: Request) -> Method:
         model = request.name.removesuffix(ENSEMBLE)
-        paths = checkpoint.find_weights(request.scale, request.weights, request.root, model)
+        paths = weights_of.find_weights(request.scale, request.weights, request.root, model)
         digest = digest_of(paths)
         upscale, of_luma = run(read(*paths, request.scale), request)
         return Method(
@@ -257,12 +258,12 @@ def is_present(name: str, source: str, scale: int, root: str | Path | None) -> b
 
 def weights_files(name: str, source: str, scale: int, root: str | Path | None) -> tuple[Path, ...]:
     """Where the files of a method's weights lie."""
-    return checkpoint.weights_files(scale, source, root, name.removesuffix(ENSEMBLE))
+    return weights_of.weights_files(scale, source, root, name.removesuffix(ENSEMBLE))
 
 
 def is_source(weights: str | Path) -> bool:
     """Whether weights are named by their source rather than by a file."""
-    return weights in ("ours", *checkpoint.PUBLISHED)
+    return weights in ("ours", *weights_of.PUBLISHED)
 
 
 def weights_label(request: Request, digest: str) -> str:

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.checkpoint import check_tensors
-from hdsr.inference import rectified
+from hdsr.formats.matlab_caffe import read_matlab, reading, set_layers
+from hdsr.formats.pickled_module import read_tensors
 from hdsr.methods.blocks import conv3x3
-from hdsr.methods.foreign_files import read_matlab, reading, set_layers
-from hdsr.methods.pickled_module import read_tensors
+from hdsr.winograd.fused import rectified
 
 PICKLED_MODULES = ("vdsr.Net", "vdsr.Conv_ReLU_Block")
 INNER_LAYERS = 18

@@ -3,9 +3,10 @@
 import pandas as pd
 import torch
 
-from hdsr import checkpoint, resize
+from hdsr import resize
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
+from hdsr.fetch.weights import find_weights
 from hdsr.images import read_picture
 from hdsr.measure.protocols import NAMED, TITLES, luma, rounded
 from hdsr.measure.sensitivity import Subject, applies
@@ -43,7 +44,7 @@ def gray_image(settings: ProtocolSettings) -> Image:
 def network_alone(settings: ProtocolSettings) -> LumaRunner:
     """The network of the settings as a call on the luma of an image that has been enlarged already."""
     weights = registry.chosen_weights(settings.model, None, settings.scale, settings.root)
-    files = checkpoint.find_weights(settings.scale, weights, settings.root, settings.model)
+    files = find_weights(settings.scale, weights, settings.root, settings.model)
     network = READERS[settings.model](*files, settings.scale)
     return of_luma.luma_runner(network, 1, torch.device("cpu"), "fp32", "enlarged")
 

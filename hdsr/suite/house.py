@@ -11,7 +11,7 @@ FLOORS = (
     ("images", "resize", "metrics", "results", "paper", "settings"),
     ("fetch",),
     ("datasets",),
-    ("network", "winograd"),
+    ("network", "winograd", "formats"),
     ("checkpoint",),
     ("inference",),
     ("upscaling",),

@@ -18,8 +18,9 @@ from scipy.ndimage import distance_transform_edt
 from torch import nn
 from tqdm.auto import tqdm
 
-from hdsr.checkpoint import load_pretrained, weights_path
+from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
+from hdsr.fetch.weights import weights_path
 from hdsr.files import read_bytes
 from hdsr.images import Picture, Pixels, decode_picture, image_size, plain_pixels, write_png
 from hdsr.inference import FoldedHDSRNet, fold

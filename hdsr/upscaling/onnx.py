@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from hdsr import __version__, checkpoint
 from hdsr.datasets import samples
 from hdsr.errors import HdsrError
+from hdsr.fetch.weights import weights_path
 from hdsr.files import atomic_path, sha256
 from hdsr.inference import REACH, folded_kernel, reconstruct_interior
 from hdsr.network import HDSRNet
@@ -91,7 +92,7 @@ def export(
         raise HdsrError(f"{out}: expected the name of a file that ends in .onnx")
     network = checkpoint.load_pretrained(scale, weights, root).eval()
     model = to_onnx(network)
-    about = metadata(scale, weights, checkpoint.weights_path(scale, weights, root))
+    about = metadata(scale, weights, weights_path(scale, weights, root))
     onnx.helper.set_model_props(model, about)
     with atomic_path(out) as temporary:
         onnx.save(model, temporary)

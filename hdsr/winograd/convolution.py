@@ -211,7 +211,7 @@ def obstacle(features: Tensor, weight: Tensor, dtype: torch.dtype, instead: Inst
     Args:
         features: (batch, channels, height, width).
         weight: (outputs, channels, size, size).
-        dtype: in which it would be computed; see `hdsr.inference.computed_dtype`.
+        dtype: in which it would be computed; see `hdsr.winograd.fused.computed_dtype`.
         instead: what serves else; the first time it is timed against this on a small image.
     """
     if not _allowed:

@@ -13,7 +13,7 @@ from hdsr.bench import end_to_end, forms, growth, inference, memory, parts, repo
 from hdsr.checkpoint import load_pretrained
 from hdsr.cli import main
 from hdsr.errors import HdsrError
-from hdsr.inference import is_fusable
+from hdsr.winograd.fused import is_fusable
 
 REQUEST = rows.Request(Path("nowhere"), progress=False)
 ROW = rows.Row("time", "folded", 4, "8x8", "float32", "ms", 3, 2.0, 1.5, 2.5, 4.0, "published form")

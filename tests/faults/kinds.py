@@ -31,9 +31,9 @@ from hdsr.cli import main
 from hdsr.errors import HdsrError
 from hdsr.fetch.checksums import Checksum
 from hdsr.fetch.download import Download, Patience
+from hdsr.formats.pickled_module import read_tensors
 from hdsr.images import read_picture, write_png
 from hdsr.measure.fresh_process import forget_peak, peak_rss_bytes
-from hdsr.methods.pickled_module import read_tensors
 from hdsr.network import HDSRNet
 from hdsr.upscaling.files import upscale, upscale_files
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hdsr import checkpoint
 from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.fetch.published import published_files, selected
+from hdsr.fetch.weights import weights_path
 from hdsr.training.div2k import hr_sources
 
 
@@ -64,7 +64,7 @@ def test_images_lie_where_benchmarks_and_training_sets_are_read() -> None:
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_weights_lie_where_they_are_read(scale: int, tmp_path: Path) -> None:
     place = only(f"hdsrnet_authors_x{scale}.pt").path_in(tmp_path)
-    assert place == checkpoint.weights_path(scale, "authors", tmp_path)
+    assert place == weights_path(scale, "authors", tmp_path)
 
 
 def test_archives_lie_where_they_are_read_and_tell_how_many_images_they_hold(tmp_path: Path) -> None:

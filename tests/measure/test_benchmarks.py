@@ -7,6 +7,7 @@ import pytest
 
 from hdsr import checkpoint, datasets, evaluation
 from hdsr.errors import HdsrError
+from hdsr.fetch import weights
 from hdsr.images import write_png
 from hdsr.measure import benchmarks
 from hdsr.methods import registry
@@ -20,7 +21,7 @@ from hdsr.suite import parameters as notebook
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder with two images of Set5, and reports of its own."""
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path / "reports"))
-    monkeypatch.setattr(checkpoint, "OWN_WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(weights, "OWN_WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(datasets, "is_altered", lambda *_: False)
     random = np.random.default_rng(0)
     for name in ("baby", "bird"):

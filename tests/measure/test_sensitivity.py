@@ -8,6 +8,7 @@ import pytest
 
 from hdsr import checkpoint, metrics, results
 from hdsr.datasets import load_benchmark
+from hdsr.fetch import weights
 from hdsr.images import write_png
 from hdsr.measure import benchmarks, protocols, sensitivity
 from hdsr.measure.protocols import NAMED, VARIED
@@ -26,7 +27,7 @@ OF_RGB = {"python", "matlab_rgb", "selfexsr", "hdsrnet"}
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchmarkTableSettings:
     """Parameters for two images at x2, one of them gray, and weights of HDSRNet made from numbers."""
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path / "reports"))
-    monkeypatch.setattr(checkpoint, "OWN_WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(weights, "OWN_WEIGHTS", tmp_path / "weights")
     checkpoint.save(HDSRNet(2), tmp_path / "weights" / "hdsrnet_x2.safetensors", {})
     random = np.random.default_rng(0)
     for name, shape in (("baby", (36, 48, 3)), ("bird", (36, 48))):

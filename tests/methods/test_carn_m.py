@@ -7,8 +7,8 @@ import torch
 from real_scores import set5_psnr_db
 from torch import nn
 
-from hdsr.checkpoint import load_tensors
 from hdsr.errors import HdsrError
+from hdsr.formats.pytorch import load_tensors
 from hdsr.measure.counters import parameters
 from hdsr.methods import carn_m
 from hdsr.methods.carn_m import CARNM, Cascade

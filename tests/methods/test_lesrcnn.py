@@ -7,8 +7,8 @@ import torch
 from real_scores import set5_psnr_db
 from torch import nn
 
-from hdsr.checkpoint import load_tensors
 from hdsr.errors import HdsrError
+from hdsr.formats.pytorch import load_tensors
 from hdsr.methods import lesrcnn
 from hdsr.methods.lesrcnn import ResidualPair
 

@@ -7,6 +7,7 @@ import pytest
 from real_scores import set5_psnr_db
 
 from hdsr.errors import HdsrError
+from hdsr.fetch.weights import find_weights
 from hdsr.methods import registry
 
 BUTTERFLY_DB = {
@@ -55,7 +56,7 @@ def test_set5_is_met_where_it_takes_a_second(real_data_root: Path) -> None:
 @pytest.mark.parametrize("model", BUTTERFLY_DB)
 def test_a_file_cut_short_is_named_in_one_line(real_data_root: Path, tmp_path: Path, model: str) -> None:
     scale = 4 if 4 in BUTTERFLY_DB[model] else 2
-    first, *others = registry.checkpoint.find_weights(scale, "authors", real_data_root, model)
+    first, *others = find_weights(scale, "authors", real_data_root, model)
     for other in others:
         (tmp_path / other.name).symlink_to(other)
     content = first.read_bytes()
@@ -78,7 +79,7 @@ def test_a_published_file_with_one_bit_changed_is_not_used(real_data_root: Path,
 @pytest.mark.parametrize("model", BUTTERFLY_DB)
 def test_the_file_of_another_network_is_refused(real_data_root: Path, tmp_path: Path, model: str) -> None:
     scale = 4 if 4 in BUTTERFLY_DB[model] else 2
-    _, *others = registry.checkpoint.find_weights(scale, "authors", real_data_root, model)
+    _, *others = find_weights(scale, "authors", real_data_root, model)
     for other in others:
         (tmp_path / other.name).symlink_to(other)
     foreign = "lapsrn_x2.mat" if model != "lapsrn" else "vdsr_official.mat"

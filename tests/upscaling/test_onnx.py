@@ -14,6 +14,7 @@ from hdsr import checkpoint
 from hdsr.cli import main
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
+from hdsr.fetch.weights import weights_path
 from hdsr.files import sha256
 from hdsr.network import HDSRNet
 from hdsr.upscaling import onnx as export
@@ -70,7 +71,7 @@ def test_onnx_runtime_agrees_on_whole_images_of_set5(exported: Path, real_data_r
 def test_the_file_describes_itself(exported: Path) -> None:
     model = onnx.load(exported)
     about = {item.key: item.value for item in model.metadata_props}
-    weights = checkpoint.weights_path(SCALE)
+    weights = weights_path(SCALE)
     assert (about["scale"], about["weights"], about["weights_sha256"]) == ("4", "ours", sha256(weights))
     assert json.loads(about["weights_training"]) == checkpoint.describe(weights)
     assert [(item.domain, item.version) for item in model.opset_import] == [("", export.OPSET)]
@@ -110,5 +111,5 @@ def test_a_name_that_cannot_be_is_refused_before_any_work(name: str, tmp_path: P
 
 def test_weights_of_another_scale_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HdsrError, match="holds weights for x4, expected x2"):
-        export.export(2, tmp_path / "x2.onnx", checkpoint.weights_path(4))
+        export.export(2, tmp_path / "x2.onnx", weights_path(4))
     assert list(tmp_path.iterdir()) == []

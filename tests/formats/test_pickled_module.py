@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hdsr.errors import HdsrError
-from hdsr.methods.pickled_module import MAGIC_NUMBER, read_tensors
+from hdsr.formats.pickled_module import MAGIC_NUMBER, read_tensors
 
 VALUES = (1.0, -2.0, 3.5, 0.25, 7.0, 9.0)
 

@@ -7,7 +7,6 @@ by name is looked up in a short list that has only containers, so nothing of it 
 """
 
 import pickle
-import struct
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from io import BytesIO
@@ -22,20 +21,6 @@ from hdsr.files import read_bytes
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 BYTES_PER_VALUE = 4
-DAMAGED = (
-    *(pickle.UnpicklingError, EOFError, UnicodeError, OverflowError, MemoryError),
-    *(
-        AttributeError,
-        IndexError,
-        KeyError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AssertionError,
-        struct.error,
-    ),
-)
-"""What pickle and torch raise for bytes that make no sense."""
 
 
 class PickledModule:
@@ -119,7 +104,7 @@ def read_tensors(path: str | Path, modules: Collection[str], key: str) -> dict[s
         return dict(named_tensors(stored[key]))
     except HdsrError as error:
         raise HdsrError(f"{path} is not loaded: {error}") from None
-    except DAMAGED as error:
+    except Exception as error:  # whatever bytes that make no sense make pickle and torch raise
         raise HdsrError(f"{path} is not a whole pickled module: {type(error).__name__}") from None
 
 

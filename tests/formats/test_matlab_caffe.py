@@ -11,13 +11,15 @@ from scipy.io import savemat
 from torch import nn
 
 from hdsr.errors import HdsrError
-from hdsr.methods import dncnn, foreign_files, idn, registry, srcnn
-from hdsr.methods.foreign_files import fields, from_matconvnet, read_caffe, shaped, taps_by_columns, varint
+from hdsr.fetch.weights import find_weights
+from hdsr.formats import matlab_caffe
+from hdsr.formats.matlab_caffe import fields, from_matconvnet, read_caffe, shaped, taps_by_columns, varint
+from hdsr.methods import dncnn, idn, registry, srcnn
 
 
 def delimited(number: int, content: bytes) -> bytes:
     """A field of a protocol buffer whose content is shorter than 128 bytes."""
-    key = number << 3 | foreign_files.BYTES
+    key = number << 3 | matlab_caffe.BYTES
     return bytes([key] if key < 128 else [key & 127 | 128, key >> 7]) + bytes([len(content)]) + content
 
 
@@ -103,7 +105,7 @@ def test_files_damaged_at_random_are_read_or_named_and_nothing_else(
     real_data_root: Path, tmp_path: Path, model: str
 ) -> None:
     random = np.random.default_rng(0)
-    first, *others = registry.checkpoint.find_weights(2, "authors", real_data_root, model)
+    first, *others = find_weights(2, "authors", real_data_root, model)
     for other in others:
         (tmp_path / other.name).symlink_to(other)
     content = np.frombuffer(first.read_bytes(), np.uint8)
