@@ -267,10 +267,10 @@ class Explorer(ipw.VBox):
     def __repr__(self) -> str:
         return f"Explorer: {self.seen.subject.name} at ×{self.seen.scale}"
 
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(**options)
-        picture = base64.b64encode(self.still()._repr_jpeg_()).decode()
-        return {**bundle, "image/jpeg": picture}
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle, drawn = super()._repr_mimebundle_(**options), self.still()
+        picture = base64.b64encode(drawn._repr_jpeg_()).decode()
+        return {**bundle, "image/jpeg": picture}, drawn._repr_mimebundle_()[1]
 
 
 class Progress:

@@ -30,7 +30,7 @@ TALLEST = 1.5
 BRIGHTEST = 99.8
 """Percentile of the values that has the brightest color: single outliers must not darken all others."""
 ROOM_FOR_TEXT = 0.07
-KERNEL_COLORS = ("#2b6cb0", "#68a0d8", "#e0a458", "#b5651d")
+KERNEL_COLORS, ON_KERNEL_COLORS = ("#7fb2e5", "#c3dff5", "#f6d39b", "#e79b5c"), "#222222"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hdsr.explore.look import Enlargement, Look, scores
-from hdsr.explore.pictures import ERROR_LIMIT, KERNEL_COLORS, Sheet, error_map, sheet_words
+from hdsr.explore.pictures import ERROR_LIMIT, KERNEL_COLORS, ON_KERNEL_COLORS, Sheet, error_map, sheet_words
 from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
 from hdsr.report.tables import ABSENT, Table
 
@@ -79,9 +79,8 @@ def draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     for kernel, color in enumerate(KERNEL_COLORS):
         shares = enlargement.shares[:, kernel]
         bars = axes.barh(names, shares, left=start, color=color, edgecolor="white", height=0.5)
-        axes.bar_label(
-            bars, [f"{share:.1%}" for share in shares], label_type="center", color="white", fontsize=7
-        )
+        texts = [f"{share:.1%}" for share in shares]
+        axes.bar_label(bars, texts, label_type="center", color=ON_KERNEL_COLORS, fontsize=7)
         start = start + shares
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xticks=[])

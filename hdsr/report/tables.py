@@ -6,6 +6,7 @@ A table holds plain numbers, its CSV file, and the same numbers as notebooks, Ma
 import html
 import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -156,9 +157,13 @@ def grid(printed: pd.DataFrame, name: str, caption: str) -> dict[str, Any]:
     kinds = [column_kind(names[index][-1], printed.iloc[:, index]) for index in range(printed.shape[1])]
     heads = [" ".join(head).strip() for head in names]
     cells = printed.to_numpy().tolist()
+    stack = "" if any("long" in kind for kind in kinds) else stacked(names)
+    if stack:
+        kinds = [kind if all(head) else f"{kind} stays" for head, kind in zip(names, kinds, strict=True)]
     return {
         "name": name,
         "caption": caption,
+        "stack": stack,
         "wordy": any("long" in kind for kind in kinds),
         "heads": [head_line(names, kinds, level) for level in range(printed.columns.nlevels)],
         "lines": [
@@ -168,13 +173,21 @@ def grid(printed: pd.DataFrame, name: str, caption: str) -> dict[str, Any]:
     }
 
 
+def stacked(names: list[tuple[str, ...]]) -> str:
+    """How a phone sets groups of columns side by side, as values for the style sheet; "" where it cannot."""
+    groups = Counter(head[0] for head in names if all(head))
+    if len(names[0]) == 1 or len(set(groups.values())) != 1:
+        return ""
+    leads = len(list(itertools.takewhile(lambda head: not all(head), names)))
+    return f"--leads: {leads}; --groups: {len(groups)}; --rows: {max(groups.values())}"
+
+
 def head_line(names: list[tuple[str, ...]], kinds: list[str], level: int) -> list[tuple[str, int, str]]:
     """One line of heads: text, number of columns, kind. Neighbors of one group share a head."""
     if level == len(names[0]) - 1:
         return [(head[level], 1, kind) for head, kind in zip(names, kinds, strict=True)]
-    return [
-        (text, len(list(run)), "") for text, run in itertools.groupby(names, key=lambda head: head[level])
-    ]
+    runs = [list(run) for _, run in itertools.groupby(names, key=lambda head: head[level] or head)]
+    return [(run[0][level], len(run), "" if run[0][level] else "stays") for run in runs]
 
 
 def column_kind(head: str, cells: pd.Series) -> str:

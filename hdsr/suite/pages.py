@@ -17,6 +17,8 @@ from hdsr.suite import chapters
 from hdsr.suite.chapters import TEMPLATES
 
 SITE = "HDSRNet, reproduced"
+CODE_STYLES = {"light": "xcode", "dark": "lightbulb"}
+"""Of pygments': those whose every color can be read on the pages' ground."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,7 @@ def template(name: str) -> jinja2.Template:
 
 def style() -> str:
     """The style sheet of all pages; code has colors for light and for dark screens."""
-    light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
-    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in CODE_STYLES.values())
     rules = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{rules}"
 

@@ -198,7 +198,8 @@ def test_names_of_files_cannot_write_html(explorer: Explorer) -> None:
 
 
 def test_where_nothing_is_alive_there_is_a_picture(explorer: Explorer) -> None:
-    bundle = explorer._repr_mimebundle_()
+    bundle, about = explorer._repr_mimebundle_()
+    assert about["image/jpeg"]["alt"].startswith("One image in the explorer: before and after")
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert bundle["text/plain"] == "Explorer: first at ×2"
     with Image.open(BytesIO(base64.b64decode(bundle["image/jpeg"]))) as picture:

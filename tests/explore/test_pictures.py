@@ -6,12 +6,14 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from contrast import READABLE, contrast
 from exploring import photograph
 from PIL import Image
 
 from hdsr.explore import pictures
 from hdsr.explore.look import Enlargement, Look
 from hdsr.explore.subjects import Subject
+from hdsr.explore.widgets import packaged
 
 
 def enlargement(sr: np.ndarray, temperature: float = 40.0) -> Enlargement:
@@ -96,3 +98,14 @@ def test_there_is_a_bar_for_every_dynamic_convolution() -> None:
     assert "width:90.000%" in bars
     assert bars.count("attention dead, so always uniform</small>") == 1
     assert "off uniform by 65.00% at most, 16 live units" in bars
+
+
+def test_shares_are_readable_on_the_color_of_their_kernel_and_gains_in_both_themes() -> None:
+    style = packaged("explore.css")
+    assert f"color: {pictures.ON_KERNEL_COLORS};" in style
+    for color in pictures.KERNEL_COLORS:
+        assert contrast(pictures.ON_KERNEL_COLORS, color) >= READABLE
+    grounds = ("#ffffff", "#111111")  # of JupyterLab's own light and dark theme
+    for name in ("good", "bad"):
+        colors = re.findall(rf"--hdsr-{name}: (#\w+)", style)
+        assert all(contrast(*pair) >= READABLE for pair in zip(colors, grounds, strict=True))

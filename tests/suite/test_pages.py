@@ -10,12 +10,15 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from contrast import READABLE, contrast
 from fabricated import rows
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
+from pygments.formatters import HtmlFormatter
 
 from hdsr import paths
 from hdsr.errors import HdsrError
+from hdsr.report import tables
 from hdsr.scorecard import scorecard
 from hdsr.scorecard.verdict import Claim
 from hdsr.suite import execute, found, front, pages, parameters
@@ -86,6 +89,28 @@ def test_pages_fit_a_phone_and_a_dark_screen(report: Path) -> None:
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     assert re.search(r"\.output_subarea \{[^}]*overflow-x: auto", page)
     assert "@media (prefers-color-scheme: dark)" in page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_and_code_are_readable_in_both_themes(theme: str) -> None:
+    light, dark = re.findall(r":root \{ ?(.*?)\}", (pages.TEMPLATES / "page.css").read_text(), re.DOTALL)[:2]
+    colors = dict(re.findall(r"--(\w+): (#\w+)", light if theme == "light" else light + dark))
+    for ground in (colors["paper"], colors["tint"]):
+        for name in ("ink", "soft", "accent", "best", "second"):
+            assert contrast(colors[name], ground) >= READABLE, name
+    code = HtmlFormatter(style=pages.CODE_STYLES[theme]).get_style_defs(".highlight")
+    for rule in re.findall(r"^\.highlight \.(?!hll)\w+ \{(.*?)\}", code, re.MULTILINE):
+        own = re.search(r"(?<!-)color: (#\w+)", rule)
+        under = re.search(r"background-color: (#\w+)", rule)
+        ground = under.group(1) if under else colors["tint"]
+        assert contrast(own.group(1) if own else colors["ink"], ground) >= READABLE, rule
+
+
+@pytest.mark.parametrize(("index", "ground"), [(0, "#ffffff"), (1, "#111111")])
+def test_marks_of_best_and_second_are_readable_in_both_themes_of_notebooks(index: int, ground: str) -> None:
+    for name in ("best", "second"):
+        marks = re.findall(rf"--{name}[:,] (#\w+)", tables.STYLE)
+        assert contrast(marks[index], ground) >= READABLE
 
 
 def test_the_overview_sums_up_the_profile(report: Path) -> None:
