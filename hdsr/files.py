@@ -13,7 +13,7 @@ from pathlib import Path
 from hdsr.errors import HdsrError
 
 LONGEST_STEM_BYTES = 160
-"""Of a temporary file's name, whose rest is short: file systems allow 255 in all."""
+"""Of the name of a temporary file or lock, whose rest is short: file systems allow 255 in all."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_remains(path.parent)
-    temporary = path.with_name(f".{_short(path.stem)}.{os.getpid()}.partial{path.suffix[-32:]}")
+    temporary = path.with_name(f".{short_name(path.stem)}.{os.getpid()}.partial{path.suffix[-32:]}")
     try:
         with naming(path):
             yield temporary
@@ -54,7 +54,7 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _short(stem: str) -> str:
+def short_name(stem: str) -> str:
     """A name that leaves room for what is put around it; two long ones stay apart."""
     if len(os.fsencode(stem)) <= LONGEST_STEM_BYTES:
         return stem

@@ -17,8 +17,10 @@ import pandas as pd
 from filelock import FileLock
 
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path, check_regular, naming
+from hdsr.files import atomic_path, check_regular, naming, short_name
 
+LOCK_TIMEOUT_S = 30
+"""How long another process may hold the lock of a file of rows, which it takes for one row at a time."""
 NO_WEIGHTS = "none"
 """Stands in a row for source and hash of the weights of a method that has none."""
 GROUP = ("model", "weights", "dataset", "scale", "precision", "device")
@@ -109,9 +111,9 @@ def add(path: str | Path, row: Row) -> None:
     Several processes may add to one file at once. When this returns, the row survives a kill. The file is
     read anew only where something else than this function, in this process, has changed it.
     """
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with FileLock(path.with_name(f".{short_name(path.name)}.lock"), timeout=LOCK_TIMEOUT_S):
         places = _known_places(path, type(row))
         if places is None or row.place in places:
             kept = [other for other in parse(path, type(row))[0] if other.place != row.place]

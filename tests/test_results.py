@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from hdsr import results
 from hdsr.errors import HdsrError
@@ -196,6 +197,18 @@ def add_many(path, model):
     for index in range(40):
         results.add(path, replace(ROW, model=model, image=str(index)))
         results.add(path, replace(ROW, model="shared", image=str(index)))
+
+
+def test_a_file_of_the_longest_name_has_a_lock(tmp_path):
+    path = tmp_path / f"{'n' * 251}.csv"
+    results.add(path, ROW)
+    assert results.read(path) == [ROW]
+
+
+def test_a_lock_that_is_never_free_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "LOCK_TIMEOUT_S", 0.01)
+    with FileLock(tmp_path / ".rows.csv.lock"), pytest.raises(OSError, match=r"rows\.csv\.lock"):
+        results.add(tmp_path / "rows.csv", ROW)
 
 
 def test_two_processes_may_write_one_file(tmp_path):
