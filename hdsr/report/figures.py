@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from PIL.Image import Quantize
 
 from hdsr.files import atomic_path
+from hdsr.report.tables import SOURCES
 
 Image = NDArray[np.uint8]
 
@@ -46,6 +47,8 @@ def caption(name: str, panels: Iterable[str] = (), subject: str = "") -> str:
     """What is seen in the figure of this name: its caption, and its text for those who do not see it."""
     fitting = [start for start in CAPTIONS if name == start or name.startswith(f"{start}_")]
     known = CAPTIONS[max(fitting, key=len)] if fitting else name.replace("_", " ").capitalize()
+    if (source := name.rpartition("_")[2]) in SOURCES:
+        known += f"; weights {SOURCES[source]}"
     return known.format(panels=", ".join(dict.fromkeys(panels)), subject=subject or name)
 
 

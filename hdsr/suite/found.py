@@ -36,7 +36,7 @@ OPENING = (
 
 
 class Figure(NamedTuple):
-    """A figure of a report: its file, what it is called, and what is seen in it."""
+    """A figure of a report: its file, its number in the paper if it has one, and what is seen in it."""
 
     path: Path
     title: str
@@ -113,7 +113,8 @@ def figures(report: Path) -> list[Figure]:
         numbers = path.with_suffix(".csv")
         panels = pd.read_csv(numbers, dtype=str).get("panel", []) if numbers.is_file() else []
         shown = caption(path.stem, panels, subjects.get(f"figures/{path.stem}", ""))
-        found.append(Figure(path, path.stem.replace("_", " ").capitalize(), shown))
+        title = path.stem.replace("_", " ").capitalize() if path.stem.startswith("figure_") else ""
+        found.append(Figure(path, title, shown))
     return sorted(found, key=lambda figure: (not figure.path.stem.startswith("figure_"), figure.path.stem))
 
 
@@ -150,7 +151,8 @@ def _body(table: Table) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    return f"**{figure.title}.** {figure.caption}\n\n![{figure.caption}](figures/{figure.path.name})"
+    title = f"**{figure.title}.** " * bool(figure.title)
+    return f"{title}{figure.caption}\n\n![{figure.caption}](figures/{figure.path.name})"
 
 
 def _table_line(report: Path, line: Any) -> str:

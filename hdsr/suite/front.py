@@ -43,7 +43,7 @@ def write_index(profile: str, names: Sequence[str]) -> Path:
         about=about(profile),
         counts=found.verdict_counts(report),
         tables=[table_html(table, report) for table in found.tables(report)],
-        first=first and picture(first),
+        first=picture(first) if first else "",
         pictures=[picture(figure) for figure in found.figures(report) if figure != first],
         items=items,
         chapters=parts,
