@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from hdsr.errors import HdsrError, first_line
+from hdsr.errors import HdsrError, first_line, listed
 from hdsr.fetch.weights import check_known, find_weights, list_shipped
 from hdsr.files import atomic_path
 from hdsr.formats.pytorch import load_tensors
@@ -255,22 +255,19 @@ def check_tensors(
 ) -> None:
     """Raise HdsrError naming what is missing, unknown or of another shape in the weights of `network`."""
 
-    def listed(keys: list[str]) -> str:
-        names = [(shown_as or {}).get(key, key) for key in keys]
-        return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-    missing = [key for key in expected if key not in found]
-    unknown = [key for key in found if key not in expected]
-    if missing or unknown:
-        parts = [f"missing {listed(missing)}"] * bool(missing) + [f"unknown {listed(unknown)}"] * bool(
-            unknown
-        )
+    names = {key: key for key in (*expected, *found)} | dict(shown_as or {})
+    differing = {
+        "missing": [names[key] for key in expected if key not in found],
+        "unknown": [names[key] for key in found if key not in expected],
+    }
+    parts = [f"{what} {listed(keys)}" for what, keys in differing.items() if keys]
+    if parts:
         raise HdsrError(f"{source} is not {network}: {'; '.join(parts)}")
     for key, value in expected.items():
         if found[key].shape != value.shape:
             shapes = f"{tuple(found[key].shape)}, expected {tuple(value.shape)}"
-            raise HdsrError(f"{source}: {listed([key])} has shape {shapes}")
-    check_finite({listed([key]): found[key] for key in expected}, f"{source}:")
+            raise HdsrError(f"{source}: {names[key]} has shape {shapes}")
+    check_finite({names[key]: found[key] for key in expected}, f"{source}:")
 
 
 def check_finite(tensors: Mapping[str, Tensor], source: str) -> None:

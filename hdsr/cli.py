@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import psutil
 import typer
 
-from hdsr.errors import HdsrError, missing
+from hdsr.errors import HdsrError, listed, missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +178,7 @@ def evaluate(
 
     May be stopped at any time; the same command goes on where it was.
     """
-    from hdsr.datasets import listed, load_benchmark
+    from hdsr.datasets import load_benchmark
 
     _check_model(model)
     for name in dataset:
@@ -334,7 +334,6 @@ def score(
 
     In folders, images belong together whose names are the same but for _x4 and the suffix.
     """
-    from hdsr.datasets import listed
     from hdsr.measure import files, protocols
 
     protocols.named(protocol)
@@ -542,7 +541,6 @@ def fetch(
 def status(data: Root = None) -> None:
     """List the published sets and weights: how much of each is here, and how much of that is whole."""
     from hdsr import paths
-    from hdsr.datasets import listed
     from hdsr.fetch import inventory
 
     table = inventory.status(data)

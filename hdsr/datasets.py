@@ -1,7 +1,6 @@
-"""Benchmark sets as pairs of LR and HR images, and training images.
+"""Benchmark sets as pairs of LR and HR images.
 
-ROOT/benchmarks/<Set>/HR holds a set's images, with optional LR ones in LR_bicubic/X<s>/<image>x<s>.png;
-ROOT/train/<Set>/HR holds training images.
+ROOT/benchmarks/<Set>/HR holds a set's images, with optional LR ones in LR_bicubic/X<s>/<image>x<s>.png.
 """
 
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr.errors import HdsrError, unknown
+from hdsr.errors import HdsrError, listed, unknown
 from hdsr.fetch import manifest
 from hdsr.fetch.checksums import Checksum
 from hdsr.images import read_image
@@ -24,7 +23,6 @@ from hdsr.resize import imresize
 BENCHMARK_SETS = ("Set5", "Set14", "B100", "Urban100")
 SPELLED = {name.lower(): name for name in ("samples", *BENCHMARK_SETS)}
 """The names of sets by themselves in small letters, in which they may be written."""
-TRAINING_SETS = ("T91", "BSD200", "BSDS500test", "CID22", "TESTIMAGES", "WikipediaHQ", "CLIC2025")
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 """Color photographs that scikit-image's package carries, so that they need no download."""
 FORMATS = (
@@ -242,41 +240,6 @@ def cropped(image: Image, scale: int, source: object) -> Image:
     return image[:height, :width]
 
 
-def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
-    """The images of ROOT/train/<set_name>/HR, in the order of their names; for "samples" the built-in ones.
-
-    Those of a published set are taken in any format, as copies that were made smaller are of use too.
-
-    Raises:
-        HdsrError: if there are none, some of a published set are missing, or a file has the name of a
-            published one and is another.
-    """
-    if set_name == "samples":
-        return samples(scale=2).hr_paths
-    folder = data_root(root) / "train" / set_name / "HR"
-    entries = manifest.images_of(set_name) if set_name in TRAINING_SETS else ()
-    if not folder.is_dir():
-        raise HdsrError(not_there(set_name, folder))
-    if not entries:
-        return image_paths(folder)
-    there = {path.stem: path for path in image_paths(folder)}
-    missing = [entry.file_name for entry in entries if entry.image not in there]
-    if missing:
-        raise HdsrError(
-            f"training set {set_name} is incomplete: {folder} lacks {len(missing)} of {len(entries)} images: "
-            f"{listed(missing)}; {how_to_get(set_name)}"
-        )
-    paths = tuple(there[entry.image] for entry in entries)
-    known = {entry.file_name: entry.checksum for entry in entries}
-    altered = [path.name for path in paths if path.name in known and is_altered(path, known[path.name])]
-    if altered:
-        raise HdsrError(
-            f"training set {set_name} in {folder} has other images than the published under their names: "
-            f"{listed(altered)}; {how_to_get(set_name)}"
-        )
-    return paths
-
-
 def not_there(name: str, folder: Path) -> str:
     """One line for a set of which nothing is there."""
     count = len(manifest.images_of(name))
@@ -289,8 +252,3 @@ def not_there(name: str, folder: Path) -> str:
 def how_to_get(name: str) -> str:
     """The command that brings what is published under a name; see `hdsr.fetch.published.selected`."""
     return f"`hdsr data fetch {name}` brings what is missing"
-
-
-def listed(names: tuple[str, ...] | list[str]) -> str:
-    """Some names, and how many more there are."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,7 +1,7 @@
 """The one exception that stands for bad input: its message is one line, fit to be shown as it is."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 EXTRAS = {
     "notebooks": "anywidget ipykernel ipython ipywidgets jinja2 jupyterlab matplotlib nbconvert nbformat "
@@ -23,6 +23,11 @@ def missing(error: ModuleNotFoundError) -> HdsrError:
     extra = next((extra for extra, names in EXTRAS.items() if package.lower() in names.split()), None)
     advice = f"`pip install 'hdsr[{extra}]'` brings it" if extra else "install it, or hdsr anew"
     return HdsrError(f"the package {package} is not installed: {advice}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def first_line(error: Exception) -> str:

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from hdsr import metrics, results
 from hdsr.datasets import Benchmark, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.images import pixels_sha256, read_image, write_png
 from hdsr.methods.registry import Method, load
+from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.upscaling.pipeline import one_ahead, one_behind
 from hdsr.upscaling.run import Image, Precision
@@ -74,7 +74,7 @@ def evaluate(
         )
         title = f"{method.label} x{scale} {benchmark.name}"
         scored = one_behind(partial(kept, out), images)
-        rows += tqdm(scored, title, len(benchmark), unit="image", disable=hidden(progress))
+        rows += bar(scored, title, len(benchmark), unit="image", shown=progress)
     return results.frame(rows)
 
 
@@ -178,8 +178,3 @@ def shows(picture: Path, hr: Image, row: results.Row) -> bool:
     except HdsrError:
         return False
     return psnr_db == row.psnr_db or abs(psnr_db - row.psnr_db) < 1e-9
-
-
-def hidden(progress: bool | None) -> bool | None:
-    """The `disable` of tqdm, for which None means: unless on a terminal."""
-    return None if progress is None else not progress

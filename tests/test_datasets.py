@@ -9,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hdsr.datasets import load_benchmark, training_images
+from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.images import read_image, write_png
 from hdsr.resize import imresize
+from hdsr.training.sources import training_images
 
 
 def noise(height: int, width: int) -> NDArray[np.uint8]:

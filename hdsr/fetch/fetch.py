@@ -10,7 +10,6 @@ from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
-from tqdm import tqdm
 
 from hdsr.errors import HdsrError
 from hdsr.fetch.download import Download, GivenUpError, Patience, StoppedError, length_of, part_of
@@ -18,6 +17,7 @@ from hdsr.fetch.inventory import inspect
 from hdsr.fetch.published import BENCHMARKS, WEIGHTS, PublishedFile, distinct, selected
 from hdsr.files import sole_use_of
 from hdsr.paths import data_root
+from hdsr.progress import bar
 
 USUAL = (BENCHMARKS, WEIGHTS)
 JOBS = 8
@@ -195,8 +195,7 @@ class Bar:
     """The bytes of all files on one progress bar, told by several threads."""
 
     def __init__(self, planned: Plan, progress: bool | None) -> None:
-        hidden = None if progress is None else not progress
-        self.bar = tqdm(total=planned.bytes, desc="fetch", unit="B", unit_scale=True, disable=hidden)
+        self.bar = bar(total=planned.bytes, desc="fetch", unit="B", unit_scale=True, shown=progress)
         self.files, self.done = len(planned.needed), 0
         self.lock = threading.Lock()
 

@@ -8,10 +8,10 @@ from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from hdsr.fetch.published import PHOTOGRAPHS, TRAINING, WEIGHTS, PublishedFile, published_files
 from hdsr.paths import data_root
+from hdsr.progress import bar
 
 HASHING_THREADS = 4
 COPY_SUFFIXES = (".png", ".jpg", ".webp", ".bmp", ".tif")
@@ -50,8 +50,7 @@ def inspect(
     files = published_files() if files is None else files
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
         found = pool.map(partial(find, root=root), files)
-        hidden = None if progress is None else not progress
-        return list(tqdm(found, "verify", len(files), unit="file", leave=False, disable=hidden))
+        return list(bar(found, "verify", len(files), unit="file", leave=False, shown=progress))
 
 
 def find(file: PublishedFile, root: Path) -> Finding:

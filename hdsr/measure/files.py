@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr.datasets import files_in, image_paths, listed
-from hdsr.errors import HdsrError
+from hdsr.datasets import files_in, image_paths
+from hdsr.errors import HdsrError, listed
 from hdsr.images import as_rgb, read_picture
 from hdsr.measure import protocols
 from hdsr.measure.protocols import Scores

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from hdsr.errors import HdsrError
+from hdsr.progress import bar
 from hdsr.upscaling.run import Precision, check_precision, device_name, torch_device
 
 Call = Callable[[], object]
@@ -86,9 +86,7 @@ def time_calls(
     """
     if runs < 2 or warmup < 0:
         raise HdsrError(f"{runs} runs after {warmup} to warm up: expected 2 or more after 0 or more")
-    turns = tqdm(
-        range(-warmup, runs), "timing", unit="turn", disable=None if progress is None else not progress
-    )
+    turns = bar(range(-warmup, runs), "timing", unit="turn", shown=progress)
     return take_turns(calls, device, turns, before)
 
 

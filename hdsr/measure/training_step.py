@@ -24,7 +24,8 @@ from hdsr.provenance import code_version
 from hdsr.training import loop, losses, optimizers
 from hdsr.training.config import TrainingConfig, load_config
 from hdsr.training.data import TrainingData, load_training_data
-from hdsr.training.loop import Run, new_accelerator
+from hdsr.training.loop import Run
+from hdsr.training.session import new_accelerator
 from hdsr.training.step import EAGER_STEPS
 from hdsr.upscaling.run import device_name
 

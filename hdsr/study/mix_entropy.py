@@ -29,6 +29,7 @@ from hdsr.settings import DynamicsSettings
 from hdsr.study import mixes
 from hdsr.study.mixes import WRAPPED, kernel_mix
 from hdsr.study.networks import Subject, benchmarks, subjects
+from hdsr.training import sources
 
 Image = NDArray[np.uint8]
 TESTED, AVERAGED = "tested", "averaged"
@@ -130,7 +131,7 @@ def pictures(settings: DynamicsSettings, scale: int) -> Iterator[tuple[Place, li
 def _training_files(settings: DynamicsSettings, name: str) -> tuple[Path, ...]:
     """The files of a set of training images; none where it is not there, or not all of it."""
     try:
-        return datasets.training_images(settings.root, name)
+        return sources.training_images(settings.root, name)
     except HdsrError:
         return ()
 

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdsr import images, resize
-from hdsr.datasets import cropped, training_images
+from hdsr.datasets import cropped
 from hdsr.errors import HdsrError
 from hdsr.provenance import code_version
 from hdsr.resize import imresize
 from hdsr.training import div2k
 from hdsr.training.cache import cached_images
 from hdsr.training.config import TrainingConfig, TrainingSet, image_numbers
-from hdsr.training.sources import ImageSource
+from hdsr.training.sources import ImageSource, training_images
 
 Image = NDArray[np.uint8]
 

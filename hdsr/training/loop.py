@@ -6,12 +6,10 @@ goes on exactly as if it never was.
 """
 
 import math
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,6 @@ import numpy as np
 import torch
 import yaml
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 from tqdm import tqdm
 
@@ -38,7 +34,8 @@ from hdsr.training.kept_means import center_kernels
 from hdsr.training.optimizers import scale_to_unit_range
 from hdsr.training.patches import PatchSource
 from hdsr.training.schedule import decay_begins, rate_factor
-from hdsr.training.states import check_same_run, load_state, read_state, save_state
+from hdsr.training.session import new_accelerator, progress_bar, stop_requests
+from hdsr.training.states import check_same_run, read_state, save_state, state_to_resume
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import TRAINABLES, warm_start
 from hdsr.upscaling.allocator import keep_freed_memory
@@ -250,30 +247,6 @@ class Run:
                 self.watch(self.out / "log.csv")
 
 
-@contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that a run can save its state before it stops."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    previous = {name: signal.signal(name, lambda *_: asked.set()) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for name, handler in previous.items():
-            signal.signal(name, handler)
-
-
-def state_to_resume(out: Path, resume: bool) -> dict[str, Any] | None:
-    """The state to go on from, or None in a new folder."""
-    if resume:
-        return load_state(out)
-    if any(out.glob("state-*.pt")) or (out / "log.csv").exists():
-        raise HdsrError(f"{out} already holds a run: --resume goes on with it, or name another folder")
-    return None
-
-
 def train(
     config: TrainingConfig,
     out: str | Path,
@@ -303,45 +276,24 @@ def train(
     if config.batch_size % accelerator.num_processes:
         processes = accelerator.num_processes
         raise HdsrError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
-    state = state_to_resume(out, resume)
-    data = load_training_data(config, data_root(config.data), progress and accelerator.is_main_process)
-    refusal = f"another process is training into {out}: wait for it, or name another folder"
     main = accelerator.is_main_process
+    state = state_to_resume(out, resume)
+    data = load_training_data(config, data_root(config.data), progress and main)
+    refusal = f"another process is training into {out}: wait for it, or name another folder"
     with sole_use_of(out / ".lock", refusal) if main else nullcontext():
         run = Run(config, out, data, accelerator, watch)
         if state:
             run.restore(state)
-        if accelerator.is_main_process:
+        if main:
             log.cut(out / "log.csv", run.progress.step if state else 0)
         with atomic_path(out / "config.yaml") as temporary:
             kept = config.model_dump(mode="json", exclude_none=True)
             temporary.write_text(yaml.safe_dump(kept, sort_keys=False))
-        with progress_bar(run, progress) as bar, stop_requests() as stop:
+        shown = progress_bar(out.name, config.steps, run.steps_done, progress and main)
+        with shown as bar, stop_requests() as stop:
             loop(run, bar, stop)
         run.keep_what_is_lost()
     return out / "weights.safetensors"
-
-
-def new_accelerator(config: TrainingConfig) -> Accelerator:
-    """What carries devices, precision and processes."""
-    AcceleratorState._reset_state(reset_partial_state=False)
-    # The only buffer is the constant RGB mean, which needs no broadcasting.
-    parallel = DistributedDataParallelKwargs(broadcast_buffers=False)
-    return Accelerator(mixed_precision=config.precision.replace("fp32", "no"), kwargs_handlers=[parallel])
-
-
-def progress_bar(run: Run, shown: bool) -> tqdm:
-    """On a terminal a bar on stderr; elsewhere on stdout now and then, so that stderr has errors only."""
-    terminal = sys.stderr.isatty()
-    return tqdm(
-        total=run.config.steps,
-        initial=run.steps_done,
-        desc=run.out.name,
-        unit="step",
-        file=sys.stderr if terminal else sys.stdout,
-        mininterval=0.5 if terminal else 30,
-        disable=not (shown and run.accelerator.is_main_process),
-    )
 
 
 def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr.errors import HdsrError
+from hdsr.datasets import how_to_get, image_paths, is_altered, not_there, samples
+from hdsr.errors import HdsrError, listed
+from hdsr.fetch import manifest
 from hdsr.files import check_regular
 from hdsr.images import decode_image, read_image
+from hdsr.paths import data_root
 
 MOST_PACKED = 100
 """How many times larger an image file may be than it is in an archive: they are packed in themselves."""
@@ -72,10 +75,8 @@ def sources_in(place: Path, names: list[str]) -> list[ImageSource]:
         found = {name: ImageSource(place, members[name]) for name in names if name in members}
     missing = [name for name in names if name not in found]
     if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise HdsrError(
-            f"{place} lacks {len(missing)} of {len(names)} images: {', '.join(missing[:5])}{more}; "
-            f"complete or remove it"
+            f"{place} lacks {len(missing)} of {len(names)} images: {listed(missing)}; complete or remove it"
         )
     return [found[name] for name in names]
 
@@ -88,3 +89,41 @@ def members_of(archive: Path) -> list[zipfile.ZipInfo]:
             return opened.infolist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise HdsrError(f"{archive} is no whole zip archive ({error}): fetch it again") from None
+
+
+TRAINING_SETS = ("T91", "BSD200", "BSDS500test", "CID22", "TESTIMAGES", "WikipediaHQ", "CLIC2025")
+
+
+def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
+    """The images of ROOT/train/<set_name>/HR, in the order of their names; for "samples" the built-in ones.
+
+    Those of a published set are taken in any format, as copies that were made smaller are of use too.
+
+    Raises:
+        HdsrError: if there are none, some of a published set are missing, or a file has the name of a
+            published one and is another.
+    """
+    if set_name == "samples":
+        return samples(scale=2).hr_paths
+    folder = data_root(root) / "train" / set_name / "HR"
+    entries = manifest.images_of(set_name) if set_name in TRAINING_SETS else ()
+    if not folder.is_dir():
+        raise HdsrError(not_there(set_name, folder))
+    if not entries:
+        return image_paths(folder)
+    there = {path.stem: path for path in image_paths(folder)}
+    missing = [entry.file_name for entry in entries if entry.image not in there]
+    if missing:
+        raise HdsrError(
+            f"training set {set_name} is incomplete: {folder} lacks {len(missing)} of {len(entries)} images: "
+            f"{listed(missing)}; {how_to_get(set_name)}"
+        )
+    paths = tuple(there[entry.image] for entry in entries)
+    known = {entry.file_name: entry.checksum for entry in entries}
+    altered = [path.name for path in paths if path.name in known and is_altered(path, known[path.name])]
+    if altered:
+        raise HdsrError(
+            f"training set {set_name} in {folder} has other images than the published under their names: "
+            f"{listed(altered)}; {how_to_get(set_name)}"
+        )
+    return paths

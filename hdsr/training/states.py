@@ -136,3 +136,12 @@ def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, 
             raise HdsrError(f"cannot resume: {key} was {before[key]!r}, now {value!r}")
     if sha256 != stored_sha256:
         raise HdsrError("cannot resume: the training images are not those that the run began with")
+
+
+def state_to_resume(out: Path, resume: bool) -> dict[str, Any] | None:
+    """The state to go on from, or None in a new folder."""
+    if resume:
+        return load_state(out)
+    if any(out.glob("state-*.pt")) or (out / "log.csv").exists():
+        raise HdsrError(f"{out} already holds a run: --resume goes on with it, or name another folder")
+    return None

@@ -24,6 +24,7 @@ from hdsr.fetch.weights import weights_path
 from hdsr.files import read_bytes
 from hdsr.images import Picture, Pixels, decode_picture, image_size, plain_pixels, write_png
 from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.progress import bar
 from hdsr.resize import imresize_float
 from hdsr.upscaling import plan
 from hdsr.upscaling.memory import check_enlargeable, strip_rows
@@ -194,8 +195,7 @@ def upscale_files(
             result would replace an input, or the arguments do not fit.
     """
     planned = plan.plan(list(map(Path, paths)), Path(out_dir), f"_x{scale}.png", overwrite)
-    hidden = None if progress is None else not progress
-    enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision, memory_bytes, hidden)
+    enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision, memory_bytes, progress)
     if ensemble:
         enlarge = self_ensemble(enlarge)
     for folder in dict.fromkeys(output.parent for output in planned):
@@ -205,9 +205,8 @@ def upscale_files(
     read = one_ahead(attempt(reading, Job(path, output)) for output, path in planned.items())
     enlarged = (attempt(partial(enlarge_job, scale, enlarge), job) for job in read)
     done = one_behind(partial(attempt, write_job), enlarged)
-    bar = tqdm(done, "upscale", len(planned), unit="image", disable=hidden)
     failures = []
-    for job in bar:
+    for job in bar(done, "upscale", len(planned), unit="image", shown=progress):
         if job.error is None:
             finished(job)
         else:
@@ -320,11 +319,11 @@ def runner(
     device: str,
     precision: Precision,
     memory_bytes: int | None,
-    hidden: bool | None = True,
+    progress: bool | None = False,
 ) -> Enlarge:
     """A network as a call on arrays of floats: the folded HDSRNet in strips, any other on images as a whole.
 
-    A bar shows how far an image is, unless it is `hidden`; None shows it on a terminal only.
+    A bar shows how far an image is, if there is to be `progress`; None shows it on a terminal only.
     """
     check_precision(precision)
     where = torch_device(device)
@@ -338,13 +337,13 @@ def runner(
         rows = height
         if where.type == "cpu":
             rows = strip_rows(height, width, network.scale, precision, memory_bytes)
-        with tqdm(
+        with bar(
             desc=f"{width} x {height}",
             total=network.convolved_rows(height),
             bar_format=PROGRESS_FORMAT,
             leave=False,
-            disable=hidden,
-        ) as bar:
-            yield from run_strips(image, rows, bar.update)
+            shown=progress,
+        ) as shown:
+            yield from run_strips(image, rows, shown.update)
 
     return enlarge

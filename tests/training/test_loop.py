@@ -27,7 +27,7 @@ from hdsr.training.config import TrainingConfig
 from hdsr.training.log import COLUMNS, cut
 from hdsr.training.losses import PatchLoss
 from hdsr.training.schedule import rate_factor
-from hdsr.training.states import check_same_run, split_state
+from hdsr.training.states import check_same_run, load_state, split_state
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import warm_start
 
@@ -75,7 +75,7 @@ def log_without_clock(out: Path) -> pd.DataFrame:
 
 def assert_same_run(a: Path, b: Path) -> None:
     pd.testing.assert_frame_equal(log_without_clock(a), log_without_clock(b))
-    states = [training.load_state(out) for out in (a, b)]
+    states = [load_state(out) for out in (a, b)]
     for key in states[0]["network"]:
         assert torch.equal(states[0]["network"][key], states[1]["network"][key]), key
     weights = [checkpoint.load(out / "weights.safetensors").state_dict() for out in (a, b)]
@@ -209,9 +209,7 @@ def test_non_finite_steps_are_skipped_and_too_many_end_the_run(
     calls, broken = iter(range(1000)), range(5, 1000)
     with pytest.raises(HdsrError, match=r"step 10: the gradient was not finite 5 times in a row; .* lower"):
         run(root, tmp_path / "many", max_skipped=4)
-    assert all(
-        torch.isfinite(value).all() for value in training.load_state(tmp_path / "many")["network"].values()
-    )
+    assert all(torch.isfinite(value).all() for value in load_state(tmp_path / "many")["network"].values())
 
 
 def test_a_folder_is_not_overwritten_and_a_run_not_mixed_with_another(root: Path, tmp_path: Path) -> None:
@@ -245,7 +243,7 @@ def test_weights_beyond_all_bounds_are_not_kept(
         value.isfinite().all()
         for value in checkpoint.load(tmp_path / "run" / "weights.safetensors").state_dict().values()
     )
-    assert training.load_state(tmp_path / "run")["progress"]["step"] == 6
+    assert load_state(tmp_path / "run")["progress"]["step"] == 6
 
 
 def test_two_runs_do_not_share_a_folder(root: Path, tmp_path: Path) -> None:
@@ -261,7 +259,7 @@ def test_lost_or_damaged_weights_of_a_finished_run_are_made_again(root: Path, tm
         weights.unlink() if damaged is None else weights.write_bytes(damaged)
         run(root, tmp_path / "run", resume=True, steps=6)
         again, before = (checkpoint.load_own(path) for path in (weights, weights))
-        assert sha256(weights) == training.load_state(tmp_path / "run")["progress"]["weights_sha256"]
+        assert sha256(weights) == load_state(tmp_path / "run")["progress"]["weights_sha256"]
         assert all(map(torch.equal, again.state_dict().values(), before.state_dict().values()))
 
 
@@ -297,7 +295,7 @@ def test_a_run_at_a_constant_rate_may_be_prolonged_and_no_other(root: Path, tmp_
     run(root, tmp_path / "two", steps=4, **constant)
     run(root, tmp_path / "two", resume=True, steps=8, **constant)
     run(root, tmp_path / "one", steps=8, **constant)
-    ends = [training.load_state(tmp_path / out)["network"] for out in ("one", "two")]
+    ends = [load_state(tmp_path / out)["network"] for out in ("one", "two")]
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
     run(root, tmp_path / "falling", steps=4)
     with pytest.raises(HdsrError, match="cannot resume: steps was 4, now 8"):
@@ -316,7 +314,7 @@ def test_a_state_from_before_a_key_existed_resumes(root: Path, tmp_path: Path) -
 def test_without_held_out_images_the_last_weights_are_kept(root: Path, tmp_path: Path) -> None:
     weights = run(root, tmp_path / "run", steps=8, ema=0, validation={"images": 0, "every": 3})
     assert pd.read_csv(tmp_path / "run" / "log.csv").psnr_db.isna().all()
-    last = training.load_state(tmp_path / "run")["network"]
+    last = load_state(tmp_path / "run")["network"]
     kept = checkpoint.load(weights).state_dict()
     assert all(torch.equal(kept[key], last[key]) for key in kept)
     assert checkpoint.describe(weights)["validation_psnr_db"] is None

@@ -7,12 +7,13 @@ from near_duplicates import near_duplicates
 from PIL import Image
 
 from hdsr import checkpoint
-from hdsr.datasets import BENCHMARK_SETS, TRAINING_SETS
+from hdsr.datasets import BENCHMARK_SETS
 from hdsr.fetch import manifest
 from hdsr.paths import OWN_WEIGHTS
 from hdsr.report.training import lineage
 from hdsr.training.config import load_config
 from hdsr.training.data import evenly_spread
+from hdsr.training.sources import TRAINING_SETS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "hdsr" / "configs").glob("*.yaml"))
 THRESHOLD = 0.7
