@@ -87,7 +87,7 @@ def test_the_sum_may_overwrite_what_is_added_in_rows_of_a_batch() -> None:
 @pytest.mark.parametrize("registers", [(16, 4, 6), (8, 2, 6), (4, 4, 6), (4, 2, 6)])
 def test_every_width_of_registers(registers: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """LLVM splits registers that this processor does not have."""
-    monkeypatch.setattr(winograd, "registers", lambda: registers)
+    monkeypatch.setattr(winograd, "_registers", lambda: registers)
     features, weight, bias = operands(3, 64, 1, 13, 37)
     assert_near(
         winograd.convolve(features, winograd.transformed(weight), 3, bias),
@@ -99,7 +99,7 @@ def test_as_many_threads_as_torch_and_no_more(monkeypatch: pytest.MonkeyPatch) -
     """Also of several callers at once, and with the same bits."""
     features, weight, bias = operands(3, 64, 1, 64, 64)
     kernel = winograd.transformed(weight)
-    run, seen = winograd._kernel(winograd.Form(3, 64, True, *winograd.registers())), []
+    run, seen = winograd._kernel(winograd.Form(3, 64, True, *winograd._registers())), []
     monkeypatch.setattr(winograd, "_kernel", lambda form: lambda *call: seen.append(call) or run(*call))
     before, results = torch.get_num_threads(), []
     try:

@@ -6,7 +6,7 @@ Tiles and kernels are polynomials, multiplied by their values at 0, 1, -1, 2, -2
 
     V = B^T d B of every input tile d,    M = U V, 36 matrix products over channels,    y = A^T M A
 
-A job is a row of at most BLOCK tiles, so that what lies between the steps stays in the processor's cache. A
+A job is a row of at most 24 tiles, so that what lies between the steps stays in the processor's cache. A
 dilated convolution is dilation^2 plain ones of interleaved pixels. The kernel itself is in `winograd.kernel`;
 its machine code is kept on disk, so that numba is imported only where a form of it is first compiled. The
 threads are Python's, as many as torch is told to use: they take jobs from a common counter, and no second
@@ -35,18 +35,18 @@ from hdsr import paths
 from hdsr.files import atomic_path
 from hdsr.winograd.form import CHANNELS, OUTPUTS_STEP, POINTS, SIDE, Form
 
-BLOCK = 24
+_BLOCK = 24
 """Tiles of a job: its buffers take 230 KB, and the transformed kernels 590 KB, of a core's second cache."""
-PIXELS_PER_THREAD = 1024
+_PIXELS_PER_THREAD = 1024
 """Smaller images are not worth another thread."""
 ALL_ROWS = slice(None)
-DIGEST_BYTES = 32
-Instead = Callable[[Tensor, Tensor], Tensor]
+_DIGEST_BYTES = 32
+_Instead = Callable[[Tensor, Tensor], Tensor]
 """What serves where this does not: ReLU of the convolution of features with a weight."""
 
 
 @functools.cache
-def registers() -> tuple[int, int, int]:
+def _registers() -> tuple[int, int, int]:
     """Lanes, vectors and tiles that fit the registers: 32 of AVX-512 or NEON, 16 of AVX2 or SSE."""
     from llvmlite import binding
 
@@ -119,7 +119,7 @@ def convolve(
     offsets = torch.zeros(outputs)
     if bias is not None:
         offsets[: len(bias)] = bias
-    form = Form(size, outputs, rectified, *registers())
+    form = Form(size, outputs, rectified, *_registers())
     for image, summand, result in zip(x, added, y, strict=True):
         numbers = (height, width, first, last - first, dilation)
         _run(form, (image, kernel, offsets, summand, result), numbers)
@@ -129,12 +129,12 @@ def convolve(
 def _run(form: Form, tensors: tuple[Tensor | None, ...], numbers: tuple[int, ...]) -> None:
     """Run the kernel on one image, in as many threads as torch uses."""
     kernel, (height, width, *_) = _kernel(form), numbers
-    threads = min(torch.get_num_threads(), 1 + height * width // PIXELS_PER_THREAD)
-    length = CHANNELS * (2 + SIDE * (form.tile * BLOCK + SIDE - form.tile) + 2 * SIDE * BLOCK)
+    threads = min(torch.get_num_threads(), 1 + height * width // _PIXELS_PER_THREAD)
+    length = CHANNELS * (2 + SIDE * (form.tile * _BLOCK + SIDE - form.tile) + 2 * SIDE * _BLOCK)
     buffers, counter = torch.empty(threads, length), torch.zeros(1, dtype=torch.int64)
     buffers[:, :CHANNELS] = 0
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-    calls = [(*addresses, buffer.data_ptr(), counter.data_ptr(), *numbers, BLOCK) for buffer in buffers]
+    calls = [(*addresses, buffer.data_ptr(), counter.data_ptr(), *numbers, _BLOCK) for buffer in buffers]
     others = [_pool(os.getpid()).submit(kernel, *call) for call in calls[1:]]
     kernel(*calls[0])
     for other in others:
@@ -168,8 +168,8 @@ def _machine_code(form: Form) -> bytes:
     path = paths.cache_dir() / "kernels" / f"winograd-{_identity(form)}.o"
     with contextlib.suppress(OSError):
         found = path.read_bytes()
-        if hashlib.sha256(found[DIGEST_BYTES:]).digest() == found[:DIGEST_BYTES]:
-            return found[DIGEST_BYTES:]
+        if hashlib.sha256(found[_DIGEST_BYTES:]).digest() == found[:_DIGEST_BYTES]:
+            return found[_DIGEST_BYTES:]
     if "ipykernel" not in sys.modules:  # a notebook's outputs are the same with and without a cache
         print("hdsr: compiling convolutions for this processor, kept for the next time", file=sys.stderr)
     from hdsr.winograd.kernel import machine_code
@@ -205,7 +205,7 @@ def switched_off() -> Iterator[None]:
         _allowed = before
 
 
-def obstacle(features: Tensor, weight: Tensor, dtype: torch.dtype, instead: Instead) -> str | None:
+def obstacle(features: Tensor, weight: Tensor, dtype: torch.dtype, instead: _Instead) -> str | None:
     """Why a convolution of features with a weight cannot be, or is not to be, computed here; None if it is.
 
     Args:
@@ -237,7 +237,7 @@ def _installed() -> bool:
 
 @functools.cache
 @torch.inference_mode()
-def _probe(threads: int, instead: Instead, turns: int = 20) -> str | None:
+def _probe(threads: int, instead: _Instead, turns: int = 20) -> str | None:
     """Why this does not serve on this machine: it is not the faster way, or cannot be compiled.
 
     Both ways are measured in the processor's time, until this one was the faster at its best, or in vain.

@@ -16,26 +16,26 @@ from numba.extending import intrinsic
 
 from hdsr.winograd.form import CHANNELS, ROW, SIDE, Form
 
-FLOAT, INTEGER = ir.FloatType(), ir.IntType(64)
-FUSED = ("contract",)
+_FLOAT, _INTEGER = ir.FloatType(), ir.IntType(64)
+_FUSED = ("contract",)
 """A sum may be fused with the product before it."""
 
 
-class Vector:
+class _Vector:
     """A register of float32, with the arithmetic that the transforms are written in."""
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
         self.builder, self.value = builder, value
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(self.builder, self.builder.fadd(self.value, other.value, FUSED))
+        return type(self)(self.builder, self.builder.fadd(self.value, other.value, _FUSED))
 
     def __sub__(self, other: Self) -> Self:
-        return type(self)(self.builder, self.builder.fsub(self.value, other.value, FUSED))
+        return type(self)(self.builder, self.builder.fsub(self.value, other.value, _FUSED))
 
     def __rmul__(self, factor: float) -> Self:
         constant = ir.Constant(self.value.type, [factor] * self.value.type.count)
-        return type(self)(self.builder, self.builder.fmul(constant, self.value, FUSED))
+        return type(self)(self.builder, self.builder.fmul(constant, self.value, _FUSED))
 
     def rectified(self) -> Self:
         zero = ir.Constant(self.value.type, [0.0] * self.value.type.count)
@@ -43,18 +43,18 @@ class Vector:
         return type(self)(self.builder, self.builder.select(is_negative, zero, self.value))
 
 
-def input_transform(
-    d0: Vector, d1: Vector, d2: Vector, d3: Vector, d4: Vector, d5: Vector
-) -> tuple[Vector, ...]:
+def _input_transform(
+    d0: _Vector, d1: _Vector, d2: _Vector, d3: _Vector, d4: _Vector, d5: _Vector
+) -> tuple[_Vector, ...]:
     """B^T d: the values of an input tile's row at the points."""
     even1, odd1, even2, odd2 = d4 - 4.0 * d2, d3 - 4.0 * d1, d4 - d2, d3 - d1
     at0, at_infinity = 4.0 * d0 - 5.0 * d2 + d4, 4.0 * d1 - 5.0 * d3 + d5
     return at0, even1 + odd1, even1 - odd1, even2 + 2.0 * odd2, even2 - 2.0 * odd2, at_infinity
 
 
-def output_transform(
-    tile: int, m0: Vector, m1: Vector, m2: Vector, m3: Vector, m4: Vector, m5: Vector
-) -> tuple[Vector, ...]:
+def _output_transform(
+    tile: int, m0: _Vector, m1: _Vector, m2: _Vector, m3: _Vector, m4: _Vector, m5: _Vector
+) -> tuple[_Vector, ...]:
     """A^T m: an output tile's row of 2 or 4 pixels, from the products at the points."""
     even1, odd1, even2, odd2 = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     first, second = m0 + even1 + even2, odd1 + 2.0 * odd2
@@ -63,23 +63,23 @@ def output_transform(
     return first, second, even1 + 4.0 * even2, odd1 + 8.0 * odd2 + m5
 
 
-class Emitter:
+class _Emitter:
     """Writes the steps between loops for one form, as operations that numba can call."""
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self.vector = ir.VectorType(FLOAT, form.lanes)
+        self.vector = ir.VectorType(_FLOAT, form.lanes)
 
-    def read(self, builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value = 0) -> Vector:
-        return Vector(builder, builder.load(self.pointer(builder, address, offset, self.vector), align=4))
+    def read(self, builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value = 0) -> _Vector:
+        return _Vector(builder, builder.load(self.pointer(builder, address, offset, self.vector), align=4))
 
-    def write(self, value: Vector, address: ir.Value, offset: int | ir.Value = 0) -> None:
+    def write(self, value: _Vector, address: ir.Value, offset: int | ir.Value = 0) -> None:
         builder = value.builder
         builder.store(value.value, self.pointer(builder, address, offset, self.vector), align=4)
 
     @staticmethod
     def pointer(builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value, kind: ir.Type) -> ir.Value:
-        moved = builder.add(address, INTEGER(offset) if isinstance(offset, int) else offset)
+        moved = builder.add(address, _INTEGER(offset) if isinstance(offset, int) else offset)
         return builder.inttoptr(moved, kind.as_pointer())
 
     def chunks(self, channels: int) -> range:
@@ -89,7 +89,7 @@ class Emitter:
     @staticmethod
     def steps(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, count: int) -> list[ir.Value]:
         """Addresses at equal distances."""
-        return [builder.add(address, builder.mul(step, INTEGER(index))) for index in range(count)]
+        return [builder.add(address, builder.mul(step, _INTEGER(index))) for index in range(count)]
 
     def where(self, builder, row, dilation, rows, addresses, otherwise) -> list[ir.Value]:
         """Addresses of rows, of each whose number is in 0..rows; `otherwise` for those beyond the border."""
@@ -102,7 +102,7 @@ class Emitter:
         sources = self.where(builder, row, dilation, rows, self.steps(builder, x, step, SIDE), zero)
         targets = self.steps(builder, out, out_step, SIDE)
         for chunk in self.chunks(CHANNELS):
-            values = input_transform(*(self.read(builder, source, chunk) for source in sources))
+            values = _input_transform(*(self.read(builder, source, chunk) for source in sources))
             for value, target in zip(values, targets, strict=True):
                 self.write(value, target, chunk)
 
@@ -115,19 +115,19 @@ class Emitter:
                 self.write(value, target, chunk)
 
     def columns_out(
-        self, added, builder, source, step, bias, row, dilation, rows, y, residual, y_step, rest
+        self, builder, source, step, bias, row, dilation, rows, y, y_step, summand, summand_step, rest
     ) -> None:
         """A^T of a column of six products, with bias, ReLU and sum, to the rows of y that there are."""
         sources, tile = self.steps(builder, source, step, SIDE), self.form.tile
         inside = partial(self.where, builder, row, dilation, rows)
         targets = inside(self.steps(builder, y, y_step, tile), rest)
-        summands = inside(self.steps(builder, residual, y_step, tile), rest)
+        summands = inside(self.steps(builder, summand, summand_step, tile), rest)
         for chunk in self.chunks(self.form.outputs):
-            values = output_transform(tile, *(self.read(builder, address, chunk) for address in sources))
-            for value, target, summand in zip(values, targets, summands, strict=True):
+            values = _output_transform(tile, *(self.read(builder, address, chunk) for address in sources))
+            for value, target, other in zip(values, targets, summands, strict=True):
                 value = value + self.read(builder, bias, chunk)
                 value = value.rectified() if self.form.rectified else value
-                self.write(value + self.read(builder, summand, chunk) if added else value, target, chunk)
+                self.write(value + self.read(builder, other, chunk), target, chunk)
 
     def multiply(self, builder, v, u, m) -> None:
         """m = v u for `tiles` rows of v: as many sums as registers allow stay in them, over all channels."""
@@ -142,15 +142,15 @@ class Emitter:
             }
             for place in sums.values():
                 builder.store(zero, place)
-            with cgutils.for_range(builder, INTEGER(CHANNELS)) as loop:
+            with cgutils.for_range(builder, _INTEGER(CHANNELS)) as loop:
                 self.add_products(builder, sums, v, u, loop.index)
             for (tile, column), place in sums.items():
-                self.write(Vector(builder, builder.load(place)), m, ROW * tile + 4 * column)
+                self.write(_Vector(builder, builder.load(place)), m, ROW * tile + 4 * column)
 
     def add_products(self, builder, sums, v, u, channel) -> None:
         """The products of one input channel."""
-        kernel_row = builder.add(u, builder.mul(channel, INTEGER(4 * self.form.outputs)))
-        value = builder.add(v, builder.mul(channel, INTEGER(4)))
+        kernel_row = builder.add(u, builder.mul(channel, _INTEGER(4 * self.form.outputs)))
+        value = builder.add(v, builder.mul(channel, _INTEGER(4)))
         kernels = {column: self.read(builder, kernel_row, 4 * column).value for _, column in sums}
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), self.form.lanes), [0] * self.form.lanes)
         nothing = ir.Constant(self.vector, ir.Undefined)
@@ -159,7 +159,7 @@ class Emitter:
             builder.module, signature, f"llvm.fmuladd.v{self.form.lanes}f32"
         )
         for tile in range(self.form.tiles):
-            number = builder.load(self.pointer(builder, value, ROW * tile, FLOAT))
+            number = builder.load(self.pointer(builder, value, ROW * tile, _FLOAT))
             first = builder.insert_element(nothing, number, ir.IntType(32)(0))
             factor = builder.shuffle_vector(first, nothing, everywhere)
             for column, kernel in kernels.items():
@@ -167,12 +167,14 @@ class Emitter:
                 builder.store(builder.call(fused, [factor, kernel, builder.load(place)]), place)
 
 
-def take(builder: ir.IRBuilder, counter: ir.Value) -> ir.Value:
+def _take(builder: ir.IRBuilder, counter: ir.Value) -> ir.Value:
     """The next number of a counter that threads share."""
-    return builder.atomic_rmw("add", builder.inttoptr(counter, INTEGER.as_pointer()), INTEGER(1), "monotonic")
+    return builder.atomic_rmw(
+        "add", builder.inttoptr(counter, _INTEGER.as_pointer()), _INTEGER(1), "monotonic"
+    )
 
 
-def operation(emit: Callable[..., ir.Value | None], returns: Any = types.void) -> Callable[..., Any]:
+def _operation(emit: Callable[..., ir.Value | None], returns: Any = types.void) -> Callable[..., Any]:
     """What `emit` writes as a function that numba can call with 64-bit numbers."""
 
     def typed(_: object, *arguments: Any) -> tuple[Any, Callable[..., Any]]:
@@ -185,16 +187,15 @@ def operation(emit: Callable[..., ir.Value | None], returns: Any = types.void) -
     return intrinsic(typed)
 
 
-def loops(form: Form) -> Callable[..., None]:
+def _loops(form: Form) -> Callable[..., None]:
     """The kernel that each thread runs: it takes jobs until none is left; see `hdsr.winograd.convolution`."""
-    emitter = Emitter(form)
-    next_job = operation(take, types.int64)
-    columns_in = operation(emitter.columns_in)
-    rows_in = operation(partial(emitter.along, input_transform, CHANNELS))
-    multiply = operation(emitter.multiply)
-    rows_out = operation(partial(emitter.along, partial(output_transform, form.tile), form.outputs))
-    columns_out = operation(partial(emitter.columns_out, False))
-    columns_out_added = operation(partial(emitter.columns_out, True))
+    emitter = _Emitter(form)
+    next_job = _operation(_take, types.int64)
+    columns_in = _operation(emitter.columns_in)
+    rows_in = _operation(partial(emitter.along, _input_transform, CHANNELS))
+    multiply = _operation(emitter.multiply)
+    rows_out = _operation(partial(emitter.along, partial(_output_transform, form.tile), form.outputs))
+    columns_out = _operation(emitter.columns_out)
     tile, tiles, around, pixel = form.tile, form.tiles, form.size // 2, 4 * form.outputs
 
     def run(x, u, bias, residual, y, buffers, counter, height, width, first, rows, dilation, block):
@@ -236,20 +237,18 @@ def loops(form: Form) -> Callable[..., None]:
                 column = left + dilation * index
                 if column < width:
                     offset, step = (row * width + column) * pixel, dilation * width * pixel
-                    source = lines + index * ROW
-                    if residual:
-                        columns_out_added(
-                            source, line, bias, row, dilation, rows, y + offset, residual + offset, step, rest
-                        )
-                    else:
-                        columns_out(source, line, bias, row, dilation, rows, y + offset, rest, step, rest)
+                    source, target = lines + index * ROW, y + offset
+                    other, other_step = (residual + offset, step) if residual else (zero, 0)
+                    columns_out(
+                        source, line, bias, row, dilation, rows, target, step, other, other_step, rest
+                    )
 
     return run
 
 
 def machine_code(form: Form) -> bytes:
     """An object file with the kernel as the function `winograd`, that needs no other."""
-    compiled = cfunc(types.void(*[types.int64] * 13), error_model="numpy")(loops(form))
+    compiled = cfunc(types.void(*[types.int64] * 13), error_model="numpy")(_loops(form))
     module = binding.parse_assembly(compiled.inspect_llvm().replace(compiled.native_name, "winograd"))
     for function in module.functions:
         if not function.is_declaration and function.name != "winograd":
