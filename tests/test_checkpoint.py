@@ -4,6 +4,7 @@ import contextlib
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -96,18 +97,33 @@ def test_official_file_round_trip(tmp_path: Path, scale: int, wrapped: str | Non
     assert same_weights(network, loaded)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module."])
 @pytest.mark.parametrize("wrapper", ["params", "state_dict", "model_state_dict", "net", "generator", "ema"])
-def test_foreign_wrappers_prefixes_and_half_precision(tmp_path: Path, wrapper: str, prefix: str) -> None:
+def test_foreign_wrappers_prefixes_and_half_precision(
+    tmp_path: Path, wrapper: str, prefix: str, dtype: torch.dtype
+) -> None:
     network = HDSRNet(2)
-    stored = {prefix + key: value.half() for key, value in official_state_dict(network).items()}
-    stored |= {f"{prefix}sub_mean.bias": official_state_dict(network)["sub_mean.bias"]}
-    stored |= {f"{prefix}add_mean.bias": official_state_dict(network)["add_mean.bias"]}
+    stored = {prefix + key: value.to(dtype) for key, value in official_state_dict(network).items()}
     torch.save({"epoch": 3, wrapper: stored, "optimizer": {"state": {}}}, tmp_path / "a.pt")
     loaded = checkpoint.load(tmp_path / "a.pt")
     for key, value in loaded.state_dict().items():
         assert value.dtype == torch.float32
-        torch.testing.assert_close(value, network.state_dict()[key], rtol=1e-3, atol=1e-6)
+        assert torch.equal(value, network.state_dict()[key].to(dtype).float())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [torch.Tensor.to_sparse, lambda value: value.to("meta"), lambda value: value.to(torch.complex64)],
+    ids=["sparse", "meta", "complex"],
+)
+def test_tensors_of_no_plain_numbers_are_refused(
+    tmp_path: Path, change: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    stored = {key: change(value) for key, value in official_state_dict(HDSRNet(2)).items()}
+    torch.save(stored, tmp_path / "a.pt")
+    with pytest.raises(HdsrError, match=r"a\.pt does not hold a state dict of tensors of plain numbers"):
+        checkpoint.load(tmp_path / "a.pt")
 
 
 def test_averaged_weights_are_taken_before_the_last_ones_and_that_is_said(

@@ -52,9 +52,18 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
     except Exception as error:  # whatever bytes that make no sense make torch raise
         raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
     tensors = unwrapped(stored, path)
-    if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise HdsrError(f"{path} does not hold a state dict of tensors")
+    if not tensors or not all(map(is_plain, tensors.values())):
+        raise HdsrError(f"{path} does not hold a state dict of tensors of plain numbers")
     return without_prefix(tensors)
+
+
+def is_plain(value: object) -> bool:
+    """Whether something is a tensor whose values are all there: not sparse, quantized, complex or empty."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and not (value.is_meta or value.is_quantized or value.is_complex())
+    )
 
 
 def check_archive(data: bytes, path: str | Path) -> None:
