@@ -1,6 +1,6 @@
-"""What ways of measuring change: single changes, all methods by one protocol, leads, corrections."""
+"""What ways of measuring change: one thing at a time, all methods by one protocol, leads, corrections."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -9,6 +9,8 @@ from hdsr.measure.protocols import COMMON, NAMED, TITLES, VARIED
 from hdsr.measure.sensitivity import MODELS
 from hdsr.report.tables import ABSENT, Table, pairs, with_variants
 
+SCORES = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
+"""Name and digits of each score."""
 SENSITIVITY_COLUMNS = [
     *("dataset", "way", "changed", "model", "variant", "weights", "scale", "n"),
     *("psnr_db", "ssim", "psnr_difference_db", "ssim_difference"),
@@ -89,93 +91,193 @@ def by_method(cells: pd.DataFrame, dataset: str) -> Table:
     return Table(f"protocols_{dataset}", caption, numbers, printed.fillna(ABSENT).reset_index(), tuple(notes))
 
 
-def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Table]:
-    """The three tables on protocols, as far as rows and cells fill them.
-
-    Args:
-        rows: what `hdsr.measure.sensitivity.measure` returns.
-        cells: what `hdsr.scorecard.quality.cells` returns.
-    """
-    judged = cells[cells["verdict"] != "not measured"]
-    for dataset in judged["dataset"].unique():
-        yield by_method(cells, dataset)
-    if len(rows):
-        if set(rows["dataset"]) & set(cells["dataset"]):
-            yield leads(rows)
-        yield corrections(rows, cells)
-
-
 def way_means(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means of whole sets by named protocol: a line per method, weights, set and scale, columns by score and
-    protocol; only methods that every protocol applies to."""
-    named = rows[rows["way"].isin(NAMED)]
+    """Means of whole sets by named protocol: a line per set, scale, method and weights, columns by score and
+    protocol, absent where a protocol was not tried or does not apply; weights trained here are left out."""
+    named = rows[rows["way"].isin(NAMED) & (rows["weights"] != "ours")]
     parts = [results.summarize(part).assign(way=way) for way, part in named.groupby("way")]
-    means = pd.concat(parts).query("complete and weights != 'ours'")
-    table = means.pivot(
-        index=["model", "weights", "dataset", "scale"], columns="way", values=["psnr_db", "ssim"]
-    )
-    return table.dropna(axis=1, how="all").dropna()
+    means = pd.concat(parts).query("complete")
+    place = ["dataset", "scale", "model", "weights"]
+    table = means.pivot(index=place, columns="way", values=list(SCORES))
+    return table.reindex(rows["dataset"].unique(), level="dataset")
 
 
-def leads(rows: pd.DataFrame) -> Table:
+def leads(means: pd.DataFrame) -> Table:
     """How many of the paper's leads of HDSRNet are no larger than what protocols differ by.
 
     What protocols differ by, on a set and at a scale, is the median over methods of the highest less the
-    lowest mean of the same SR network by the named protocols.
+    lowest mean of the same SR network by the named protocols, of methods that were scored by all of them.
 
     Args:
-        rows: what `hdsr.measure.sensitivity.measure` returns.
+        means: what `way_means` returns, of one method at least.
     """
-    means = way_means(rows)
-    spreads = {name: means[name].max(axis=1) - means[name].min(axis=1) for name in ("psnr_db", "ssim")}
-    of_set = pd.DataFrame(spreads).groupby(["dataset", "scale"]).agg(["median", "size"])
-    lines = []
-    for (dataset, scale), column in paper.quality().groupby(["dataset", "scale"], sort=False):
-        if (dataset, scale) not in of_set.index:
-            continue
-        printed, spread = column.set_index("method"), of_set.loc[(dataset, scale)]
-        line = {"dataset": dataset, "scale": scale, "methods": int(spread["psnr_db", "size"])}
-        for name in spreads:
-            ahead = printed.loc["HDSRNet", name] - printed[name].drop("HDSRNet")
-            ahead, differ = ahead[ahead > 0], spread[name, "median"]
-            line |= {f"{name}_spread": differ, f"{name}_lead": ahead.min(), f"{name}_leads": len(ahead)}
-            line |= {f"{name}_smaller": (ahead < differ).sum(), f"{name}_twice": (ahead < 2 * differ).sum()}
-        lines.append(line)
-    numbers = pd.DataFrame(lines)
+    means = means.dropna()
+    spreads = pd.DataFrame({name: means[name].max(axis=1) - means[name].min(axis=1) for name in SCORES})
+    by_place = spreads.groupby(["dataset", "scale"])
+    differ = by_place.median().assign(methods=by_place.size())
+    numbers = pd.DataFrame(
+        {"dataset": place[0], "scale": place[1], **_counted_leads(column, differ.loc[place])}
+        for place, column in paper.quality().groupby(["dataset", "scale"], sort=False)
+        if place in differ.index
+    )
+    caption = "The paper's leads of HDSRNet over the other methods, and what protocols alone differ by"
+    note = "What protocols differ by: highest less lowest mean of one method, the median over methods."
+    return Table("protocol_leads", caption, numbers, _lead_cells(numbers), (note,))
+
+
+def _counted_leads(column: pd.DataFrame, differ: pd.Series) -> dict[str, float]:
+    """One column of Tables II to V: the least lead, how many there are, are smaller, and than twice that."""
+    printed, line = column.set_index("method"), {"methods": int(differ["methods"])}
+    for name in SCORES:
+        ahead = printed.loc["HDSRNet", name] - printed[name].drop("HDSRNet")
+        ahead = ahead[ahead > 0]
+        line |= {f"{name}_spread": differ[name], f"{name}_lead": ahead.min(), f"{name}_leads": len(ahead)}
+        line |= {
+            f"{name}_{size}": (ahead < n * differ[name]).sum() for n, size in ((1, "smaller"), (2, "twice"))
+        }
+    return line
+
+
+def _lead_cells(numbers: pd.DataFrame) -> pd.DataFrame:
+    if numbers.empty:
+        return numbers
     printed = numbers[["dataset", "scale"]].rename(columns={"dataset": "set"}).astype(str)
-    for name, title, digits in (("psnr_db", "PSNR", 2), ("ssim", "SSIM", 4)):
+    for name, (title, digits) in SCORES.items():
         form = f"{{:.{digits}f}}".format
         printed[f"{title}: protocols differ by"] = numbers[f"{name}_spread"].map(form)
         printed[f"{title}: least lead"] = numbers[f"{name}_lead"].map(form)
         for key, words in (("smaller", "leads smaller"), ("twice", "leads under twice that")):
             of = numbers[f"{name}_{key}"].astype(str) + " of " + numbers[f"{name}_leads"].astype(str)
             printed[f"{title}: {words}"] = of
-    caption = "The paper's leads of HDSRNet over the other methods, and what protocols alone differ by"
-    note = "What protocols differ by: highest less lowest mean of one method, the median over methods."
-    return Table("protocol_leads", caption, numbers, printed, (note,))
+    return printed
 
 
-def corrections(rows: pd.DataFrame, cells: pd.DataFrame) -> Table:
+def corrections(means: pd.DataFrame, cells: pd.DataFrame) -> Table:
     """What to subtract from a row that was measured by another protocol, to compare it with this project's.
+
+    Args:
+        means: what `way_means` returns, of one method at least.
+        cells: what `hdsr.scorecard.quality.cells` returns.
+    """
+    explained, lines = cells[cells["verdict"] == "explained"], []
+    for way in [way for way in NAMED if way != COMMON and way in means["psnr_db"]]:
+        moved = pd.DataFrame({name: means[name][way] - means[name][COMMON] for name in SCORES}).dropna()
+        of_set = moved.groupby(["dataset", "scale"], sort=False).median().reset_index()
+        methods = ", ".join(explained.loc[explained["protocol"] == way, "method"].unique())
+        lines.append(of_set.assign(protocol=way, rows=methods))
+    numbers = pd.concat(lines, ignore_index=True) if lines else pd.DataFrame()
+    caption = "To subtract from PSNR (dB) / SSIM of a row that was measured so, before comparing it"
+    notes = (f"{name}: {title}: {NAMED[name].words}." for name, title in TITLES.items())
+    notes = (*notes, "Medians over the methods that a protocol applies to.")
+    return Table("protocol_corrections", caption, numbers, _correction_cells(numbers), notes)
+
+
+def _correction_cells(numbers: pd.DataFrame) -> pd.DataFrame:
+    """A line per protocol, a column per set and scale."""
+    if numbers.empty:
+        return numbers
+    place = numbers["dataset"] + " ×" + numbers["scale"].astype(str)
+    shown = numbers.assign(cell=pairs(numbers, *SCORES, sign="+"), place=place)
+    printed = shown.pivot(index=["protocol", "rows"], columns="place", values="cell")[place.unique()]
+    printed = printed.loc[numbers["protocol"].unique()].fillna(ABSENT).rename_axis(columns=None).reset_index()
+    return printed.replace({"rows": {"": ABSENT}})
+
+
+def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> list[Table]:
+    """What the tables on protocols say, then these tables, as far as rows and cells fill them.
 
     Args:
         rows: what `hdsr.measure.sensitivity.measure` returns.
         cells: what `hdsr.scorecard.quality.cells` returns.
     """
-    means = way_means(rows)
-    explained = cells[cells["verdict"] == "explained"]
-    lines = []
-    for way in [way for way in NAMED if way != COMMON and way in means["psnr_db"]]:
-        methods = ", ".join(explained.loc[explained["protocol"] == way, "method"].unique())
-        moved = pd.DataFrame({name: means[name][way] - means[name][COMMON] for name in ("psnr_db", "ssim")})
-        of_set = moved.groupby(["dataset", "scale"]).median().reset_index()
-        lines.append(of_set.assign(protocol=way, rows=methods))
-    numbers = pd.concat(lines, ignore_index=True)
-    place = numbers["dataset"] + " ×" + numbers["scale"].astype(str)
-    shown = numbers.assign(cell=pairs(numbers, "psnr_db", "ssim", sign="+"), place=place)
-    printed = shown.pivot(index=["protocol", "rows"], columns="place", values="cell")[place.unique()]
-    printed = printed.loc[numbers["protocol"].unique()].rename_axis(columns=None).reset_index()
-    caption = "To subtract from PSNR (dB) / SSIM of a row that was measured so, before comparing it"
-    notes = tuple(f"{name}: {title}: {NAMED[name].words}." for name, title in TITLES.items())
-    printed["rows"] = printed["rows"].replace("", ABSENT)
-    return Table("protocol_corrections", caption, numbers, printed, (*notes, "Medians over methods."))
+    sets = cells.loc[cells["verdict"] != "not measured", "dataset"].unique()
+    tables = [by_method(cells, dataset) for dataset in sets]
+    means = way_means(rows) if len(rows) else rows
+    tables += [leads(means), corrections(means, cells)] if len(means) else []
+    filled = [table for table in tables if len(table.numbers)]
+    said = findings([table.numbers for table in filled])
+    return [said, *filled] if len(said.numbers) else filled
+
+
+def findings(numbers: Sequence[pd.DataFrame]) -> Table:
+    """What the tables on protocols say, in at most five lines.
+
+    Args:
+        numbers: those of `by_method`, `leads` and `corrections`, as far as they are there.
+    """
+    found = []
+    for question, (column, say) in SAID.items():
+        parts = [frame for frame in numbers if column in frame]
+        answer = say(pd.concat(parts, ignore_index=True)) if parts else ""
+        found += [(question, answer)] if answer else []
+    lines = pd.DataFrame(found, columns=["question", "answer"])
+    return Table("protocol_findings", "Are the rows of a table comparable?", lines, lines)
+
+
+def _judged(cells: pd.DataFrame) -> str:
+    count = cells["verdict"].value_counts()
+    same, explained, wrong, traced = (
+        count.get(verdict, 0) for verdict in ("reproduced", "explained", "contradicted", "traced")
+    )
+    return (
+        f"of {same + explained + wrong} cells {same} by one common protocol, {explained} only by another, "
+        f"{wrong} by none; {traced} more are means of results that another paper published"
+    )
+
+
+def _explaining(cells: pd.DataFrame) -> str:
+    """The protocol that explains most cells of each method, as far as one does."""
+    explained = cells[cells["verdict"] == "explained"].groupby("method", sort=False)["protocol"]
+    methods: dict[str, list[str]] = {}
+    for method, ways in explained:
+        methods.setdefault(ways.mode()[0], []).append(method)
+    return "; ".join(f"{_short(way)}: {', '.join(names)}" for way, names in methods.items())
+
+
+def _spreads(leads: pd.DataFrame) -> str:
+    psnr_db, ssim = _between(leads["psnr_db_spread"], ".2f"), _between(leads["ssim_spread"], ".4f")
+    return f"{psnr_db} dB of PSNR, {ssim} of SSIM, by set and scale"
+
+
+def _small_leads(leads: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{words} " + ", ".join(f"in {SCORES[name][0]} {_share(leads, name, size)}" for name in SCORES)
+        for size, words in (("smaller", "smaller:"), ("twice", "smaller than twice that:"))
+    )
+
+
+def _share(leads: pd.DataFrame, name: str, size: str) -> str:
+    """Of each set, how many leads are smaller."""
+    of_set = leads.groupby("dataset", sort=False)[[f"{name}_{size}", f"{name}_leads"]].sum()
+    return ", ".join(f"{count} of {all_} on {dataset}" for dataset, count, all_ in of_set.itertuples())
+
+
+def _to_subtract(corrections: pd.DataFrame) -> str:
+    explaining = corrections[corrections["rows"].fillna("") != ""]
+    told = []
+    for way, lines in explaining.groupby("protocol", sort=False):
+        sets = lines.groupby("dataset", sort=False)["psnr_db"]
+        told.append(
+            f"{_short(way)}: " + ", ".join(f"{_between(part, '+.2f')} on {name}" for name, part in sets)
+        )
+    return "; ".join(told)
+
+
+SAID: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
+    "Do published weights give the printed cells?": ("verdict", _judged),
+    "Which other protocols are these?": ("verdict", _explaining),
+    "How much do protocols alone change?": ("ssim_spread", _spreads),
+    "How many printed leads of HDSRNet are smaller?": ("ssim_spread", _small_leads),
+    "What is to be subtracted from their PSNR, in dB?": ("rows", _to_subtract),
+}
+"""Questions, each with a column by which the numbers that answer it are known, and how they do."""
+
+
+def _short(way: str) -> str:
+    return TITLES[way].partition(":")[0]
+
+
+def _between(values: pd.Series, form: str) -> str:
+    """The lowest and the highest value, or one where they print alike."""
+    ends = sorted({values.min(), values.max()})
+    return " to ".join(dict.fromkeys(format(value, form).replace("-0.00", "+0.00") for value in ends))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hdsr import paper
 from hdsr.errors import HdsrError
-from hdsr.report import psnr_tables
+from hdsr.report import protocol_tables, psnr_tables
 from hdsr.report.figures import caption
 from hdsr.report.overview import overview
 from hdsr.report.tables import ABSENT, Table
@@ -62,12 +62,22 @@ def verdict_counts(report: Path) -> dict[str, int]:
 
 def tables(report: Path) -> Iterator[Table]:
     """The tables of the first screen, as far as there is what they are read off."""
+    said = findings(report)
+    if len(said.numbers):
+        yield said
     if (report / "rows" / "benchmarks.csv").is_file():
         yield distances(pd.read_csv(report / "rows" / "benchmarks.csv"))
     verdicts = verdicts_of(report)
     if verdicts is not None:
         yield table_vii(verdicts)
         yield causes(verdicts)
+
+
+def findings(report: Path) -> Table:
+    """What the tables on protocols of a report say."""
+    files = sorted((report / "tables").glob("protocol*_*.csv"))
+    numbers = (pd.read_csv(path) for path in files if path.stem != "protocol_findings")
+    return protocol_tables.findings([*numbers])
 
 
 def causes(verdicts: pd.DataFrame) -> Table:

@@ -17,6 +17,7 @@ from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
 from hdsr.report import psnr_tables, tables
 from hdsr.report.training import PUBLISHED_ROWS, changed_keys, spent
 from hdsr.scorecard import scorecard
+from hdsr.suite import found
 
 PUBLISHED = PUBLISHED_ROWS.parent.parent
 
@@ -40,6 +41,7 @@ def current_tables() -> dict[Path, dict[str, str]]:
     return {
         PROJECT / "README.md": {
             "verdicts": lines_of(verdicts),
+            "findings": lines_of(found.findings(PUBLISHED)),
             "headline": lines_of(psnr_tables.headline(rows)),
         },
         OWN_WEIGHTS / "README.md": {"files": files_table(OWN_WEIGHTS), "quality": quality_table(rows)},

@@ -14,6 +14,7 @@ from hdsr.report import protocol_tables
 from hdsr.scorecard import costs, printed, quality, scorecard, verdict
 from hdsr.scorecard import figures as figure_claims
 from hdsr.scorecard.verdict import Claim, Evidence, Verdict
+from hdsr.suite import found as found_in_files
 
 MODELS = {"Bicubic": "bicubic", "CARN-M": "carn_m", "HDSRNet": "hdsrnet"}
 
@@ -211,22 +212,63 @@ def test_rows_whose_weights_or_images_are_gone_are_not_judged(tmp_path: Path) ->
     assert kept[["model", "image"]].to_numpy().tolist() == [["bicubic", "baby"]]
 
 
-def test_the_three_tables() -> None:
-    rows = rows_as_printed()
-    rows = rows[rows["dataset"].isin(["Set5", "Set14"])]
-    protocols = pd.concat(
-        [by_protocol(rows, way, shift) for way, shift in (("python", 0), ("matlab_luma", -0.11))]
-    )
-    cells = quality.cells(Evidence(quality=rows, protocols=protocols))
-    *sets, of_leads, to_subtract = protocol_tables.remembered(protocols, cells)
+def scored_by(ways: dict[str, float], *datasets: str, shift_db: float = 0.0) -> pd.DataFrame:
+    """Rows with the printed means of these sets, shifted in PSNR by protocol; HDSRNet's by another value."""
+    rows = rows_as_printed(shift_db=shift_db)
+    rows = rows[rows["dataset"].isin(datasets)]
+    return pd.concat([by_protocol(rows, way, shift) for way, shift in ways.items()])
+
+
+def test_the_three_tables_and_what_they_say(tmp_path: Path) -> None:
+    protocols = scored_by({"python": 0, "matlab_luma": -0.11}, "Set5", "Set14", shift_db=0.11)
+    cells = quality.cells(Evidence(quality=rows_as_printed(shift_db=0.11), protocols=protocols))
+    said, *sets, of_leads, to_subtract = protocol_tables.remembered(protocols, cells)
     assert [table.name for table in sets[:2]] == ["protocols_Set5", "protocols_Set14"]
-    assert "| HDSRNet | 37.95/0.9604 | 37.95/0.9604 |" in repr(sets[0])
+    assert "| HDSRNet | 37.95/0.9604 | 38.06/0.9604 |" in repr(sets[0])
     line = of_leads.numbers.query("dataset == 'Set5' and scale == 4").iloc[0]
     assert (line["psnr_db_spread"], line["psnr_db_lead"]) == pytest.approx((0.11, 0.03))
     others = paper.quality().query("dataset == 'Set5' and scale == 4 and method != 'HDSRNet'")["psnr_db"]
     assert line["psnr_db_smaller"] == (32.15 - others < 0.11).sum()
     assert set(to_subtract.printed["Set5 ×2"]) == {"-0.11/+0.0000"}
     assert [*protocol_tables.remembered(pd.DataFrame(), cells.head(0))] == []
+    answers = said.numbers.set_index("question")["answer"]
+    assert len(answers) == 5
+    judged = cells["verdict"].value_counts()
+    total = judged["reproduced"] + judged["explained"] + judged.get("contradicted", 0)
+    assert answers.iloc[0].startswith(f"of {total} cells {judged['reproduced']} by one common protocol")
+    counted = of_leads.numbers.query("dataset == 'Set5'")[["psnr_db_smaller", "psnr_db_leads"]].sum()
+    assert "smaller: in PSNR {} of {} on Set5, ".format(*counted) in answers.iloc[3]
+    for table in (*sets, of_leads, to_subtract):
+        table.write(tmp_path / "tables")
+    pd.testing.assert_frame_equal(found_in_files.findings(tmp_path).numbers, said.numbers)
+
+
+def test_findings_tell_what_protocols_explain_and_what_to_subtract() -> None:
+    explained = quality.cells(
+        Evidence(
+            quality=rows_as_printed(shift_db=0.11),
+            protocols=scored_by({"matlab_luma": 0.0}, "Set5", "Set14"),
+        )
+    )
+    moved = pd.DataFrame(
+        {"dataset": ["Set5", "Set5", "Set14"], "scale": [2, 3, 2], "psnr_db": [-0.02, -0.014, -0.001]}
+    ).assign(protocol="matlab_luma", rows="HDSRNet", ssim=0)
+    said = protocol_tables.findings([explained, moved]).numbers["answer"].tolist()
+    assert said[1:] == ["MATLAB luma: HDSRNet", "MATLAB luma: -0.02 to -0.01 on Set5, +0.00 on Set14"]
+
+
+def test_a_set_that_is_measured_in_part_takes_nothing_from_the_others() -> None:
+    whole = scored_by({"python": 0, "matlab_luma": -0.11, "dncnn": -0.2}, "Set5")
+    in_part = scored_by({"python": 0, "dncnn": -0.3}, "B100")
+    begun = scored_by({"python": 0}, "Set14").query("image == 'image_0'")
+    rows = pd.concat([whole, in_part, begun])
+    *_, of_leads, to_subtract = protocol_tables.remembered(rows, quality.cells(Evidence()))
+    assert set(of_leads.numbers["dataset"]) == {"Set5"}
+    printed = to_subtract.printed.set_index("protocol")
+    assert printed.loc["matlab_luma", "B100 ×2"] == "–"
+    assert printed.loc["dncnn", ["Set5 ×2", "B100 ×2"]].tolist() == ["-0.20/+0.0000", "-0.30/+0.0000"]
+    only_begun = protocol_tables.remembered(begun, quality.cells(Evidence()))
+    assert not {"protocol_leads", "protocol_corrections"} & {table.name for table in only_begun}
 
 
 def test_wrong_marks_and_orders_are_contradicted(printed_claims: list[Claim]) -> None:
