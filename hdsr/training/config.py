@@ -1,5 +1,6 @@
 """Training configurations: one YAML file per experiment, frozen once read, unknown keys refused by name."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -196,9 +197,6 @@ class TrainingConfig(Settings):
     def fits_together(self) -> Self:
         if self.patch_px % self.scale:
             raise ValueError(f"patch_px {self.patch_px} is not a multiple of scale {self.scale}")
-        smallest = SMALLEST_FOLDED * self.scale if self.network == "hdsrnet" and self.folded else 1
-        if self.patch_px < smallest:
-            raise ValueError(f"patch_px {self.patch_px} is below {smallest}, the least at x{self.scale}")
         if self.head_steps and not self.warm_start:
             raise ValueError("head_steps goes with warm_start")
         if self.warm_start and self.branch_from:
@@ -211,15 +209,15 @@ class TrainingConfig(Settings):
         given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
         if self.network != "hdsrnet" and given:
             raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")
+        smallest_lr = SMALLEST_FOLDED if self.folded else 1
+        if self.network == "srcnn":
+            smallest_lr = 4 + math.ceil(17 / self.scale)  # two for bicubic and eight of HR on each side
+        if self.patch_px < (smallest := smallest_lr * self.scale):
+            raise ValueError(f"patch_px {self.patch_px} is below {smallest}, the least at x{self.scale}")
         names = [training_set.name for training_set in self.sets]
         if len(set(names)) < len(names):
             raise ValueError(f"a set is named twice in sets: {', '.join(names)}")
         return self
-
-    @property
-    def input_scale(self) -> int:
-        """How many times larger the HR image is than what the network reads: 1 if that is enlarged before."""
-        return 1 if self.network == "srcnn" else self.scale
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:

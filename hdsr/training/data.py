@@ -27,10 +27,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pair:
-    """An HR image (cropped to a multiple of the scale) and its bicubic LR; uint8 RGB.
-
-    For a network that reads enlarged images, `lr` is as large as `hr`: enlarged by bicubic.
-    """
+    """An HR image (cropped to a multiple of the scale) and its bicubic LR; uint8 RGB."""
 
     name: str
     lr: Image
@@ -110,9 +107,6 @@ def load_set(
     lr_origin = [origin, scale, code_version(resize), [source and source.stamp for source in lr_sources]]
     made = in_threads(lr_image, hr, hr_sources, lr_sources, [scale] * count)
     lr = cached_images(f"{title}_LR_x{scale}", lr_origin, made, count, progress)
-    if config.input_scale == 1:
-        made = in_threads(lambda image: imresize(image, scale), lr)
-        lr = cached_images(f"{title}_bicubic_x{scale}", lr_origin, made, count, progress)
     return [
         Pair(source.name, small, large, published is not None)
         for source, small, large, published in zip(hr_sources, lr, hr, lr_sources, strict=True)

@@ -1,12 +1,9 @@
 """What training minimizes: the error of a network on aligned patches, RGB in 0..255."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdsr.inference import FIRST, LAST, folded_kernel, reconstruct_interior
-from hdsr.methods.luma import luma
-from hdsr.methods.srcnn import SRCNN
 from hdsr.network import HDSRNet
 
 
@@ -75,20 +72,3 @@ class PatchLoss(nn.Module):
             strip = self.network.reconstruction(features[:, :, seen_rows, seen_columns]) + self.network.mean
             error = error + self.summed(strip[:, :, rows, columns] - hr[:, :, rows, columns])
         return error
-
-
-class LumaLoss(nn.Module):
-    """Mean squared error of SRCNN's luma, away from the border of patches; Y counted in steps of 1/255.
-
-    Both patches are (batch, 3, height, width), the first one enlarged to the size of the second by bicubic.
-    """
-
-    def __init__(self, network: SRCNN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, enlarged: Tensor, hr: Tensor) -> Tensor:
-        reach = self.network.reach_px
-        inner = (..., slice(reach, -reach), slice(reach, -reach))
-        sr = 255 * self.network.interior(luma(enlarged) / 255).float()
-        return F.mse_loss(sr, luma(hr)[inner])

@@ -109,7 +109,7 @@ class PatchSource:
     ) -> None:
         self.config, self.device = config, device
         self.rank, self.world = rank, world
-        self.lr_px = config.patch_px // config.input_scale
+        self.lr_px = config.patch_px // config.scale
         self.cumulated = np.cumsum(data.probability)
         self.sizes = np.array([pair.lr.shape[:2] for pair in data.pairs])
         at = device if _live_on_device(data.pairs, config, device) else torch.device("cpu")
@@ -135,7 +135,7 @@ class PatchSource:
             random.integers(2, size=(config.batch_size, 1, 3)), (config.batch_size, config.draws, 3)
         )
         top, left = corner[..., 0], corner[..., 1]
-        factor = config.input_scale
+        factor = config.scale
         places = [self.lr.places(image, top, left), self.hr.places(image, factor * top, factor * left)]
         numbers = np.concatenate([*places, turns], axis=-1)
         return torch.from_numpy(numbers[self.rank :: self.world])

@@ -9,11 +9,11 @@ from torch import nn
 
 from hdsr.checkpoint import describe, load
 from hdsr.inference import fold
-from hdsr.methods.luma import LumaToRgb
 from hdsr.methods.srcnn import SRCNN
 from hdsr.network import HDSRNet
 from hdsr.training.config import TrainingConfig
-from hdsr.training.losses import LumaLoss, PatchLoss
+from hdsr.training.losses import PatchLoss
+from hdsr.training.luma import LumaLoss, LumaToRgb
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Trainable:
     loss: Callable[[nn.Module, TrainingConfig], nn.Module]
     """A module from the patches of `hdsr.training.patches` to the loss."""
     inference_form: Callable[[nn.Module], nn.Module]
-    """The network as a module from what it reads to SR images, RGB in 0..255 both."""
+    """The network as a module from LR to SR images, RGB in 0..255 both."""
 
 
 TRAINABLES = {

@@ -95,6 +95,13 @@ def test_one_line_names_what_is_wrong(minimal: Path, override: str, complaint: s
     assert "\n" not in str(raised.value)
 
 
+def test_patches_of_srcnn_leave_something_between_their_borders(minimal: Path) -> None:
+    srcnn = ["network=srcnn", "folded=false"]
+    with pytest.raises(HdsrError, match="patch_px 24 is below 26, the least at x2"):
+        load_config(minimal, [*srcnn, "patch_px=24"])
+    assert load_config(minimal, [*srcnn, "patch_px=26"]).patch_px == 26
+
+
 def test_whole_patches_need_no_share_of_borders(minimal: Path) -> None:
     with pytest.raises(HdsrError, match="border_share goes with folded: true"):
         load_config(minimal, ["folded=false", "border_share=0.5"])

@@ -160,13 +160,3 @@ def test_an_image_that_changed_is_decoded_again(root: Path, config: TrainingConf
     after = load_training_data(config, root, progress=False)
     assert before.sha256 != after.sha256
     assert int(after.pairs[1].hr.mean()) == int(after.pairs[1].lr.mean()) == 7
-
-
-def test_a_network_of_enlarged_images_gets_them_enlarged(root: Path, config: TrainingConfig) -> None:
-    usual = load_training_data(config, root, progress=False)
-    srcnn = config.model_copy(update={"network": "srcnn"})
-    data = load_training_data(srcnn, root, progress=False)
-    assert data.sha256 == usual.sha256
-    for pair, small in zip(data.pairs + data.held_out[0], usual.pairs + usual.held_out[0], strict=True):
-        np.testing.assert_array_equal(pair.lr, imresize(small.lr, 2))
-        np.testing.assert_array_equal(pair.hr, small.hr)

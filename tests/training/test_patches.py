@@ -119,11 +119,3 @@ def test_processes_share_the_batch(root: Path, config: TrainingConfig) -> None:
     whole = PatchSource(data, config, CPU).batch(2)[0]
     shares = [PatchSource(data, config, CPU, rank, 2).batch(2)[0] for rank in range(2)]
     assert torch.equal(torch.stack(shares, dim=1).flatten(0, 1), whole)
-
-
-def test_patches_of_enlarged_images_are_as_large_as_those_of_hr(root: Path, config: TrainingConfig) -> None:
-    srcnn = config.model_copy(update={"network": "srcnn"})
-    data = load_training_data(srcnn, root, progress=False)
-    enlarged, hr = PatchSource(data, srcnn, CPU).batch(3)
-    assert enlarged.shape == hr.shape == (6, 3, 16, 16)
-    assert (enlarged - hr).abs().mean() < 0.2 * (enlarged - hr.flip(0)).abs().mean()
