@@ -102,7 +102,9 @@ def folded_kernel(reconstruction: Reconstruction, scale: int) -> tuple[Tensor, T
     channels = exit_weight.shape[1]
     impulses = exit_weight.new_zeros(channels, channels, SIZE, SIZE)
     impulses[:, :, REACH, REACH].fill_diagonal_(1)
+    # the biases' share is taken off, so that what is left is linear in the impulse
     response = F.pixel_unshuffle(without_bias(reconstruction, impulses), scale)
+    # torch's convolution correlates: its kernel is the impulse response turned by 180 degrees
     weight = response.transpose(0, 1).flip(2, 3).contiguous(memory_format=torch.channels_last)
     constant = F.pixel_unshuffle(reconstruction(torch.zeros_like(impulses[:1])), scale)
     return weight, constant[0, :, REACH, REACH]
@@ -159,7 +161,7 @@ class FoldedReconstruction(nn.Module):
             self.convolutions.append(layer)
 
     def forward(self, features: Tensor) -> Tensor:
-        if min(features.shape[-2:]) <= REACH:
+        if min(features.shape[-2:]) <= REACH:  # opposite borders meet: no pixel is only first, inside or last
             return self.stages(features)
         result, borders = self.interior(features), self.convolutions[1:]
         for (rows, columns), layer in zip(PLACES[1:], borders, strict=True):

@@ -67,7 +67,7 @@ class DynamicConv2d(nn.Module):
         if self.convolve_batch and len(features) > 1:
             return self.convolve_batch(self, features, share)
         weight, bias = self.mixed(share)
-        if len(features) == 1:
+        if len(features) == 1:  # an ordinary convolution, which libraries compute faster than a grouped one
             return F.conv2d(features, weight[0], bias[0], padding=1)
         return convolve_each(features, weight, bias)
 
@@ -194,6 +194,7 @@ class HDSRNet(nn.Module):
         self.lower = LowerNetwork(channels=64)
         self.reconstruction = Reconstruction(channels=64, scale=scale)
         mean = 255 * torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1)
+        # a constant of the architecture: state dicts neither hold nor need it
         self.register_buffer("mean", mean, persistent=False)
 
     def features(self, image: Tensor) -> Tensor:

@@ -31,8 +31,10 @@ def contributions(size: int, factor: float, border: Border) -> tuple[NDArray[np.
     """
     stretch = min(factor, 1.0)
     width = 4 / stretch
+    # where the centers of output pixels fall, in MATLAB's coordinates: its pixels count from 1
     position = np.arange(1, math.ceil(factor * size) + 1) / factor + 0.5 * (1 - 1 / factor)
     first = np.floor(position - width / 2)
+    # two more than the kernel is wide, as MATLAB takes, so that none is lost to where `first` falls
     indices = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = stretch * cubic(stretch * (position[:, None] - indices))
     weights /= weights.sum(axis=1, keepdims=True)
@@ -48,6 +50,7 @@ def weighted_rows(image: NDArray[np.number], factor: float, border: Border) -> N
     weights, indices = contributions(image.shape[0], factor, border)
     weights = weights.reshape(*weights.shape, *[1] * (image.ndim - 1))
     total = np.zeros((len(weights), *image.shape[1:]))
+    # tap by tap: gathering all at once would hold as many copies of the image as there are taps
     for tap in np.flatnonzero(weights.any(axis=0).ravel()):
         total += weights[:, tap] * image[indices[:, tap]]
     return total
@@ -55,6 +58,7 @@ def weighted_rows(image: NDArray[np.number], factor: float, border: Border) -> N
 
 def resize_rows(image: NDArray[np.uint8], factor: float, border: Border) -> NDArray[np.uint8]:
     """Resize along the first axis and round halves up to uint8."""
+    # not np.round, which rounds halves to even
     return np.floor(np.clip(weighted_rows(image, factor, border), 0, 255) + 0.5).astype(np.uint8)
 
 

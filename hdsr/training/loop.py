@@ -87,7 +87,7 @@ class Run:
         self.watch = watch
         self.commit = commit()
         self.progress = Progress()
-        torch.manual_seed(config.seed)
+        torch.manual_seed(config.seed)  # before the network, whose initial weights it decides
         self.trainable = TRAINABLES[config.network]
         network = self.trainable.kind(config.scale)
         self.started_from = self.start_weights(network)

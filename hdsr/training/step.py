@@ -92,6 +92,7 @@ class TrainingStep:
             head_only: the upsampler alone learns.
         """
         self.rates.set(factor, head_only)
+        # the average forgets the first weights sooner than its decay would: they are far from what is learnt
         decay = min(self.config.ema, (step + 1) / (step + 11)) if self.config.ema else 0.0
         self._average_weight.copy_(torch.tensor(1 - decay), non_blocking=True)
 
@@ -135,6 +136,7 @@ class TrainingStep:
         if self.kept_means:
             self.kept_means.before_step()
         for optimizer in self.optimizers:
+            # as GradScaler says it to fused optimizers: they then leave weights and moments as they are
             optimizer.found_inf = (~finite).float()
             optimizer.step()
         if self.kept_means:
