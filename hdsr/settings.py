@@ -125,10 +125,12 @@ class BenchmarkTableSettings(MeasurementSettings):
     """Parameters of the benchmark notebook.
 
     Attributes:
-        sensitivity_scales: scales at which other habits of measuring are tried on the first set.
+        sensitivity_scales: scales at which other protocols are tried.
+        sensitivity_datasets: sets on which they are; None for all of `datasets`.
     """
 
     sensitivity_scales: Scales = (4,)
+    sensitivity_datasets: Names | None = None
 
 
 class FigureSettings(MeasurementSettings):

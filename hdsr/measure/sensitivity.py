@@ -97,7 +97,7 @@ def applies(protocol: Protocol, method: Method) -> bool:
 
 
 def measure(settings: BenchmarkTableSettings, progress: bool = True) -> pd.DataFrame:
-    """Score what a profile measures by every protocol that applies, at `sensitivity_scales`.
+    """Score what a profile measures by every protocol that applies, where the settings ask for it.
 
     Rows go to rows/protocols.csv in the profile's report folder; known ones are reused. What cannot be
     measured (a set or weights that are not there) has no rows.
@@ -127,7 +127,8 @@ def measure(settings: BenchmarkTableSettings, progress: bool = True) -> pd.DataF
 
 def measurable(settings: BenchmarkTableSettings) -> Iterator[tuple[Method, Benchmark]]:
     """Each method with each source of weights, on each set and at each scale where both are there."""
-    asked = settings.model_copy(update={"scales": settings.sensitivity_scales})
+    datasets = settings.sensitivity_datasets or settings.datasets
+    asked = settings.model_copy(update={"scales": settings.sensitivity_scales, "datasets": datasets})
     for scale in asked.scales:
         usable = [variant for variant in variants(asked, scale) if variant.obstacle is None]
         for dataset in asked.datasets:
@@ -140,7 +141,8 @@ def measurable(settings: BenchmarkTableSettings) -> Iterator[tuple[Method, Bench
 
 def ways(settings: BenchmarkTableSettings, method: Method, benchmark: Benchmark) -> dict[str, Protocol]:
     """The protocols that a method is scored by on a set."""
-    first = benchmark.name.removesuffix(" (altered)") == settings.set_names[0]
+    tried = settings.sensitivity_datasets or settings.set_names
+    first = benchmark.name.removesuffix(" (altered)") == Path(tried[0]).name
     chosen = NAMED | VARIED if first and method.name in MODELS else NAMED
     return {way: protocol for way, protocol in chosen.items() if applies(protocol, method)}
 

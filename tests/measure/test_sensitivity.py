@@ -42,6 +42,11 @@ def rows(settings: BenchmarkTableSettings) -> pd.DataFrame:
     return sensitivity.measure(settings, progress=False)
 
 
+def test_protocols_can_be_tried_on_fewer_sets_than_are_measured(settings: BenchmarkTableSettings) -> None:
+    fewer = settings.model_copy(update={"datasets": ("Own", "samples"), "sensitivity_datasets": ("Own",)})
+    assert {benchmark.name for _, benchmark in sensitivity.measurable(fewer)} == {"Own"}
+
+
 def of_bicubic(rows: pd.DataFrame, image: str) -> pd.DataFrame:
     return rows.query("model == 'bicubic' and image == @image").set_index("way")
 
