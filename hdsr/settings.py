@@ -184,6 +184,12 @@ class NetworkSettings(BenchmarkSettings):
 
     weights: Names = ("ours",)
 
+    @property
+    def measurement(self) -> MeasurementSettings:
+        """Settings that score bicubic and HDSRNet on the same sets."""
+        shared = self.model_dump(include=set(NetworkSettings.model_fields))
+        return MeasurementSettings(**shared, methods=("bicubic", "hdsrnet"))
+
 
 class ExploreSettings(NetworkSettings):
     """Parameters of the notebook to explore with: what it offers; the first of each is shown at first."""
@@ -246,12 +252,6 @@ class DynamicsSettings(NetworkSettings):
         1.0,
     )
     patches: Annotated[StrictInt, Field(ge=1)] = 4
-
-    @property
-    def measurement(self) -> MeasurementSettings:
-        """Settings that score bicubic and HDSRNet on the same sets."""
-        shared = self.model_dump(exclude={"training_sets", "temperatures", "patches"})
-        return MeasurementSettings(**shared, methods=("bicubic", "hdsrnet"))
 
 
 class DataSettings(BenchmarkSettings):

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from hdsr import metrics, resize, results
 from hdsr.datasets import Benchmark, load_benchmark
@@ -23,6 +22,7 @@ from hdsr.measure import protocols
 from hdsr.measure.benchmarks import rows_file, set_obstacle, variants
 from hdsr.measure.protocols import NAMED, VARIED, Protocol, Scores
 from hdsr.methods.registry import Method, load
+from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.settings import BenchmarkTableSettings
 
@@ -108,7 +108,7 @@ def measure(settings: BenchmarkTableSettings, progress: bool = True) -> pd.DataF
     rows = []
     for method, benchmark in measurable(settings):
         title = f"{method.label} x{benchmark.scale} {benchmark.name}, by all protocols"
-        items = tqdm(benchmark, title, len(benchmark), unit="image", disable=not progress)
+        items = bar(benchmark, title, len(benchmark), unit="image", shown=progress)
         for file, (name, lr, hr) in zip(benchmark.hr_paths, items, strict=True):
             plain = unscored(method, benchmark, name, lr, hr, settings.precision, settings.device)
             picture = picture_path(settings.report / "images" / method.weights_label, plain)

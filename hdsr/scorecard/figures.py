@@ -7,7 +7,7 @@ import pandas as pd
 from hdsr import paper
 from hdsr.scorecard.printed import verdict_of
 from hdsr.scorecard.verdict import ADVICE, THRESHOLDS, Claim, Evidence, Verdict
-from hdsr.study import mixes as kernel_mixes
+from hdsr.study.mixes import by_layer
 
 ADAPTS = THRESHOLDS["share"].value
 ABSENT_WEIGHTS = f"the authors' weights are not in the data folder, or were not asked for; {ADVICE}"
@@ -36,14 +36,14 @@ def adaptation_claim(mixes: pd.DataFrame) -> Claim:
     told = f" (others: {largest_difference(mixes)})" if len(mixes) else ""
     if authors.empty:
         return Claim("Figure 1", claim, "", "", Verdict.NOT_MEASURED, ABSENT_WEIGHTS + told)
-    adapted = kernel_mixes.spread(authors)["differs"].max() >= ADAPTS
+    adapted = by_layer(authors)["differs"].max() >= ADAPTS
     reason = f"a kernel's share, 0.25 if uniform, has to differ by {ADAPTS} or more between two images"
     return Claim("Figure 1", claim, "", largest_difference(authors), verdict_of(adapted), reason)
 
 
 def largest_difference(mixes: pd.DataFrame) -> str:
     """The most that one kernel's share differs between two images."""
-    return f"shares differ by {kernel_mixes.spread(mixes)['differs'].max():.1e} at most"
+    return f"shares differ by {by_layer(mixes)['differs'].max():.1e} at most"
 
 
 def crop_claim(figure: Any, crops: pd.DataFrame) -> Claim:

@@ -11,8 +11,9 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.results import NO_WEIGHTS
 from hdsr.scorecard import recipes
+from hdsr.study import mixes
 
-ROWS = ("protocols", "complexity", "runtime", "kernel_mixes")
+ROWS = ("protocols", "complexity", "runtime")
 """Row files besides those of images."""
 ADVICE = "`hdsr data fetch` brings what is published"
 
@@ -93,7 +94,7 @@ class Evidence:
         protocols: see `hdsr.measure.sensitivity.ProtocolRow`.
         complexity: counts; see `hdsr.measure.counters.measure`.
         runtime: timings; see `hdsr.measure.runtime.measure`.
-        kernel_mixes: see `hdsr.study.mixes.Mixes`.
+        kernel_mixes: see `hdsr.study.mixes.measure_mixes`.
         crops: the numbers of Figures 2 to 7, with a column figure; see `hdsr.report.figures`.
         completed: SHA-256 of weights that a completed run of the paper's recipe made.
     """
@@ -133,6 +134,7 @@ def read_evidence(report: Path, weights: tuple[str, ...] = (), root: str | Path 
     return Evidence(
         quality=quality,
         protocols=standing(protocols, weights, root) if len(protocols) else protocols,
+        kernel_mixes=mixes.read(report / "rows" / "kernel_mixes.csv"),
         crops=pd.concat(crops, ignore_index=True) if crops else pd.DataFrame(),
         completed=recipes.completed_weights(weights),
         **others,

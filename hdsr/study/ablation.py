@@ -1,13 +1,15 @@
 """What dynamic convolutions are worth: PSNR with every mix frozen, and at other temperatures.
 
-Nothing is trained again. Rows go to a file of their own, one per image and treatment, and are reused by their
-identity; the untreated network's are those of the benchmark tables.
+Nothing is trained again: the attentions of a network are exchanged, and put back afterwards. Rows go to a
+file of their own, one per image and treatment, and are reused by their identity; the untreated network's are
+those of the benchmark tables.
 """
 
+import copy
 import hashlib
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,32 +19,92 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import nn
-from tqdm.auto import tqdm
+from torch import Tensor, nn
 
 from hdsr import metrics, results
 from hdsr.datasets import Benchmark
 from hdsr.evaluation import unscored
 from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.network import DynamicConv2d, KernelAttention
+from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.report import statistics
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import ABSENT, Table, source_label
 from hdsr.settings import DynamicsSettings
-from hdsr.study import interventions
-from hdsr.study.interventions import attending, cooled, frozen
-from hdsr.study.mix_entropy import mean_mix, mix_of
-from hdsr.study.networks import MODEL, Subject, benchmarks, subjects
+from hdsr.study.mixes import mean_mix, mix_of
+from hdsr.study.networks import MODEL, Trained, benchmarks, trained_networks
 from hdsr.upscaling.run import Image, network_upscaler
 
 MEAN, UNIFORM, OTHER = "mean", "uniform", "other"
-FROZEN = {MEAN: "the mean mix", UNIFORM: "the uniform mix", OTHER: "another image's mix"}
-COOLED = "temperature"
-SIGNIFICANT = 0.05
-MEASURABLE_DB = 0.005
+_FROZEN = {MEAN: "the mean mix", UNIFORM: "the uniform mix", OTHER: "another image's mix"}
+_COOLED = "temperature"
+_SIGNIFICANT = 0.05
+_MEASURABLE_DB = 0.005
 """Half of the last digit that the field prints: its tables cannot show a smaller change."""
-PLACE = ["weights", "scale", "dataset"]
-IMAGE = [*PLACE, "image", "weights_sha256", "lr_sha256"]
+_PLACE = ["weights", "scale", "dataset"]
+_IMAGE = [*_PLACE, "image", "weights_sha256", "lr_sha256"]
+
+
+class ConstantMix(nn.Module):
+    """The same shares of the kernels for every image.
+
+    Input (batch, channels, height, width), of which only the batch matters; output (batch, kernels).
+    """
+
+    shares: Tensor
+
+    def __init__(self, shares: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("shares", shares)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.shares.to(features).expand(len(features), -1)
+
+
+def dynamic_layers(network: nn.Module) -> list[DynamicConv2d]:
+    """The dynamic convolutions of a network, plain or folded, from the entry on."""
+    return [module for module in network.modules() if isinstance(module, DynamicConv2d)]
+
+
+def frozen(shares: NDArray[np.floating]) -> list[ConstantMix]:
+    """Attentions that give these shares, (layers, kernels), whatever the image."""
+    return [ConstantMix(torch.tensor(layer)) for layer in shares]
+
+
+def cooled(network: nn.Module, temperature: float) -> list[KernelAttention]:
+    """The network's own attentions, with their own weights, at another temperature."""
+    attentions = [copy.deepcopy(layer.attention) for layer in dynamic_layers(network)]
+    for attention in attentions:
+        attention.temperature = temperature
+    return attentions
+
+
+@contextmanager
+def attending(network: nn.Module, attentions: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """Let these attentions, one for each dynamic convolution, take the place of the network's own.
+
+    Yields:
+        A list to which every call of the network adds the shares that it used: (batch, kernels) for each
+        layer in turn.
+    """
+    layers, used = dynamic_layers(network), []
+    own = [layer.attention for layer in layers]
+    hooks = [
+        attention.register_forward_hook(lambda _, __, shares: used.append(shares)) for attention in attentions
+    ]
+    try:
+        for layer, attention in zip(layers, attentions, strict=True):
+            layer.attention = attention
+        yield used
+    finally:
+        for layer, attention in zip(layers, own, strict=True):
+            layer.attention = attention
+        for hook in hooks:
+            hook.remove()
+
+
+CODE_VERSION = code_version(ConstantMix, dynamic_layers, frozen, cooled, attending)
 
 
 @dataclass(frozen=True)
@@ -50,7 +112,7 @@ class Treatment:
     """What is done to the attention of a network for one image.
 
     Attributes:
-        name: MEAN, UNIFORM, OTHER, or COOLED and a temperature.
+        name: MEAN, UNIFORM, OTHER, or _COOLED and a temperature.
         given: in words, what is put in its place.
         sha256: of the shares or the temperature.
         attentions: makes the modules for a network.
@@ -82,14 +144,12 @@ class TreatedRow(results.Row):
 
 
 def _freezing(name: str, given: str, shares: NDArray[np.floating]) -> Treatment:
-    """The treatment that gives fixed shares, (layers, kernels)."""
     digest = hashlib.sha256(np.round(shares, 6).tobytes()).hexdigest()
     return Treatment(name, given, digest, lambda _: frozen(shares))
 
 
 def _cooling(temperature: float) -> Treatment:
-    """The treatment that changes the temperature."""
-    name = f"{COOLED} {temperature:g}"
+    name = f"{_COOLED} {temperature:g}"
     digest = hashlib.sha256(name.encode()).hexdigest()
     return Treatment(name, name, digest, lambda network: cooled(network, temperature))
 
@@ -100,15 +160,15 @@ def treatments(
     """The treatments of one image. Another image is the next of the set, after the last one the first.
 
     Args:
-        mixes: what `hdsr.study.mix_entropy.measure` returns, of one network.
+        mixes: what `hdsr.study.mixes.measure_mixes` returns, of one network.
         dataset: the set.
         images: names of its images.
         index: which of them.
         temperatures: instead of the network's own.
     """
-    mean, own = mean_mix(mixes, dataset), mix_of(mixes, dataset, images[index])
+    (mean, words), own = mean_mix(mixes, dataset), mix_of(mixes, dataset, images[index])
     chosen = [
-        _freezing(MEAN, mean.words, mean.shares),
+        _freezing(MEAN, words, mean),
         _freezing(UNIFORM, "a quarter of each kernel", np.full_like(own, 1 / own.shape[1])),
     ]
     if len(images) > 1:
@@ -117,31 +177,33 @@ def treatments(
     return [*chosen, *map(_cooling, temperatures)]
 
 
-def measure(settings: DynamicsSettings, mixes: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
+def measure_treatments(
+    settings: DynamicsSettings, mixes: pd.DataFrame, progress: bool = True
+) -> pd.DataFrame:
     """Score every network on every image under every treatment; rows go to rows/dynamics.csv.
 
     Args:
         settings: which networks, sets and temperatures.
-        mixes: what `hdsr.study.mix_entropy.measure` returns.
+        mixes: what `hdsr.study.mixes.measure_mixes` returns.
     """
     path = settings.report / "rows" / "dynamics.csv"
     known = {row.identity: row for row in results.read(path, TreatedRow)}
     rows: list[TreatedRow] = []
-    for subject in subjects(settings):
-        folded = fold(subject.network)
-        own = mixes[(mixes[list(subject.about)] == pd.Series(subject.about)).all(axis=1)]
-        for benchmark in benchmarks(settings, subject.network.scale):
-            title = f"treatments of {subject.title} on {benchmark.name}"
+    for trained in trained_networks(settings):
+        folded = fold(trained.network)
+        own = mixes[(mixes[list(trained.about)] == pd.Series(trained.about)).all(axis=1)]
+        for benchmark in benchmarks(settings, trained.network.scale):
+            title = f"treatments of {trained.title} on {benchmark.name}"
             names = [path.stem for path in benchmark.hr_paths]
-            bar = tqdm(benchmark, title, len(benchmark), unit="image", disable=not progress)
-            for index, item in enumerate(bar):
+            shown = bar(benchmark, title, len(benchmark), unit="image", shown=progress)
+            for index, item in enumerate(shown):
                 chosen = treatments(own, benchmark.name, names, index, settings.temperatures)
-                rows += _treated_rows(subject, folded, benchmark, item, chosen, path, known)
+                rows += _treated_rows(trained, folded, benchmark, item, chosen, path, known)
     return results.frame(rows, TreatedRow)
 
 
 def _treated_rows(
-    subject: Subject,
+    trained: Trained,
     folded: FoldedHDSRNet,
     benchmark: Benchmark,
     item: tuple[str, Image, Image],
@@ -149,14 +211,13 @@ def _treated_rows(
     path: Path,
     known: dict[tuple[object, ...], TreatedRow],
 ) -> Iterator[TreatedRow]:
-    """The rows of one image under the treatments that are chosen for it."""
     name, lr, hr = item
-    plain = unscored(subject.method, benchmark, name, lr, hr, "fp32", "cpu")
+    plain = unscored(trained.method, benchmark, name, lr, hr, "fp32", "cpu")
     for treatment in chosen:
         row = _treated(plain, treatment)
         scored = known.get(row.identity)
         if scored is None:
-            scored = score(row, treatment, folded, lr, hr)
+            scored = _score(row, treatment, folded, lr, hr)
             results.add(path, scored)
         yield replace(scored, expected=row.expected)
 
@@ -164,12 +225,12 @@ def _treated_rows(
 def _treated(plain: results.Row, treatment: Treatment) -> TreatedRow:
     """The row of one image under a treatment, its scores still missing."""
     fields = {name: getattr(plain, name) for name in results.COLUMNS}
-    fields["code_version"] = f"{plain.code_version}-{code_version(interventions)}"
+    fields["code_version"] = f"{plain.code_version}-{CODE_VERSION}"
     about = {"treatment": treatment.name, "given": treatment.given, "given_sha256": treatment.sha256}
     return TreatedRow(**fields, **about, largest_share=math.nan)
 
 
-def score(row: TreatedRow, treatment: Treatment, folded: FoldedHDSRNet, lr: Image, hr: Image) -> TreatedRow:
+def _score(row: TreatedRow, treatment: Treatment, folded: FoldedHDSRNet, lr: Image, hr: Image) -> TreatedRow:
     """The row with its scores."""
     with attending(folded, treatment.attentions(folded)) as used:
         sr = network_upscaler(folded, torch.device("cpu"), "fp32")(lr)
@@ -190,20 +251,20 @@ def changes(rows: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
     change of an image, either way), largest_share. Sets that are not whole have no means, as everywhere.
 
     Args:
-        rows: what `measure` returns.
+        rows: what `measure_treatments` returns.
         scored: result rows of the untreated networks, among others.
     """
-    own = scored.loc[scored["model"] == MODEL, [*IMAGE, "psnr_db"]]
-    both = rows.merge(own, on=IMAGE, suffixes=("", "_own"))
+    own = scored.loc[scored["model"] == MODEL, [*_IMAGE, "psnr_db"]]
+    both = rows.merge(own, on=_IMAGE, suffixes=("", "_own"))
     both["change_db"] = both["psnr_db"] - both["psnr_db_own"]
-    groups = both.groupby([*PLACE, "treatment"], sort=False)
+    groups = both.groupby([*_PLACE, "treatment"], sort=False)
     lines = pd.DataFrame(
-        {**dict(zip([*PLACE, "treatment"], place, strict=True)), **change(part)} for place, part in groups
+        {**dict(zip([*_PLACE, "treatment"], place, strict=True)), **_change(part)} for place, part in groups
     )
     return lines.assign(p_holm=statistics.holm(lines.pop("p_value")))
 
 
-def change(part: pd.DataFrame) -> dict[str, object]:
+def _change(part: pd.DataFrame) -> dict[str, object]:
     """The numbers of one line of `changes`."""
     given = part["given"].unique()
     line = {
@@ -224,28 +285,25 @@ def table(numbers: pd.DataFrame) -> Table:
     width = (" ± " + numbers["half_width_db"].map("{:.3f}".format)).where(
         numbers["half_width_db"].notna(), ""
     )
-    certain = (numbers["p_holm"] < SIGNIFICANT).map({True: "†", False: ""})
+    certain = (numbers["p_holm"] < _SIGNIFICANT).map({True: "†", False: ""})
     cell = numbers["change_db"].map(_signed) + width + certain
-    moved = numbers.assign(cell=cell, mix=numbers["treatment"].replace(FROZEN))
+    moved = numbers.assign(cell=cell, mix=numbers["treatment"].replace(_FROZEN))
     own_db = (numbers["psnr_db"] - numbers["change_db"]).map("{:.2f} dB".format)
-    own = numbers.assign(cell=own_db, mix="its own: PSNR").drop_duplicates(PLACE)
-    shown = pd.concat([own, moved]).sort_values("weights", key=_order_of, kind="stable")
+    own = numbers.assign(cell=own_db, mix="its own: PSNR").drop_duplicates(_PLACE)
+    shown = pd.concat([own, moved])
     shown = shown.assign(
         cell=shown["cell"].where(shown["change_db"].notna(), ABSENT),
         weights=shown["weights"].map(source_label),
         scale="×" + shown["scale"].astype(str),
     )
     printed = shown.pivot(index=["weights", "mix"], columns=["scale", "dataset"], values="cell")
+    order = list(shown["weights"].unique())
     lines = list(shown[["weights", "mix"]].drop_duplicates().itertuples(index=False, name=None))
+    lines.sort(key=lambda line: order.index(line[0]))
     heads = list(shown[["scale", "dataset"]].drop_duplicates().itertuples(index=False, name=None))
     printed = printed.loc[lines, heads].fillna(ABSENT).rename_axis(columns=[None, None]).reset_index()
     caption = "Change of PSNR (dB) ± half of its 95 % interval (Student's t, paired by image)"
-    return Table("dynamics", caption, numbers, printed, notes(numbers))
-
-
-def _order_of(values: pd.Series) -> pd.Series:
-    """The place of each value among the different ones."""
-    return pd.Series(pd.factorize(values)[0], index=values.index)
+    return Table("dynamics", caption, numbers, printed, _notes(numbers))
 
 
 def _signed(change_db: float) -> str:
@@ -254,26 +312,19 @@ def _signed(change_db: float) -> str:
     return text.lstrip("+-") if float(text) == 0 else text
 
 
-def notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+def _notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """What is put in, how many comparisons † heeds, and which sets are not whole."""
-    means = numbers[numbers["treatment"] == MEAN].drop_duplicates(["dataset", "given"])
-    given = "; ".join(f"{dataset}: {given}" for given, dataset in _grouped(means["given"], means["dataset"]))
+    means = numbers[numbers["treatment"] == MEAN].groupby("given")["dataset"].unique()
+    given = "; ".join(f"{', '.join(datasets)}: {given}" for given, datasets in means.items())
     said = [
         f"The mean mix is, for {given}. Another image is the next of the set, after the last the first.",
         "Changes are to the network with its own attention and a temperature of 40, its weights the same.",
-        f"† p < {SIGNIFICANT} after Holm's correction for {numbers['p_holm'].count()} comparisons; a change "
-        f"under {MEASURABLE_DB} dB cannot be seen in a printed table.",
+        f"† p < {_SIGNIFICANT} after Holm's correction for {numbers['p_holm'].count()} comparisons; a change "
+        f"under {_MEASURABLE_DB} dB cannot be seen in a printed table.",
     ]
     for line in numbers[numbers["n"] < numbers["expected"]].drop_duplicates("dataset").itertuples():
         said.append(f"{line.dataset} has no means: {line.n} of {line.expected} images are here.")
     return tuple(said)
-
-
-def _grouped(keys: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each key with all of its names."""
-    pairs = sorted(zip(keys, names, strict=True), key=lambda pair: pair[0])
-    for key, part in itertools.groupby(pairs, key=lambda pair: pair[0]):
-        yield key, ", ".join(dict.fromkeys(name for _, name in part))
 
 
 def drawing(numbers: pd.DataFrame) -> Drawing:
@@ -302,8 +353,8 @@ def _plot_network(axes: Axes, part: pd.DataFrame) -> None:
             place, lines["change_db"], lines["half_width_db"], fmt="o", ms=4, lw=1, capsize=2, label=dataset
         )
     axes.axhline(0, color="black", lw=0.7, zorder=0)
-    axes.axhspan(-MEASURABLE_DB, MEASURABLE_DB, color="0.9", zorder=0)
-    labels = [name.replace(f"{COOLED} ", "T = ") for name in names]
+    axes.axhspan(-_MEASURABLE_DB, _MEASURABLE_DB, color="0.9", zorder=0)
+    labels = [name.replace(f"{_COOLED} ", "T = ") for name in names]
     axes.set_xticks(range(len(names)), labels, fontsize=8)
     axes.set_ylabel("change of PSNR (dB)", fontsize=8)
     axes.tick_params(labelsize=8)

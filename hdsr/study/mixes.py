@@ -1,9 +1,10 @@
 """How each image mixes the kernels of the dynamic convolutions: the shares that their attention gives."""
 
 import copy
-import textwrap
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -15,37 +16,33 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hdsr import checkpoint
-from hdsr.datasets import load_benchmark
+from hdsr import datasets, network, results
 from hdsr.errors import HdsrError
-from hdsr.images import pixels_sha256
-from hdsr.measure.benchmarks import without_folders
+from hdsr.images import pixels_sha256, read_image
 from hdsr.network import HDSRNet, KernelAttention
-from hdsr.report.figures import Drawing
+from hdsr.progress import bar
+from hdsr.provenance import code_version
+from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import Table, source_label
-from hdsr.results import write_table
+from hdsr.resize import imresize
 from hdsr.settings import NetworkSettings
+from hdsr.study.networks import Trained, benchmarks, missing, trained_networks
+from hdsr.training import sources
+from hdsr.upscaling.run import Image
 
+TESTED, AVERAGED = "tested", "averaged"
+"""Roles of images: benchmark images, and training images, of which only the mean mix is kept."""
 GROUP = ["weights", "scale"]
-Network = TypeVar("Network", bound=nn.Module)
-PLACE = [*GROUP, "layer", "kernel"]
-WRAPPED = 90
-"""Letters in a line of text."""
+IDENTITY = ["weights_sha256", "lr_sha256", "code_version", *results.VERSIONS]
+"""What a mix depends on."""
+SHARES = [f"share_{kernel}" for kernel in (1, 2, 3, 4)]
+COLUMNS = [*GROUP, "role", "dataset", "image", *IDENTITY, "layer", *SHARES, "live", "inputs"]
+_DIGITS = 7
+"""Decimals of a share: the last bits differ with the number of threads."""
 
-
-@dataclass(frozen=True)
-class Mixes:
-    """The mixes that were measured, and what could not be.
-
-    Attributes:
-        rows: weights, scale, dataset, image, image_sha256 (of LR), layer (1 to 5, from the entry on), kernel
-            (1 to 4), share (0 to 1; the kernels of one layer and image add up to 1), live_units (of the
-            attention's hidden layer; see `Mix`).
-        gaps: why there are no rows of some weights or sets, a sentence each.
-    """
-
-    rows: pd.DataFrame
-    gaps: tuple[str, ...]
+_Network = TypeVar("_Network", bound=nn.Module)
+_Place = tuple[str, str, str]
+"""Role, set and image."""
 
 
 class Mix(NamedTuple):
@@ -72,17 +69,15 @@ class Recording:
         """The same as arrays, for the one image that has gone through the network."""
         return Mix(*(torch.stack(found).cpu().numpy() for found in (self.shares, self.live, self.inputs)))
 
-    def note_shares(self, attention: KernelAttention, given: tuple[Tensor], output: Tensor) -> None:
-        """The forward hook of an attention."""
+    def _note_shares(self, attention: KernelAttention, given: tuple[Tensor], output: Tensor) -> None:
         self.shares.append(output[0])
         self.inputs.append(given[0][0].amax(dim=(1, 2)) > 0)
 
-    def note_units(self, squeeze: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
-        """The forward hook of an attention's first layer."""
+    def _note_units(self, squeeze: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
         self.live.append(output[0].flatten() > 0)
 
 
-def recorded(network: Network, temperature: float | None = None) -> tuple[Network, Recording]:
+def recorded(network: _Network, temperature: float | None = None) -> tuple[_Network, Recording]:
     """A network of the same weights that is nobody else's, and what its attentions do from now on.
 
     The given one stays as it is, so that other threads may run it meanwhile.
@@ -96,17 +91,13 @@ def recorded(network: Network, temperature: float | None = None) -> tuple[Networ
     """
     if temperature is not None and not temperature > 0:
         raise HdsrError(f"a softmax temperature is a number above 0, not {temperature!r}")
-    own, recording = copy.deepcopy(network, _shared_tensors(network)), Recording()
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    own, recording = copy.deepcopy(network, shared), Recording()
     for attention in attentions(own):
         attention.temperature = temperature or attention.temperature
-        attention.register_forward_hook(recording.note_shares)
-        attention.squeeze.register_forward_hook(recording.note_units)
+        attention.register_forward_hook(recording._note_shares)
+        attention.squeeze.register_forward_hook(recording._note_units)
     return own, recording
-
-
-def _shared_tensors(network: nn.Module) -> dict[int, Tensor]:
-    """What a copy of a network need not copy, as `copy.deepcopy` takes it."""
-    return {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
 
 
 def attentions(network: nn.Module) -> list[KernelAttention]:
@@ -127,123 +118,217 @@ def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> Mix:
     return recording.mix()
 
 
-def measure(settings: NetworkSettings) -> Mixes:
-    """Mixes of every image at every scale with all weights asked for; rows go to rows/kernel_mixes.csv.
+CODE_VERSION = code_version(network, kernel_mix)
+
+
+def measure_mixes(
+    settings: NetworkSettings, name: str, training_sets: Sequence[str] = (), progress: bool = True
+) -> pd.DataFrame:
+    """The mix of every benchmark image, and the mean one of the images of the training sets that are there.
+
+    Rows go to rows/<name>.csv; those of the same images, weights, code and versions are reused.
+
+    Returns:
+        One line per image and layer, COLUMNS; `live` has a 1 for each unit of the attention's hidden layer
+        that is above zero, and a 0 for each other; `inputs` counts the channels before the convolution that
+        are above zero anywhere. Training images share a line: the mean of their shares, what is live on any.
 
     Raises:
-        HdsrError: if nothing can be measured.
+        HdsrError: if no weights or no images are there.
     """
-    lines, gaps = [], []
-    for source in settings.weights:
-        for scale in settings.scales:
-            try:
-                network = checkpoint.load_pretrained(scale, source, settings.root)
-                lines += list(_mixes_of(network, Path(source).name, settings))
-            except HdsrError as error:
-                gaps.append(without_folders(str(error), settings))
-    if not lines:
-        raise HdsrError(f"no kernel mix can be measured: {gaps[0]}")
-    rows = pd.DataFrame(lines)
-    write_table(rows, settings.report / "rows" / "kernel_mixes.csv")
-    return Mixes(rows, tuple(dict.fromkeys(gaps)))
+    path = settings.report / "rows" / f"{name}.csv"
+    known = read(path).drop_duplicates([*IDENTITY, "layer"])
+    parts: list[pd.DataFrame] = []
+    for trained in trained_networks(settings):
+        own = known[known["weights_sha256"] == trained.method.weights_sha256]
+        images = _images(settings, trained.network.scale, training_sets)
+        for place, lrs in bar(images, f"mixes of {trained.title}", shown=progress):
+            parts.append(_rows_of(trained, place, lrs, own))
+    if not parts:
+        raise HdsrError(f"no kernel mix can be measured: {missing(settings)[0]}")
+    rows = pd.concat(parts, ignore_index=True)[COLUMNS]
+    results.write_table(rows, path)
+    return rows
 
 
-def _mixes_of(network: HDSRNet, source: str, settings: NetworkSettings) -> Iterator[dict[str, object]]:
-    """The rows of one network on all sets."""
-    network = network.to(memory_format=torch.channels_last)
-    for dataset in settings.datasets:
-        benchmark = load_benchmark(dataset, network.scale, settings.root)
-        for image, lr, _ in benchmark:
-            about = {"weights": source, "scale": network.scale, "dataset": benchmark.name, "image": image}
-            about["image_sha256"] = pixels_sha256(lr)
-            mix = kernel_mix(network, lr)
-            for (layer, kernel), share in np.ndenumerate(mix.shares):
-                place = {"layer": layer + 1, "kernel": kernel + 1}
-                yield about | place | {"share": float(share), "live_units": int(mix.live[layer].sum())}
+def read(path: Path) -> pd.DataFrame:
+    """The rows in a file that `measure_mixes` wrote; none where there is no such file."""
+    return results.read_table(path, COLUMNS, [*IDENTITY, "live"])
 
 
-def spread(rows: pd.DataFrame) -> pd.DataFrame:
-    """How the mixes of each layer spread.
+def _rows_of(trained: Trained, place: _Place, lrs: Sequence[Image], known: pd.DataFrame) -> pd.DataFrame:
+    digests = [pixels_sha256(lr) for lr in lrs]
+    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    values = (trained.method.weights_sha256, digest, CODE_VERSION, *results.made_with().values())
+    identity = dict(zip(IDENTITY, values, strict=True))
+    rows = results.reused(known, identity, partial(_mean_rows, trained.network, lrs))
+    about = dict(zip(("role", "dataset", "image"), place, strict=True))
+    return rows.assign(weights=trained.method.weights_label, scale=trained.network.scale, **about)
+
+
+def _mean_rows(network: HDSRNet, lrs: Sequence[Image]) -> pd.DataFrame:
+    """A line per layer: the mean shares, and the units and number of inputs that are live on any image."""
+    shares, live, inputs = zip(*(kernel_mix(network, lr) for lr in lrs), strict=True)
+    rows = pd.DataFrame(np.mean(shares, axis=0, dtype=np.float64).round(_DIGITS), columns=SHARES)
+    units = ["".join(map(str, layer)) for layer in np.any(live, axis=0).astype(int)]
+    return rows.assign(layer=rows.index + 1, live=units, inputs=np.any(inputs, axis=0).sum(axis=1))
+
+
+def _images(
+    settings: NetworkSettings, scale: int, training_sets: Sequence[str]
+) -> Iterator[tuple[_Place, list[Image]]]:
+    """Role, set and name of each benchmark image, with its LR; then of all training images together."""
+    for benchmark in benchmarks(settings, scale):
+        for name, lr, _ in benchmark:
+            yield (TESTED, benchmark.name, name), [lr]
+    found = {name: files for name in training_sets if (files := _training_files(settings, name))}
+    images = [_shrunk(path, scale) for files in found.values() for path in files]
+    if images:
+        yield (AVERAGED, ", ".join(found), f"{len(images)} images"), images
+
+
+def _training_files(settings: NetworkSettings, name: str) -> tuple[Path, ...]:
+    """The files of a set of training images; none where it is not there, or not all of it."""
+    try:
+        return sources.training_images(settings.root, name)
+    except HdsrError:
+        return ()
+
+
+def _shrunk(path: Path, scale: int) -> Image:
+    return imresize(datasets.cropped(read_image(path), scale, path), 1 / scale)
+
+
+def mix_of(rows: pd.DataFrame, dataset: str, image: str) -> NDArray[np.float64]:
+    """Shares of one benchmark image, (layers, kernels).
+
+    Args:
+        rows: what `measure_mixes` returns, of one network.
+        dataset: its set.
+        image: its name.
+    """
+    here = rows[(rows["role"] == TESTED) & (rows["dataset"] == dataset) & (rows["image"] == image)]
+    return here.sort_values("layer")[SHARES].to_numpy()
+
+
+def mean_mix(rows: pd.DataFrame, dataset: str) -> tuple[NDArray[np.float64], str]:
+    """The mean mix of the training images; where there are none, of the images of the set itself.
+
+    Args:
+        rows: what `measure_mixes` returns, of one network.
+        dataset: the benchmark set that the mix is for.
+
+    Returns:
+        Shares (layers, kernels), and in words what they are the mean of.
+    """
+    averaged = rows[rows["role"] == AVERAGED].sort_values("layer")
+    if len(averaged):
+        words = f"mean over {averaged['image'].iloc[0]} of {averaged['dataset'].iloc[0]}"
+        return averaged[SHARES].to_numpy(), words
+    own = rows[(rows["role"] == TESTED) & (rows["dataset"] == dataset)]
+    words = f"mean over {own['image'].nunique()} images of {dataset}"
+    return own.groupby("layer")[SHARES].mean().to_numpy(), words
+
+
+def entropy_bits(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy in bits of mixes, shares along the last axis; 2 for a uniform one of four kernels.
+
+    Shares that add up to 1 only to rounding are divided by their sum: entropies differ by less than that.
+    """
+    shares = shares / shares.sum(axis=-1, keepdims=True)
+    logarithms = np.log2(shares, where=shares > 0, out=np.zeros_like(shares))
+    return -(shares * logarithms).sum(axis=-1)
+
+
+def by_layer(rows: pd.DataFrame) -> pd.DataFrame:
+    """How the mixes of each layer spread over the benchmark images.
 
     Columns: weights, scale, layer, largest (share of one kernel, mean over images), differs (the largest
-    difference of one kernel's share between two images), live_units (the most in any image).
+    difference of one kernel's share between two images), entropy_bits (mean over images), image_bits (of what
+    it lacks to a uniform mix's, as much tells one image from another: the entropy of the mean mix less the
+    mean entropy), units, dead (units that are live on no image), inputs (channels before the convolution, the
+    most that are live in an image), n (images).
     """
-    shares = rows.groupby(PLACE, sort=False)["share"]
-    kernels = pd.DataFrame({"mean": shares.mean(), "range": shares.max() - shares.min()})
-    layers = kernels.groupby([*GROUP, "layer"], sort=False)
-    live = rows.groupby([*GROUP, "layer"], sort=False)["live_units"].max()
-    return layers.agg(largest=("mean", "max"), differs=("range", "max")).join(live).reset_index()
+    keys = [*GROUP, "layer"]
+    groups = rows[rows["role"] == TESTED].groupby(keys, sort=False)
+    return pd.DataFrame({**dict(zip(keys, place, strict=True)), **_spread(part)} for place, part in groups)
 
 
-def spread_table(rows: pd.DataFrame) -> Table:
-    """`spread` to read."""
-    numbers = spread(rows)
+def _spread(part: pd.DataFrame) -> dict[str, float]:
+    shares = part[SHARES].to_numpy()
+    mean, mean_entropy = shares.mean(axis=0), entropy_bits(shares).mean()
+    live = np.array([list(units) for units in part["live"]]) == "1"
+    return {
+        "largest": mean.max(),
+        "differs": np.ptp(shares, axis=0).max(),
+        "entropy_bits": mean_entropy,
+        "image_bits": max(0.0, entropy_bits(mean) - mean_entropy),
+        "units": live.shape[1],
+        "dead": int((~live.any(axis=0)).sum()),
+        "inputs": part["inputs"].max(),
+        "n": len(part),
+    }
+
+
+def table(numbers: pd.DataFrame, name: str) -> Table:
+    """`by_layer` to read."""
     printed = pd.DataFrame(
         {
             "weights": numbers["weights"].map(source_label),
             "scale": "×" + numbers["scale"].astype(str),
-            "dynamic convolution": numbers["layer"].astype(str),
-            "largest mean share": numbers["largest"].map("{:.4f}".format),
-            "largest difference between images": numbers["differs"].map("{:.1e}".format),
-            "live units of 16": numbers["live_units"].astype(str),
+            "layer": numbers["layer"].astype(str),
+            "largest share": numbers["largest"].map("{:.4f}".format),
+            "differs by": numbers["differs"].map("{:.1e}".format),
+            "below 2 bits by": (2 - numbers["entropy_bits"]).map("{:.1e}".format),
+            "of the image (bits)": numbers["image_bits"].map("{:.1e}".format),
+            "dead units": numbers["dead"].astype(str) + " of " + numbers["units"].astype(str),
+            "live inputs": numbers["inputs"].astype(str),
         }
     )
-    images = rows.groupby("dataset", sort=False)["image"].nunique()
-    where = ", ".join(f"{count} of {name}" for name, count in images.items())
-    return Table("kernel_mixes", f"Kernel mixes over images ({where}); uniform is 0.25", numbers, printed)
+    notes = (
+        "Of one kernel: its largest mean share, the most that its share differs between two images. Entropy: "
+        "by how much its mean is below that of a uniform mix, and how much of that depends on the image.",
+        "Where all units are dead, every image gets the uniform mix. Where no input is live, the dilated "
+        "convolution before is dead: there is nothing to attend to.",
+    )
+    caption = f"Kernel mixes of the dynamic convolutions over {numbers['n'].max()} images"
+    return Table(name, caption, numbers, printed, notes)
 
 
-def verdict(rows: pd.DataFrame) -> str:
-    """What the numbers say of how dynamic the convolutions are, a paragraph per source of weights."""
-    sentences = []
-    for source, part in spread(rows).groupby("weights", sort=False):
-        largest, differs = part.loc[part["largest"].idxmax()], part.loc[part["differs"].idxmax()]
-        sentences.append(
-            f"HDSRNet, {source_label(source)}: of a uniform 0.25, the largest share of one kernel is "
-            f"{largest['largest']:.4f} on average ({_layer_name(largest)}); between two images a share "
-            f"differs by {differs['differs']:.1e} at most ({_layer_name(differs)}). In "
-            f"{(part['live_units'] == 0).sum()} of {len(part)} layers no unit of the attention is live: "
-            "there the mix is uniform for every image."
-        )
-    return "\n".join(textwrap.fill(sentence, WRAPPED) for sentence in sentences)
-
-
-def _layer_name(line: pd.Series) -> str:
-    """A layer of `spread` in words."""
-    return f"×{line['scale']}, dynamic convolution {line['layer']}"
-
-
-def drawing(rows: pd.DataFrame, weights: str) -> Drawing:
-    """How far each share is from uniform: a panel per scale, a line per image, a column per kernel.
+def drawing(rows: pd.DataFrame, weights: str, name: str) -> Drawing:
+    """How far each share is from uniform: a panel per scale, a dot per image, a column per kernel.
 
     Args:
-        rows: see `Mixes`.
+        rows: what `measure_mixes` returns.
         weights: the source whose rows are drawn.
+        name: of the figure, without the weights.
     """
-    rows = rows[rows["weights"] == weights]
-    off = rows.assign(off=rows["share"] - 1 / rows["kernel"].max())
-    limit, images = off["off"].abs().max(), len(off[["dataset", "image"]].drop_duplicates())
-    figure = Figure(figsize=(10.0, 1.0 + 0.22 * images), layout="constrained")
-    panels = figure.subplots(1, off["scale"].nunique(), squeeze=False, sharey=True)[0]
-    for panel, (scale, part) in zip(panels, off.groupby("scale", sort=False), strict=True):
-        shares = part.pivot(index=["dataset", "image"], columns=["layer", "kernel"], values="off")
-        picture = panel.imshow(shares, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    rows = rows[(rows["role"] == TESTED) & (rows["weights"] == weights)]
+    scales = rows["scale"].unique()
+    figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(scales), squeeze=False)[0]
+    for panel, scale in zip(panels, scales, strict=True):
+        _strip(panel, rows[rows["scale"] == scale])
         panel.set_title(f"×{scale}", fontsize=9)
-        _mark_layers(panel, shares)
-    bar = figure.colorbar(picture, ax=list(panels), label="share less uniform")
-    bar.formatter.set_powerlimits((-2, 2))
-    figure.suptitle(f"Kernel mixes of HDSRNet, {source_label(weights)}", fontsize=11)
-    return Drawing(f"kernel_mixes_{Path(weights).stem}", figure, rows.assign(panel=rows["image"]))
+    panels[0].set_ylabel("share less uniform", fontsize=8)
+    images = len(rows[["dataset", "image"]].drop_duplicates())
+    figure.suptitle(f"Kernel mixes of HDSRNet, {source_label(weights)}, on {images} images", fontsize=11)
+    numbers = by_layer(rows)
+    panel = "×" + numbers["scale"].astype(str)
+    return Drawing(f"{name}_{Path(weights).stem}", figure, numbers.assign(panel=panel))
 
 
-def _mark_layers(panel: Axes, shares: pd.DataFrame) -> None:
-    """Name images and layers, and part the layers by lines."""
-    layers = shares.columns.get_level_values("layer")
-    width = len(layers) // layers.nunique()
-    for cut in range(width, len(layers), width):
-        panel.axvline(cut - 0.5, color="black", lw=0.7)
-    middles = [width * place + (width - 1) / 2 for place in range(layers.nunique())]
-    panel.set_xticks(middles, layers.unique())
-    panel.set_yticks(range(len(shares)), shares.index.get_level_values("image"))
-    panel.set_xlabel("dynamic convolution, four kernels each", fontsize=8)
-    panel.tick_params(labelsize=7, length=0)
+def _strip(panel: Axes, rows: pd.DataFrame) -> None:
+    """Dots of one network, the images of a kernel beside one another; kernels have colors, layers places."""
+    width, network = len(SHARES) + 1, sorted(rows["layer"].unique())
+    rank = rows.groupby("layer").cumcount() / (len(rows) / len(network)) - 0.5
+    for kernel, share in enumerate(SHARES):
+        place = (rows["layer"] - 1) * width + kernel + 0.7 * rank
+        off = rows[share] - 1 / len(SHARES)
+        panel.scatter(place, off, s=5, color=f"C{kernel}", label=f"kernel {kernel + 1}", lw=0)
+    panel.axhline(0, color="black", lw=0.7, zorder=0)
+    panel.set_xticks([(layer - 1) * width + 1.5 for layer in network], network)
+    panel.set_xlabel("dynamic convolution", fontsize=8)
+    panel.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    panel.tick_params(labelsize=8)
+    panel.legend(fontsize=7, markerscale=2, ncols=2)

@@ -9,13 +9,13 @@ from hdsr.measure.benchmarks import set_obstacle, variants
 from hdsr.methods import registry
 from hdsr.methods.registry import Method
 from hdsr.network import HDSRNet
-from hdsr.settings import DynamicsSettings
+from hdsr.settings import NetworkSettings
 
 MODEL = "hdsrnet"
 
 
 @dataclass(frozen=True)
-class Subject:
+class Trained:
     """HDSRNet at one scale with weights from one source."""
 
     method: Method
@@ -35,20 +35,30 @@ class Subject:
         return f"{self.method.label} x{self.network.scale}, {self.method.weights_label}"
 
 
-def subjects(settings: DynamicsSettings) -> Iterator[Subject]:
+def trained_networks(settings: NetworkSettings) -> Iterator[Trained]:
     """A network for each scale and each source of weights that is asked for and there."""
     for scale in settings.scales:
         for variant in variants(settings.measurement, scale):
             if variant.model == MODEL and variant.obstacle is None:
                 method = registry.load(MODEL, scale, variant.source, root=settings.root)
                 network = load_pretrained(scale, variant.source, settings.root)
-                yield Subject(method, network.requires_grad_(False))
+                yield Trained(method, network.requires_grad_(False))
 
 
-def benchmarks(settings: DynamicsSettings, scale: int) -> list[Benchmark]:
+def benchmarks(settings: NetworkSettings, scale: int) -> list[Benchmark]:
     """The sets that are asked for and there."""
     return [
         load_benchmark(name, scale, settings.root)
         for name in settings.datasets
         if set_obstacle(settings.measurement, name, scale) is None
     ]
+
+
+def missing(settings: NetworkSettings) -> list[str]:
+    """Why weights or sets that are asked for are not looked into, a sentence each."""
+    measurement, found = settings.measurement, []
+    for scale in settings.scales:
+        used = [variant for variant in variants(measurement, scale) if variant.model == MODEL]
+        found += [variant.obstacle for variant in used]
+        found += [set_obstacle(measurement, name, scale) for name in settings.datasets]
+    return list(dict.fromkeys(reason for reason in found if reason))

@@ -7,9 +7,8 @@ gradient has two parts: through the convolutions alone, the mix of the kernels h
 
 import copy
 import hashlib
-import textwrap
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,22 +19,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from hdsr import metrics, network
+from hdsr import metrics, network, results
 from hdsr.errors import HdsrError
 from hdsr.network import HDSRNet
+from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import Table, source_label
-from hdsr.results import read_table, write_table
 from hdsr.settings import DynamicsSettings
-from hdsr.study import interventions, trace
-from hdsr.study.interventions import attending, dynamic_layers, frozen
-from hdsr.study.mixes import WRAPPED
-from hdsr.study.networks import Subject, benchmarks, subjects
+from hdsr.study import trace
+from hdsr.study.ablation import attending, dynamic_layers, frozen
+from hdsr.study.networks import Trained, benchmarks, trained_networks
+from hdsr.upscaling.run import Image
 
-Image = NDArray[np.uint8]
 Map = NDArray[np.float64]
 
 PATCH_PX = 57
@@ -43,17 +40,13 @@ PATCH_PX = 57
 CENTRE = PATCH_PX // 2
 CONVOLUTIONS, ATTENTION = "convolutions", "attention"
 GROUP = ["weights", "scale"]
-IDENTITY = [*GROUP, "weights_sha256", "patches", "patches_sha256", "code_version"]
+IDENTITY = [*GROUP, "weights_sha256", "patches", "patches_sha256", "code_version", *results.VERSIONS]
 CELLS = [f"x{x - CENTRE:+d}" for x in range(PATCH_PX)]
 COLUMNS = [*IDENTITY, "part", "y", *CELLS]
-DIGITS = 3
+_DIGITS = 3
 """Significant digits of a gradient in a row."""
 HELD = (0.5, 0.95)
 """Shares of the gradient that squares are found for."""
-SMALL = 0.5
-"""The effective field is called small where its side is less than this share of the theoretical one."""
-LOCAL = 0.01
-"""Gradient through the attention below this share of all is called next to nothing."""
 
 
 def gradient_map(module: nn.Module, patch: Image, scale: int) -> Tensor:
@@ -69,7 +62,7 @@ def gradient_map(module: nn.Module, patch: Image, scale: int) -> Tensor:
     return torch.cat(found)
 
 
-def parts(network: HDSRNet, patch: Image) -> dict[str, Map]:
+def gradient_maps(network: HDSRNet, patch: Image) -> dict[str, Map]:
     """Mean absolute gradient at each LR pixel, summed over its colors, through convolutions and attention.
 
     Taken in double precision, for the second is a difference.
@@ -83,7 +76,7 @@ def parts(network: HDSRNet, patch: Image) -> dict[str, Map]:
     return {name: gradient.abs().sum(1).mean(0).numpy() for name, gradient in found.items()}
 
 
-PROTOCOL = code_version(network, interventions, gradient_map, parts)
+CODE_VERSION = code_version(network, attending, dynamic_layers, frozen, gradient_map, gradient_maps)
 
 
 def patches(settings: DynamicsSettings, scale: int) -> list[Image]:
@@ -104,7 +97,7 @@ def _central(lr: Image) -> Image:
     return lr[top : top + PATCH_PX, left : left + PATCH_PX]
 
 
-def measure(settings: DynamicsSettings, progress: bool = True) -> pd.DataFrame:
+def measure_fields(settings: DynamicsSettings, progress: bool = True) -> pd.DataFrame:
     """Mean maps of every network; they go to rows/dynamics_field.csv, and are reused by their identity.
 
     Returns:
@@ -114,42 +107,33 @@ def measure(settings: DynamicsSettings, progress: bool = True) -> pd.DataFrame:
         HdsrError: if no image is large enough.
     """
     path = settings.report / "rows" / "dynamics_field.csv"
-    known = read_table(path, COLUMNS, ("weights", "weights_sha256", "patches_sha256", "code_version"))
-    maps = []
-    for subject in subjects(settings):
-        images = patches(settings, subject.network.scale)
+    texts = ("weights", "weights_sha256", "patches_sha256", "code_version", *results.VERSIONS)
+    known, maps = results.read_table(path, COLUMNS, texts), []
+    for trained in trained_networks(settings):
+        images = patches(settings, trained.network.scale)
         if not images:
             raise HdsrError(f"no LR image of {', '.join(settings.set_names)} has {PATCH_PX} pixels each way")
-        about = identity(subject, images)
-        same = known[(known[IDENTITY] == list(about.values())).all(axis=1)]
-        maps.append(same if len(same) else mean_maps(subject, images, about, progress))
-        if same.empty:
-            write_table(pd.concat(maps), path)
-    rows = pd.concat(maps, ignore_index=True)
-    write_table(rows, path)
-    return rows
+        compute = partial(_mean_maps, trained, images, progress)
+        maps.append(results.reused(known, _identity(trained, images), compute)[COLUMNS])
+        results.write_table(pd.concat(maps, ignore_index=True), path)
+    return pd.concat(maps, ignore_index=True)
 
 
-def identity(subject: Subject, images: list[Image]) -> dict[str, object]:
-    """What a map depends on."""
+def _identity(trained: Trained, images: list[Image]) -> dict[str, object]:
     digest = hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()
-    about = {**subject.about, "patches": len(images), "patches_sha256": digest, "code_version": PROTOCOL}
-    return {name: about[name] for name in IDENTITY}
+    about = {**trained.about, "patches": len(images), "patches_sha256": digest, "code_version": CODE_VERSION}
+    return about | results.made_with()
 
 
-def mean_maps(
-    subject: Subject, images: list[Image], about: dict[str, object], progress: bool
-) -> pd.DataFrame:
-    """The rows of one network."""
-    bar = tqdm(images, f"field of {subject.title}", unit="patch", disable=not progress)
-    found = [parts(subject.network, image) for image in bar]
-    lines = []
+def _mean_maps(trained: Trained, images: list[Image], progress: bool) -> pd.DataFrame:
+    shown = bar(images, f"field of {trained.title}", unit="patch", shown=progress)
+    found = [gradient_maps(trained.network, image) for image in shown]
+    maps = []
     for part in (CONVOLUTIONS, ATTENTION):
-        mean = np.mean([one[part] for one in found], axis=0)
-        for y, line in enumerate(mean):
-            cells = [float(f"{value:.{DIGITS}g}") for value in line]
-            lines.append((*about.values(), part, y - CENTRE, *cells))
-    return pd.DataFrame(lines, columns=COLUMNS)
+        cells = pd.DataFrame(np.mean([one[part] for one in found], axis=0), columns=CELLS)
+        cells = cells.map(lambda value: float(f"{value:.{_DIGITS}g}"))
+        maps.append(cells.assign(part=part, y=cells.index - CENTRE))
+    return pd.concat(maps)
 
 
 def _map_of(rows: pd.DataFrame, part: str) -> Map:
@@ -205,42 +189,6 @@ def table(lines: pd.DataFrame) -> Table:
         }
     )
     return Table("dynamics_field", "Sides of the receptive field, theoretical and effective", lines, printed)
-
-
-def sentence(lines: pd.DataFrame) -> str:
-    """What the numbers say of the receptive field, a paragraph per network.
-
-    Args:
-        lines: see `numbers`.
-    """
-    said = []
-    for line in lines.itertuples():
-        words = f"{_field_words(line)} {_attention_words(line)}"
-        said.append(f"HDSRNet, {source_label(line.weights)}, ×{line.scale}: {words}")
-    return "\n".join(textwrap.fill(words, WRAPPED) for words in said)
-
-
-def _field_words(line: Any) -> str:
-    """What one network's squares say."""
-    small = line.most_px < SMALL * line.theoretical_px
-    use = "a small part of its theoretical field" if small else "most of its theoretical field's width"
-    return (
-        f"the network uses {use}: {HELD[1]:.0%} of the gradient lies within {line.most_px} × {line.most_px} "
-        f"of {line.theoretical_px} × {line.theoretical_px} LR px, half of it within {line.half_px} × "
-        f"{line.half_px}."
-    )
-
-
-def _attention_words(line: Any) -> str:
-    """What one network's attention adds."""
-    if line.attention == 0:
-        return "Nothing goes through the attention, which could see the whole image."
-    if line.attention < LOCAL:
-        return (
-            f"The attention sees the whole image, but next to nothing goes through it ({line.attention:.1e} "
-            "of the gradient)."
-        )
-    return f"Through the attention goes {line.attention:.1%} of the gradient, from the whole image."
 
 
 def drawing(rows: pd.DataFrame, weights: str) -> Drawing:

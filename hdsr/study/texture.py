@@ -4,9 +4,8 @@ Everything is read from saved SR images and their result rows; no network runs.
 """
 
 import hashlib
-import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,60 +17,44 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 from scipy import stats
 
-from hdsr import metrics
-from hdsr.datasets import Benchmark, load_benchmark
+from hdsr import metrics, results
+from hdsr.datasets import load_benchmark
 from hdsr.images import read_image
 from hdsr.measure.benchmarks import Measurement
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
 from hdsr.report.tables import Table, source_label
-from hdsr.results import write_table
 from hdsr.settings import DynamicsSettings
-from hdsr.study.mixes import WRAPPED
 from hdsr.study.networks import MODEL
+from hdsr.upscaling.run import Image
 
-Image = NDArray[np.uint8]
 Plane = NDArray[np.float64]
 
-BICUBIC = "bicubic"
 BLOCK_PX = 16
 BINS = 10
 PLACE_PX = 64
 """Side of the place that a photograph is shown at."""
 GROUP = ["weights", "scale", "dataset"]
-CLEAR_RANK = 0.8
-"""Spearman's rank correlation of the tenths from which on they are said to rise or fall."""
-SIGNIFICANT = 0.05
-"""The p-value below which images are said to have a trend."""
-DIGITS = 6
+MADE_BY = ["weights_sha256", "code_version", *results.VERSIONS]
+_BICUBIC = "bicubic"
+_ERRORS = ["mse_bicubic", "mse_network"]
+_DIGITS = 6
 """Significant digits of energies and errors in a row."""
-BIN_COLUMNS = [*GROUP, "weights_sha256", "code_version", "images_sha256", "bin", "low", "high", "blocks"]
-BIN_COLUMNS += ["energy", "mse_bicubic", "mse_network"]
-IMAGE_COLUMNS = [*GROUP, "image", "weights_sha256", "code_version", "image_sha256", "blocks", "energy"]
 
 
 @dataclass(frozen=True)
 class Energies:
-    """What `measure` finds.
+    """What `measure_energies` finds; every line also has GROUP and MADE_BY.
 
     Attributes:
-        bins: BIN_COLUMNS, a line for each network, set and tenth of its blocks: bin is 1 for the least
-            gradient energy, low and high are its ends, blocks is the number of blocks; energy and the mean
-            squared errors of Y are means over these.
-        images: IMAGE_COLUMNS, a line for each network and image: energy is the mean over its blocks.
+        bins: a line for each network, set and tenth of its blocks: images_sha256, bin (1 for the least
+            gradient energy), low and high (its ends), blocks (how many); energy, mse_bicubic and mse_network
+            (mean squared errors of Y) are means over these.
+        images: a line for each network and image: image, image_sha256, blocks, energy (mean over its blocks).
     """
 
     bins: pd.DataFrame
     images: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Blocks of one image, an entry each: gradient energy of HR, mean squared errors of Y."""
-
-    energy: Plane
-    mse_bicubic: Plane
-    mse_network: Plane
 
 
 def block_means(plane: Plane, block_px: int) -> Plane:
@@ -87,11 +70,14 @@ def gradient_energy(hr: Image) -> Plane:
     return vertical**2 + horizontal**2
 
 
-def blocks_of(hr: Image, bicubic: Image, sr: Image, crop_px: int) -> Blocks:
-    """The blocks of one image, its border cropped as for its PSNR."""
+def blocks_of(hr: Image, bicubic: Image, sr: Image, crop_px: int) -> pd.DataFrame:
+    """The blocks of one image, its border cropped as for its PSNR: energy, mse_bicubic, mse_network."""
     inside = slice(crop_px, -crop_px or None)
-    planes = [gradient_energy(hr), *(squared_error(picture, hr) for picture in (bicubic, sr))]
-    return Blocks(*(block_means(plane[inside, inside], BLOCK_PX).ravel() for plane in planes))
+    planes = {"energy": gradient_energy(hr)}
+    planes |= {name: squared_error(made, hr) for name, made in zip(_ERRORS, (bicubic, sr), strict=True)}
+    return pd.DataFrame(
+        {name: block_means(plane[inside, inside], BLOCK_PX).ravel() for name, plane in planes.items()}
+    )
 
 
 def squared_error(picture: Image, hr: Image) -> Plane:
@@ -99,7 +85,24 @@ def squared_error(picture: Image, hr: Image) -> Plane:
     return (metrics.luma(picture) - metrics.luma(hr)) ** 2
 
 
-PROTOCOL = code_version(block_means, gradient_energy, blocks_of, squared_error)
+def in_tenths(blocks: pd.DataFrame) -> pd.DataFrame:
+    """The blocks in tenths from the least gradient energy on; blocks of equal energy keep their order.
+
+    Columns: bin, low, high, blocks, energy, mse_bicubic, mse_network; see `Energies`.
+    """
+    blocks = blocks.sort_values("energy", kind="stable", ignore_index=True)
+    bins = np.repeat(range(1, BINS + 1), [len(part) for part in np.array_split(blocks.index, BINS)])
+    groups = blocks.groupby(bins)
+    ends = groups["energy"].agg(low="first", high="last").map(_rounded)
+    means = groups[["energy", *_ERRORS]].mean().map(_rounded)
+    return pd.concat([ends, groups.size().rename("blocks"), means], axis=1).rename_axis("bin").reset_index()
+
+
+CODE_VERSION = code_version(block_means, gradient_energy, blocks_of, squared_error, in_tenths)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def saved_image(settings: DynamicsSettings, row: pd.Series) -> Image:
@@ -108,7 +111,7 @@ def saved_image(settings: DynamicsSettings, row: pd.Series) -> Image:
     return read_image(folder / f"x{row['scale']}" / f"{row['image']}.png")
 
 
-def measure(settings: DynamicsSettings, measured: Measurement) -> Energies:
+def measure_energies(settings: DynamicsSettings, measured: Measurement) -> Energies:
     """Errors by gradient energy; they go to rows/dynamics_blocks.csv and rows/dynamics_energies.csv.
 
     Nothing is reused: these are sums over images that are saved, whose rows say what made them.
@@ -116,79 +119,54 @@ def measure(settings: DynamicsSettings, measured: Measurement) -> Energies:
     rows = measured.rows
     bins, images = [], []
     for place, part in rows[rows["model"] == MODEL].groupby(GROUP, sort=False):
-        found = [(row, _image_blocks(settings, row, hr, rows)) for row, hr in shown(settings, part)]
+        found = [
+            (row, blocks_of(*_trio(settings, rows, row, hr), row["crop_px"]))
+            for row, hr in _with_hr(settings, part)
+        ]
         digest = hashlib.sha256("".join(row["image_sha256"] for row, _ in found).encode()).hexdigest()
-        blocks = joined([own for _, own in found])
-        bins += [(*place, *made_by(part.iloc[0]), digest, *line) for line in binned(blocks)]
-        images += [_image_line(row, own) for row, own in found]
-    energies = Energies(pd.DataFrame(bins, columns=BIN_COLUMNS), pd.DataFrame(images, columns=IMAGE_COLUMNS))
-    write_table(energies.bins, settings.report / "rows" / "dynamics_blocks.csv")
-    write_table(energies.images, settings.report / "rows" / "dynamics_energies.csv")
+        about = dict(zip(GROUP, place, strict=True)) | _made_by(part.iloc[0])
+        tenths = in_tenths(pd.concat(blocks for _, blocks in found))
+        bins.append(tenths.assign(**about, images_sha256=digest))
+        images += [about | _image_line(row, blocks) for row, blocks in found]
+    energies = Energies(_ordered(pd.concat(bins)), _ordered(pd.DataFrame(images)))
+    results.write_table(energies.bins, settings.report / "rows" / "dynamics_blocks.csv")
+    results.write_table(energies.images, settings.report / "rows" / "dynamics_energies.csv")
     return energies
 
 
-def shown(settings: DynamicsSettings, part: pd.DataFrame) -> Iterator[tuple[pd.Series, Image]]:
+def _ordered(lines: pd.DataFrame) -> pd.DataFrame:
+    """The lines with what they are about in front."""
+    about = [*GROUP, *MADE_BY]
+    return lines[[*about, *lines.columns.drop(about)]].reset_index(drop=True)
+
+
+def _made_by(row: pd.Series) -> dict[str, str]:
+    """MADE_BY: the weights, all code and the versions that a line depends on."""
+    code = "-".join((row["code_version"], row["protocol"], CODE_VERSION))
+    return row[MADE_BY].to_dict() | {"code_version": code}
+
+
+def _image_line(row: pd.Series, blocks: pd.DataFrame) -> dict[str, object]:
+    energy = _rounded(blocks["energy"].mean())
+    return {**row[["image", "image_sha256"]], "blocks": len(blocks), "energy": energy}
+
+
+def _with_hr(settings: DynamicsSettings, part: pd.DataFrame) -> Iterator[tuple[pd.Series, Image]]:
     """Result rows of one network on one set, each with the true image."""
-    by_name = part.set_index("image", drop=False)
-    for name, _, hr in _benchmark_of(settings, part.iloc[0]):
+    by_name, first = part.set_index("image", drop=False), part.iloc[0]
+    dataset = settings.datasets[settings.set_names.index(first["dataset"])]
+    for name, _, hr in load_benchmark(dataset, int(first["scale"]), settings.root):
         if name in by_name.index:
             yield by_name.loc[name], hr
 
 
-def _benchmark_of(settings: DynamicsSettings, row: pd.Series) -> Benchmark:
-    """The set that a row belongs to."""
-    dataset = settings.datasets[settings.set_names.index(row["dataset"])]
-    return load_benchmark(dataset, int(row["scale"]), settings.root)
-
-
-def _image_blocks(settings: DynamicsSettings, row: pd.Series, hr: Image, rows: pd.DataFrame) -> Blocks:
-    """The blocks of one image that a network made."""
-    bicubic = saved_image(settings, _bicubic_row(rows, row))
-    return blocks_of(hr, bicubic, saved_image(settings, row), row["crop_px"])
-
-
-def _bicubic_row(rows: pd.DataFrame, row: pd.Series) -> pd.Series:
-    """Bicubic's result row of the same image."""
+def _trio(
+    settings: DynamicsSettings, rows: pd.DataFrame, row: pd.Series, hr: Image
+) -> tuple[Image, Image, Image]:
+    """HR, bicubic and SR of a result row."""
     same = ["dataset", "scale", "image"]
-    return rows[(rows["model"] == BICUBIC) & (rows[same] == row[same]).all(axis=1)].iloc[0]
-
-
-def made_by(row: pd.Series) -> tuple[str, str]:
-    """Hash of the weights, and version of all code that a line depends on."""
-    versions = (row["code_version"], row["protocol"], PROTOCOL)
-    return row["weights_sha256"], "-".join(versions)
-
-
-def _image_line(row: pd.Series, blocks: Blocks) -> tuple[object, ...]:
-    """The line of one image: IMAGE_COLUMNS."""
-    place = (row[name] for name in (*GROUP, "image"))
-    return (*place, *made_by(row), row["image_sha256"], blocks.energy.size, rounded(blocks.energy.mean()))
-
-
-def joined(parts: list[Blocks]) -> Blocks:
-    """The blocks of several images."""
-    columns = ([getattr(part, field.name) for part in parts] for field in fields(Blocks))
-    return Blocks(*map(np.concatenate, columns))
-
-
-def binned(blocks: Blocks) -> Iterator[tuple[float, ...]]:
-    """bin, low, high, blocks, energy, mse_bicubic, mse_network of each tenth of the blocks.
-
-    The first ones have the least gradient energy; blocks of equal energy stay in their order.
-    """
-    order = np.argsort(blocks.energy, kind="stable")
-    for number, inside in enumerate(np.array_split(order, BINS), start=1):
-        if len(inside):
-            energy = blocks.energy[inside]
-            means = (
-                values[inside].mean() for values in (blocks.energy, blocks.mse_bicubic, blocks.mse_network)
-            )
-            yield (number, *map(rounded, (energy[0], energy[-1])), len(inside), *map(rounded, means))
-
-
-def rounded(value: float) -> float:
-    """A value with as many significant digits as rows have."""
-    return float(f"{value:.{DIGITS}g}")
+    bicubic = rows[(rows["model"] == _BICUBIC) & (rows[same] == row[same]).all(axis=1)].iloc[0]
+    return hr, saved_image(settings, bicubic), saved_image(settings, row)
 
 
 def by_bin(bins: pd.DataFrame) -> pd.DataFrame:
@@ -215,61 +193,64 @@ def by_image(images: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
     """
     place = ["scale", "dataset", "image"]
     own = scored.loc[scored["model"] == MODEL, ["weights", *place, "psnr_db"]]
-    plain = scored.loc[scored["model"] == BICUBIC, [*place, "psnr_db"]]
+    plain = scored.loc[scored["model"] == _BICUBIC, [*place, "psnr_db"]]
     both = own.merge(plain, on=place, suffixes=("", "_bicubic"))
     gains = both.assign(gain_db=both["psnr_db"] - both["psnr_db_bicubic"])
     energies = images[[*GROUP, "image", "energy"]]
     return energies.merge(gains[["weights", *place, "gain_db"]], on=["weights", *place])
 
 
-def sentence(bins: pd.DataFrame, images: pd.DataFrame) -> str:
-    """What the numbers say of where the gain comes from, a paragraph for each network and set.
+def trends(bins: pd.DataFrame, images: pd.DataFrame) -> Table:
+    """Whether the gain follows the gradient energy, over the tenths of blocks and over images.
 
     Args:
         bins: see `by_bin`.
         images: see `by_image`.
     """
-    said = []
-    for place, part in bins.groupby(GROUP, sort=False):
-        weights, scale, dataset = place
-        here = images[(images[GROUP] == list(place)).all(axis=1)]
-        words = f"HDSRNet, {source_label(weights)}, ×{scale} on {dataset}: "
-        words += f"{_bin_words(part)} {_image_words(here)}"
-        said.append(textwrap.fill(words, WRAPPED))
-    return "\n".join(said)
-
-
-def _bin_words(part: pd.DataFrame) -> str:
-    """What the bins of one set say."""
-    part = part.sort_values("bin")
-    top, peak = part.iloc[-1], part.loc[part["gain_db"].idxmax()]
-    first = (
-        f"the tenth of blocks with the most gradient energy holds {top['share']:.0%} of the error that goes;"
+    lines = []
+    for place, part in images.groupby(GROUP, sort=False):
+        tenths = bins[(bins[GROUP] == list(place)).all(axis=1)].sort_values("bin")
+        test = stats.kendalltau(part["energy"], part["gain_db"])
+        rank = stats.spearmanr(tenths["bin"], tenths["gain_db"]).statistic
+        lines.append((*place, rank, len(part), part["gain_db"].min(), part["gain_db"].max(), *test))
+    columns = [*GROUP, "spearman", "n", "least_db", "most_db", "kendall", "p_value"]
+    numbers = pd.DataFrame(lines, columns=columns)
+    printed = (
+        numbers[["dataset"]]
+        .rename(columns={"dataset": "set"})
+        .assign(
+            weights=numbers["weights"].map(source_label),
+            scale="×" + numbers["scale"].astype(str),
+            **{"tenths: Spearman's ρ": numbers["spearman"].map("{:+.2f}".format)},
+            **{
+                "images: gain (dB)": numbers["least_db"].map("{:+.2f}".format)
+                + " to "
+                + numbers["most_db"].map("{:+.2f}".format)
+            },
+            **{"images: Kendall's τ": numbers["kendall"].map("{:+.2f}".format)},
+            p=numbers["p_value"].map("{:.2g}".format),
+            n=numbers["n"].astype(str),
+        )
     )
-    ends = f"{part['gain_db'].iloc[0]:+.2f} dB in the lowest tenth, {top['gain_db']:+.2f} dB in the highest"
-    rank = stats.spearmanr(part["bin"], part["gain_db"]).statistic
-    if rank >= CLEAR_RANK:
-        return f"{first} in dB the gain rises with the energy ({ends})."
-    if rank <= -CLEAR_RANK:
-        return f"{first} in dB the gain falls with the energy ({ends})."
-    largest = f"largest in tenth {peak['bin']}, {peak['gain_db']:+.2f} dB"
-    return f"{first} in dB the gain does not follow the energy ({largest}; {ends})."
+    notes = ("Of gradient energy and gain: 1 where the gain rises with the energy, -1 where it falls.",)
+    return Table("dynamics_trends", "Does the gain follow the gradient energy?", numbers, printed, notes)
 
 
-def _image_words(images: pd.DataFrame) -> str:
-    """What the images of one set say."""
-    least, most = (images.loc[index] for index in (images["gain_db"].idxmin(), images["gain_db"].idxmax()))
-    spread = (
-        f"from {least['gain_db']:+.2f} dB ({least['image']}) to {most['gain_db']:+.2f} dB ({most['image']})"
+def table(bins: pd.DataFrame) -> Table:
+    """`by_bin` to read: a line per tenth."""
+    shown = bins.assign(
+        cell=bins["gain_db"].map("{:+.2f}".format) + " dB, " + bins["share"].map("{:.1%}".format),
+        weights=bins["weights"].map(source_label),
+        scale="×" + bins["scale"].astype(str),
     )
-    if len(images) < 3:
-        return f"Images gain {spread}."
-    test = stats.kendalltau(images["energy"], images["gain_db"])
-    trend = "more with more energy" if test.statistic > 0 else "less with more energy"
-    if not test.pvalue < SIGNIFICANT:
-        trend = "no clear trend with the energy"
-    numbers = f"Kendall's rank correlation {test.statistic:+.2f}, p = {test.pvalue:.2g}, n = {len(images)}"
-    return f"Images gain {spread}: {trend} ({numbers})."
+    columns = ["weights", "dataset", "scale"]
+    shown["head"] = shown[columns].agg(", ".join, axis=1)
+    printed = shown.pivot(index="bin", columns="head", values="cell")[shown["head"].unique()]
+    printed = printed.rename_axis(columns=None).reset_index().rename(columns={"bin": "tenth"})
+    caption = (
+        f"Gain over bicubic, and share of the error that goes, by gradient energy of {BLOCK_PX} px blocks"
+    )
+    return Table("dynamics_gains", caption, bins, printed.astype(str))
 
 
 def drawing(bins: pd.DataFrame, images: pd.DataFrame, weights: str) -> Drawing:
@@ -326,23 +307,6 @@ def _plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
     axes.legend(fontsize=7)
 
 
-def table(bins: pd.DataFrame) -> Table:
-    """`by_bin` to read: a line per tenth."""
-    shown = bins.assign(
-        cell=bins["gain_db"].map("{:+.2f}".format) + " dB, " + bins["share"].map("{:.1%}".format),
-        weights=bins["weights"].map(source_label),
-        scale="×" + bins["scale"].astype(str),
-    )
-    columns = ["weights", "dataset", "scale"]
-    shown["head"] = shown[columns].agg(", ".join, axis=1)
-    printed = shown.pivot(index="bin", columns="head", values="cell")[shown["head"].unique()]
-    printed = printed.rename_axis(columns=None).reset_index().rename(columns={"bin": "tenth"})
-    caption = (
-        f"Gain over bicubic, and share of the error that goes, by gradient energy of {BLOCK_PX} px blocks"
-    )
-    return Table("dynamics_gains", caption, bins, printed.astype(str))
-
-
 def extremes(settings: DynamicsSettings, measured: Measurement, images: pd.DataFrame) -> Iterator[Drawing]:
     """The images with the largest and the smallest gain at the largest scale, for each source of weights.
 
@@ -357,16 +321,9 @@ def extremes(settings: DynamicsSettings, measured: Measurement, images: pd.DataF
         trios = []
         for line in chosen:
             same = (rows[[*GROUP, "image", "model"]] == [*line[[*GROUP, "image"]], MODEL]).all(axis=1)
-            ((row, hr),) = shown(settings, rows[same])
-            trios.append(pictures(settings, rows, row, hr))
-        yield photographs(f"dynamics_extremes_{Path(weights).stem}", trios, chosen)
-
-
-def pictures(
-    settings: DynamicsSettings, rows: pd.DataFrame, row: pd.Series, hr: Image
-) -> tuple[Image, Image, Image]:
-    """HR, bicubic and SR of a result row."""
-    return hr, saved_image(settings, _bicubic_row(rows, row)), saved_image(settings, row)
+            ((row, hr),) = _with_hr(settings, rows[same])
+            trios.append(_trio(settings, rows, row, hr))
+        yield _photographs(f"dynamics_extremes_{Path(weights).stem}", trios, chosen)
 
 
 def most_changed(hr: Image, bicubic: Image, sr: Image, crop_px: int, largest: bool) -> tuple[int, int]:
@@ -378,23 +335,19 @@ def most_changed(hr: Image, bicubic: Image, sr: Image, crop_px: int, largest: bo
     return crop_px + int(column) * PLACE_PX, crop_px + int(row) * PLACE_PX
 
 
-def photographs(name: str, panels: list[tuple[Image, Image, Image]], chosen: list[pd.Series]) -> Photographs:
+def _photographs(name: str, panels: list[tuple[Image, Image, Image]], chosen: list[pd.Series]) -> Photographs:
     """Two lines, the largest gain and the smallest: HR, then one place of HR, bicubic and SR."""
     figure = Figure(figsize=(WIDTH_IN, 5.4), layout="constrained")
     lines = []
     for axes, trio, line in zip(figure.subplots(2, 4), panels, chosen, strict=True):
         x, y = most_changed(*trio, crop_px=line["scale"], largest=line is chosen[0])
-        lines += [_picture_line(line, label, x, y) for label in ("HR", "Bicubic", "HDSRNet")]
+        about = {**line, "x": x, "y": y, "place_px": PLACE_PX}
+        lines += [{**about, "panel": panel} for panel in ("HR", "Bicubic", "HDSRNet")]
         _draw_line(axes, trio, line, (x, y))
     first = chosen[0]
     title = f"Largest and smallest gain over bicubic, ×{first['scale']}"
     figure.suptitle(f"{title}, HDSRNet, {source_label(first['weights'])}", fontsize=11)
     return Photographs(name, figure, pd.DataFrame(lines))
-
-
-def _picture_line(line: pd.Series, panel: str, x: int, y: int) -> dict[str, object]:
-    """The numbers of one panel."""
-    return {**line.to_dict(), "panel": panel, "x": x, "y": y, "place_px": PLACE_PX}
 
 
 def _draw_line(

@@ -388,8 +388,11 @@ def test_enlarged_places(weights: str, own: float, verdict: str) -> None:
     [("authors", 0.4, "reproduced"), ("authors", 0.251, "contradicted"), ("ours", 0.4, "not measured")],
 )
 def test_adaptation_of_kernels(weights: str, share: float, verdict: str) -> None:
-    place = {"weights": weights, "scale": 4, "dataset": "Set5", "layer": 1, "kernel": 1, "live_units": 3}
-    mixes = pd.DataFrame([place | {"image": "a", "share": 0.25}, place | {"image": "b", "share": share}])
+    place = {"weights": weights, "scale": 4, "role": "tested", "layer": 1, "live": "01", "inputs": 64}
+    shares = [(0.25, 0.25, 0.25, 0.25), (share, 0.25, 0.25, 0.5 - share)]
+    mixes = pd.DataFrame(
+        place | {f"share_{kernel}": value for kernel, value in enumerate(image, 1)} for image in shares
+    )
     assert figure_claims.adaptation_claim(mixes).verdict == verdict
 
 

@@ -1,4 +1,4 @@
-"""The effective receptive field: known maps, both paths of the gradient, a sentence for each outcome."""
+"""The effective receptive field: known maps, both paths of the gradient, rows reused by their identity."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from untrained import image_like_network
 from hdsr import metrics
 from hdsr.errors import HdsrError
 from hdsr.study import receptive_field
-from hdsr.study.interventions import dynamic_layers
+from hdsr.study.ablation import dynamic_layers
 from hdsr.study.receptive_field import ATTENTION, CENTRE, COLUMNS, CONVOLUTIONS, PATCH_PX
 
 
@@ -41,7 +41,7 @@ def live_parts() -> dict[str, np.ndarray]:
     network = image_like_network(2)
     for layer in dynamic_layers(network):
         layer.attention.temperature = 0.1
-    return receptive_field.parts(network, patch())
+    return receptive_field.gradient_maps(network, patch())
 
 
 def test_convolutions_see_the_theoretical_square_and_attention_everything(
@@ -59,7 +59,7 @@ def test_nothing_goes_through_dead_attention() -> None:
     network = image_like_network(2)
     for layer in dynamic_layers(network):
         layer.attention.squeeze.weight.data = -layer.attention.squeeze.weight.data.abs()
-    assert receptive_field.parts(network, patch())[ATTENTION].max() == 0
+    assert receptive_field.gradient_maps(network, patch())[ATTENTION].max() == 0
 
 
 def test_the_square_that_holds_a_share() -> None:
@@ -70,30 +70,20 @@ def test_the_square_that_holds_a_share() -> None:
 
 def made_rows(convolutions: np.ndarray, attention: np.ndarray) -> pd.DataFrame:
     lines = [
-        ("ours", 2, "w", 3, "p", "c", part, y - CENTRE, *line)
+        ("ours", 2, "w", 3, "p", "c", "t", "n", part, y - CENTRE, *line)
         for part, gradient in ((CONVOLUTIONS, convolutions), (ATTENTION, attention))
         for y, line in enumerate(gradient)
     ]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def said(convolutions: np.ndarray, attention: np.ndarray) -> str:
-    lines = receptive_field.numbers(made_rows(convolutions, attention))
-    return " ".join(receptive_field.sentence(lines).split())
-
-
-def test_sentences_for_each_outcome() -> None:
+def test_numbers_by_hand() -> None:
     point, flat = np.zeros((PATCH_PX, PATCH_PX)), np.ones((PATCH_PX, PATCH_PX))
     point[CENTRE, CENTRE] = 1
-    text = said(point, 0 * flat)
-    assert (
-        "uses a small part of its theoretical field: 95% of the gradient lies within 1 × 1 of 46 × 46" in text
-    )
-    assert text.endswith("Nothing goes through the attention, which could see the whole image.")
-    wide = said(flat, 0.001 * flat)
-    assert "uses most of its theoretical field's width: 95% of the gradient lies within 57 × 57" in wide
-    assert "but next to nothing goes through it (1.0e-03 of the gradient)" in wide
-    assert "Through the attention goes 50.0% of the gradient" in said(flat, flat)
+    (line,) = receptive_field.numbers(made_rows(point, 0 * flat)).itertuples()
+    assert (line.half_px, line.most_px, line.theoretical_px, line.attention) == (1, 1, 46, 0)
+    (line,) = receptive_field.numbers(made_rows(flat, flat)).itertuples()
+    assert (line.half_px, line.most_px, line.attention) == (41, 57, 0.5)
 
 
 def test_the_drawing_frames_the_theoretical_square() -> None:
@@ -107,19 +97,21 @@ def test_the_drawing_frames_the_theoretical_square() -> None:
 
 def test_maps_are_kept_and_reused_by_their_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = dynamics_settings(tmp_path, monkeypatch, size=(116, 120))
-    rows = receptive_field.measure(settings, progress=False)
+    rows = receptive_field.measure_fields(settings, progress=False)
     assert len(rows) == 2 * PATCH_PX
     assert set(rows["patches"]) == {1}
     path = settings.report / "rows" / "dynamics_field.csv"
     before = path.stat().st_mtime_ns
-    monkeypatch.setattr(receptive_field, "mean_maps", None)
-    pd.testing.assert_frame_equal(receptive_field.measure(settings, progress=False), rows, check_dtype=False)
+    monkeypatch.setattr(receptive_field, "_mean_maps", lambda *_: pytest.fail("measured again"))
+    pd.testing.assert_frame_equal(
+        receptive_field.measure_fields(settings, progress=False), rows, check_dtype=False
+    )
     assert path.stat().st_mtime_ns == before
-    monkeypatch.setattr(receptive_field, "PROTOCOL", "changed")
-    with pytest.raises(TypeError, match="not callable"):
-        receptive_field.measure(settings, progress=False)
+    monkeypatch.setattr(receptive_field, "CODE_VERSION", "changed")
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        receptive_field.measure_fields(settings, progress=False)
 
 
 def test_images_that_are_too_small_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HdsrError, match="no LR image of Own has 57 pixels each way"):
-        receptive_field.measure(dynamics_settings(tmp_path, monkeypatch), progress=False)
+        receptive_field.measure_fields(dynamics_settings(tmp_path, monkeypatch), progress=False)

@@ -1,4 +1,4 @@
-"""Gains by gradient energy: blocks and bins by hand, sums over images, a sentence for each outcome."""
+"""Gains by gradient energy: blocks and bins by hand, sums over images, trends."""
 
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from hdsr.datasets import load_benchmark
 from hdsr.measure import benchmarks
 from hdsr.settings import DynamicsSettings
 from hdsr.study import texture
-from hdsr.study.texture import Blocks
 
 
 def test_block_means_by_hand() -> None:
@@ -34,22 +33,20 @@ def test_blocks_lie_inside_the_border_that_psnr_crops() -> None:
     bicubic[0], sr[2:18, 2:18] = 255, 10
     blocks = texture.blocks_of(hr, bicubic, sr, crop_px=2)
     error = (10 * metrics.LUMA_WEIGHTS.sum()) ** 2
-    assert blocks.mse_bicubic.tolist() == [0] * 6
-    assert blocks.mse_network == pytest.approx([error, 0, 0, 0, 0, 0])
+    assert blocks["mse_bicubic"].tolist() == [0] * 6
+    assert blocks["mse_network"].to_numpy() == pytest.approx([error, 0, 0, 0, 0, 0])
+
+
+def made_blocks(energy: np.ndarray, bicubic: np.ndarray, network: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"energy": energy, "mse_bicubic": bicubic, "mse_network": network})
 
 
 def test_tenths_go_from_the_least_energy_to_the_most() -> None:
     energy = np.arange(20.0)[::-1]
-    blocks = Blocks(energy, np.full(20, 4.0), energy / 10)
-    first, *_, last = texture.binned(blocks)
-    assert first == (1, 0, 1, 2, 0.5, 4, 0.05)
-    assert last == (10, 18, 19, 2, 18.5, 4, 1.85)
-    assert [line[3] for line in texture.binned(Blocks(*(np.ones(3),) * 3))] == [1] * 3
-
-
-def test_blocks_of_images_are_joined() -> None:
-    one, two = Blocks(*np.ones((3, 2))), Blocks(*np.zeros((3, 1)))
-    assert texture.joined([one, two]).mse_network.tolist() == [1, 1, 0]
+    lines = texture.in_tenths(made_blocks(energy, np.full(20, 4.0), energy / 10))
+    assert lines.iloc[0].tolist() == [1, 0, 1, 2, 0.5, 4, 0.05]
+    assert lines.iloc[-1].tolist() == [10, 18, 19, 2, 18.5, 4, 1.85]
+    assert texture.in_tenths(made_blocks(*np.ones((3, 3))))["blocks"].tolist() == [1] * 3
 
 
 def made_bins(*lines: tuple[int, int, float, float]) -> pd.DataFrame:
@@ -75,42 +72,15 @@ def test_gains_of_images_are_those_of_their_psnr() -> None:
     assert found["gain_db"].to_numpy() == pytest.approx([2.5, 2.5])
 
 
-def sentence_of(gains_db: list[float], images_db: list[float]) -> str:
+@pytest.mark.parametrize(("gains_db", "sign"), [([1, 2, 3, 4], "+1.00"), ([4, 3, 2, 1], "-1.00")])
+def test_trends_have_the_sign_of_the_rank_correlation(gains_db: list[int], sign: str) -> None:
     bins = texture.by_bin(
         made_bins(*((bin_, 1, 10.0, 10 / 10 ** (gain / 10)) for bin_, gain in enumerate(gains_db, 1)))
     )
-    images = pd.DataFrame(
-        {
-            "weights": "ours",
-            "scale": 4,
-            "dataset": "Set5",
-            "image": f"i{index}",
-            "energy": index,
-            "gain_db": gain,
-        }
-        for index, gain in enumerate(images_db)
-    )
-    return " ".join(texture.sentence(bins, images).split())
-
-
-def test_sentences_on_blocks() -> None:
-    rising = sentence_of([-0.5, 1, 2, 3], [1, 2])
-    assert "rises with the energy (-0.50 dB in the lowest tenth, +3.00 dB in the highest)" in rising
-    assert "falls with the energy" in sentence_of([3, 2, 1, 0.5], [1, 2])
-    assert "does not follow the energy (largest in tenth 2, +3.00 dB; +1.00 dB in the" in sentence_of(
-        [1, 3, 2, 0.5], [1, 2]
-    )
-
-
-def test_sentences_on_images() -> None:
-    assert sentence_of([1, 2], [0.5, 2.5]).endswith("Images gain from +0.50 dB (i0) to +2.50 dB (i1).")
-    assert ": more with more energy (Kendall's rank correlation +1.00" in sentence_of(
-        [1, 2], [1, 2, 3, 4, 5, 6]
-    )
-    assert ": less with more energy (Kendall's rank correlation -1.00" in sentence_of(
-        [1, 2], [6, 5, 4, 3, 2, 1]
-    )
-    assert ": no clear trend with the energy (Kendall's" in sentence_of([1, 2], [3, 1, 6, 2, 5, 1.5])
+    place = {"weights": "ours", "scale": 4, "dataset": "Set5"}
+    images = pd.DataFrame([place | {"energy": rank, "gain_db": gain} for rank, gain in enumerate(gains_db)])
+    printed = texture.trends(bins, images).printed.iloc[0]
+    assert printed.tolist() == ["Set5", "trained here", "×4", sign, "+1.00 to +4.00", sign, "0.083", "4"]
 
 
 def test_the_place_is_where_the_error_falls_most_or_least() -> None:
@@ -129,7 +99,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DynamicsSetting
 
 def test_saved_images_are_summed_and_shown(settings: DynamicsSettings) -> None:
     measured = benchmarks.measure(settings.measurement, progress=False)
-    energies = texture.measure(settings, measured)
+    energies = texture.measure_energies(settings, measured)
     for name, rows in (("blocks", energies.bins), ("energies", energies.images)):
         stored = pd.read_csv(settings.report / "rows" / f"dynamics_{name}.csv")
         pd.testing.assert_frame_equal(stored, rows, check_dtype=False)
