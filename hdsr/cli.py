@@ -5,6 +5,7 @@ What a command needs is imported when it runs, so that `hdsr --help` and a misty
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -90,6 +91,11 @@ def run(commands: typer.Typer, name: str, arguments: list[str] | None = None) ->
         return 2
     except (HdsrError, typer.TyperException, OSError, UnicodeError, OverflowError, MemoryError) as error:
         _say(error_line(error))
+        return 2
+    except RuntimeError as error:
+        if not re.search("(allocate|out of) memory", str(error)):
+            raise
+        _say(f"hdsr: error: there is not enough memory for this: {str(error).splitlines()[0]}")
         return 2
 
 

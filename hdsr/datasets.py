@@ -174,6 +174,7 @@ def own_benchmark(folder: Path, scale: int) -> Benchmark:
         raise HdsrError(f"{folder} has the name of the built-in set: give the folder another one")
     images = images_dir(folder)
     paths = image_paths(images)
+    check_utf8((folder, *paths))
     description = f"{folder.name}: {len(paths)} images in {images}"
     lr_dir, others = lr_dir_of(folder, paths, scale), other_files(images, paths)
     return Benchmark(folder.name, scale, paths, lr_dir, None, (), description, others)
@@ -192,12 +193,19 @@ def image_paths(folder: Path) -> tuple[Path, ...]:
         raise HdsrError(f"no images in {folder}: expected files that end in {', '.join(SUFFIXES)}")
     by_stem: dict[str, Path] = {}
     for path in paths:
-        if not path.name.isprintable() and "\udc80" <= max(path.name) <= "\udcff":
-            raise HdsrError(f"{path.name!a} in {folder} is no name in UTF-8: rows could not hold it")
         other = by_stem.setdefault(path.stem, path)
         if other != path:
             raise HdsrError(f"{other.name} and {path.name} in {folder} would both be called {path.stem!r}")
     return tuple(paths)
+
+
+def check_utf8(paths: Iterable[Path]) -> None:
+    """Raise HdsrError for a file or folder whose name rows, logs and hashes could not hold."""
+    for path in paths:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            raise HdsrError(f"{path.name!a} in {path.parent} is no name in UTF-8: rename it") from None
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -342,10 +343,24 @@ if __name__ == "__main__": sys.exit(cli.run(app, "wait", []))
 
 
 def test_names_that_are_not_utf8_and_homes_of_nobody_are_named(tmp_path, photos, failure):
-    assert "the home folder of nobody" in failure(*evaluate_arguments("~nosuchuser/x", tmp_path))
-    odd = os.fsdecode(bytes(photos) + b"/\xff.png")
-    os.rename(photos / "a.png", odd)
-    assert r"'\udcff.png'" in failure(*evaluate_arguments(photos, tmp_path))
+    folder = tmp_path / os.fsdecode(b"\xff")
+    shutil.copytree(photos, folder)
+    shutil.copy(photos / "a.png", photos / os.fsdecode("\U0001f600".encode() + b"\xff.png"))
+    assert r"'\U0001f600\udcff.png' in" in failure(*evaluate_arguments(photos, tmp_path))
+    assert r"'\udcff' in" in failure(*evaluate_arguments(folder, tmp_path))
+    assert "~nosuchuser" in failure(*evaluate_arguments("~nosuchuser/x", tmp_path))
+
+
+def test_names_that_are_not_utf8_are_enlarged(tmp_path, photos, weights):
+    odd = os.fsdecode(b"\xff.png")
+    (photos / "a.png").rename(photos / odd)
+    arguments = ["upscale", photos, "--scale", 2, "--out", tmp_path / "big", "--weights", weights]
+    assert main([str(word) for word in arguments]) == 0
+    assert read_image(tmp_path / "big" / odd.replace(".", "_x2.")).shape == (48, 52, 3)
+
+
+def test_what_needs_more_memory_than_there_is_ends_in_one_line(failure):
+    assert "not enough memory" in failure("profile", "--lr-size", 10**8)
 
 
 def test_a_link_that_leads_to_itself_does_not_stop_the_other_images(tmp_path, photos, weights, capsys):

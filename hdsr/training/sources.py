@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr.datasets import how_to_get, image_paths, is_altered, not_there, samples
+from hdsr.datasets import check_utf8, how_to_get, image_paths, is_altered, not_there, samples
 from hdsr.errors import HdsrError, listed
 from hdsr.fetch import manifest
 from hdsr.files import check_regular
@@ -110,7 +110,9 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise HdsrError(not_there(set_name, folder))
     if not entries:
-        return image_paths(folder)
+        paths = image_paths(folder)
+        check_utf8(paths)
+        return paths
     there = {path.stem: path for path in image_paths(folder)}
     missing = [entry.file_name for entry in entries if entry.image not in there]
     if missing:
