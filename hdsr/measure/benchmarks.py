@@ -46,7 +46,7 @@ class Variant:
     obstacle: str | None = None
 
 
-def measure(
+def evaluate_methods(
     settings: MeasurementSettings, places: Iterable[Place] | None = None, progress: bool = True
 ) -> Measurement:
     """Score every method asked for at the places (default: every set at every scale); known rows are reused.
@@ -65,13 +65,13 @@ def measure(
             if obstacle:
                 gaps.append((variant.model, variant.label, Path(dataset).name, scale, obstacle))
             else:
-                rows.append(score(settings, variant, dataset, scale, progress))
+                rows.append(_evaluate_variant(settings, variant, dataset, scale, progress))
     if not rows:
         raise HdsrError(f"nothing can be measured: {gaps[0][-1]}")
     return Measurement(pd.concat(rows, ignore_index=True), pd.DataFrame(gaps, columns=list(GAP_COLUMNS)))
 
 
-def score(
+def _evaluate_variant(
     settings: MeasurementSettings, variant: Variant, dataset: str, scale: int, progress: bool
 ) -> pd.DataFrame:
     """Rows of one variant on one set."""

@@ -132,7 +132,7 @@ def ptflops_count(network: nn.Module, size: tuple[int, int, int], backend: str) 
     return int(counted)
 
 
-def measure(names: Iterable[str], scales: Iterable[int], lr_px: int) -> pd.DataFrame:
+def count_networks(names: Iterable[str], scales: Iterable[int], lr_px: int) -> pd.DataFrame:
     """Parameters and MACs by every counter, for a square LR image of `lr_px` pixels a side.
 
     Returns:

@@ -70,7 +70,7 @@ CONTENDERS = (
 )
 
 
-def measure(settings: RuntimeSettings, progress: bool = True) -> pd.DataFrame:
+def measure_runtime(settings: RuntimeSettings, progress: bool = True) -> pd.DataFrame:
     """Time every network at every size; the rows go to rows/runtime.csv in the profile's report folder.
 
     At one size the networks take turns, so that a machine that slows down slows all alike; a ratio is taken

@@ -96,7 +96,7 @@ def applies(protocol: Protocol, method: Method) -> bool:
     return method.luma is not None or (protocol.sr == "rgb" and not protocol.lr.endswith("float"))
 
 
-def measure(settings: BenchmarkTableSettings, progress: bool = True) -> pd.DataFrame:
+def score_by_protocols(settings: BenchmarkTableSettings, progress: bool = True) -> pd.DataFrame:
     """Score what a profile measures by every protocol that applies, where the settings ask for it.
 
     Rows go to rows/protocols.csv in the profile's report folder; known ones are reused. What cannot be

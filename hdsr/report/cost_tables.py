@@ -1,6 +1,6 @@
 """Table VII from rows of counts: published beside counted, the counters reconciled, the conventions found.
 
-The rows are those of `hdsr.measure.counters.measure`.
+The rows are those of `hdsr.measure.counters.count_networks`.
 """
 
 from collections.abc import Mapping

@@ -21,8 +21,8 @@ def sensitivity(rows: pd.DataFrame) -> Table:
     """Scores as everywhere here, and how far the mean over a set moves when one thing is changed.
 
     Args:
-        rows: what `hdsr.measure.sensitivity.measure` returns, of one device and precision; those of the set
-            that has single changes are shown.
+        rows: what `hdsr.measure.sensitivity.score_by_protocols` returns, of one device and precision; those
+            of the set that has single changes are shown.
     """
     varied = rows[rows["way"].isin(VARIED)]
     same = (rows["dataset"] == varied["dataset"].iloc[0]) & rows["model"].isin(MODELS)
@@ -187,7 +187,7 @@ def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> list[Table]:
     """What the tables on protocols say, then these tables, as far as rows and cells fill them.
 
     Args:
-        rows: what `hdsr.measure.sensitivity.measure` returns.
+        rows: what `hdsr.measure.sensitivity.score_by_protocols` returns.
         cells: what `hdsr.scorecard.quality.cells` returns.
     """
     sets = cells.loc[cells["verdict"] != "not measured", "dataset"].unique()

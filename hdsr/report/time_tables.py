@@ -11,7 +11,7 @@ def runtime(rows: pd.DataFrame) -> Table:
     """Table VI: the paper's GPU times, what was measured, and of both the ratio to HDSRNet as published.
 
     Args:
-        rows: as `hdsr.measure.runtime.measure` returns them, of one device and precision.
+        rows: as `hdsr.measure.runtime.measure_runtime` returns them, of one device and precision.
     """
     numbers = _with_paper_times(rows)
     printed = {("", "network"): numbers["method"], ("", "form"): numbers["form"]}

@@ -92,8 +92,8 @@ class Evidence:
     Attributes:
         quality: result rows; see `hdsr.results.Row`.
         protocols: see `hdsr.measure.sensitivity.ProtocolRow`.
-        complexity: counts; see `hdsr.measure.counters.measure`.
-        runtime: timings; see `hdsr.measure.runtime.measure`.
+        complexity: counts; see `hdsr.measure.counters.count_networks`.
+        runtime: timings; see `hdsr.measure.runtime.measure_runtime`.
         kernel_mixes: see `hdsr.study.mixes.measure_mixes`.
         crops: the numbers of Figures 2 to 7, with a column figure; see `hdsr.report.figures`.
         completed: SHA-256 of weights that a completed run of the paper's recipe made.

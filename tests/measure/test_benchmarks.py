@@ -41,7 +41,7 @@ def save_weights(data: Path, name: str) -> None:
 
 def test_rows_and_images_lie_in_the_profiles_report(data: Path) -> None:
     save_weights(data, "hdsrnet_x2.safetensors")
-    measured = benchmarks.measure(settings(data), progress=False)
+    measured = benchmarks.evaluate_methods(settings(data), progress=False)
     assert measured.rows[["model", "weights", "image"]].to_numpy().tolist() == [
         ["bicubic", "none", "baby"],
         ["bicubic", "none", "bird"],
@@ -56,9 +56,9 @@ def test_rows_and_images_lie_in_the_profiles_report(data: Path) -> None:
 
 
 def test_a_second_call_computes_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = benchmarks.measure(settings(data, methods=["bicubic"]), progress=False)
+    first = benchmarks.evaluate_methods(settings(data, methods=["bicubic"]), progress=False)
     monkeypatch.setattr(evaluation.metrics, "ssim_y", None)
-    second = benchmarks.measure(settings(data, methods=["bicubic"]), progress=False)
+    second = benchmarks.evaluate_methods(settings(data, methods=["bicubic"]), progress=False)
     assert first.rows.equals(second.rows)
 
 
@@ -66,7 +66,7 @@ def test_each_source_of_weights_is_measured_apart_and_bicubic_once(data: Path) -
     save_weights(data, "hdsrnet_x2.safetensors")
     save_weights(data, "other.safetensors")
     other = str(data / "weights" / "other.safetensors")
-    measured = benchmarks.measure(settings(data, weights=["ours", other]), progress=False)
+    measured = benchmarks.evaluate_methods(settings(data, weights=["ours", other]), progress=False)
     labels = measured.rows[["model", "weights"]].drop_duplicates().to_numpy().tolist()
     assert labels[:2] == [["bicubic", "none"], ["hdsrnet", "ours"]]
     assert len(labels) == 3
@@ -76,7 +76,7 @@ def test_each_source_of_weights_is_measured_apart_and_bicubic_once(data: Path) -
 
 
 def test_weights_that_are_not_there_are_a_gap_without_folders_in_its_reason(data: Path) -> None:
-    measured = benchmarks.measure(settings(data, weights=["authors"]), progress=False)
+    measured = benchmarks.evaluate_methods(settings(data, weights=["authors"]), progress=False)
     assert measured.gaps[["model", "weights", "dataset", "scale"]].to_numpy().tolist() == [
         ["hdsrnet", "authors", "Set5", 2]
     ]
@@ -123,7 +123,7 @@ def test_all_methods_of_the_registry_can_be_asked_for_by_one_word(data: Path) ->
 
 
 def test_a_source_that_a_method_does_not_have_is_said_once(data: Path) -> None:
-    measured = benchmarks.measure(
+    measured = benchmarks.evaluate_methods(
         settings(data, methods=["bicubic", "vdsr"], weights=["ours"]), progress=False
     )
     assert measured.gaps[["model", "weights", "reason"]].to_numpy().tolist() == [
@@ -148,7 +148,7 @@ def test_a_file_is_asked_of_the_method_that_it_fits(data: Path) -> None:
 
 
 def test_a_set_that_is_not_there_is_a_gap_of_every_method(data: Path) -> None:
-    measured = benchmarks.measure(
+    measured = benchmarks.evaluate_methods(
         settings(data, datasets=["Set5", "Set14"], methods=["bicubic"]), progress=False
     )
     assert measured.rows["dataset"].unique().tolist() == ["Set5"]
@@ -159,25 +159,25 @@ def test_a_set_that_is_not_there_is_a_gap_of_every_method(data: Path) -> None:
 
 def test_nothing_to_measure_is_an_error(data: Path) -> None:
     with pytest.raises(HdsrError, match=r"nothing can be measured: .*Set14"):
-        benchmarks.measure(settings(data, datasets=["Set14"]), progress=False)
+        benchmarks.evaluate_methods(settings(data, datasets=["Set14"]), progress=False)
 
 
 def test_a_damaged_image_is_no_gap(data: Path) -> None:
     path = data / "benchmarks" / "Set5" / "HR" / "bird.png"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(HdsrError, match=r"bird\.png"):
-        benchmarks.measure(settings(data, methods=["bicubic"]), progress=False)
+        benchmarks.evaluate_methods(settings(data, methods=["bicubic"]), progress=False)
 
 
 def test_an_unknown_method_is_refused_before_any_work(data: Path) -> None:
     with pytest.raises(
         HdsrError, match=f"unknown method 'bikubic': expected some of {', '.join(registry.LOADERS)}"
     ):
-        benchmarks.measure(settings(data, methods=["bicubic", "bikubic"]), progress=False)
+        benchmarks.evaluate_methods(settings(data, methods=["bicubic", "bikubic"]), progress=False)
     assert not (data / "reports").exists()
 
 
 def test_places_restrict_what_is_measured(data: Path) -> None:
     asked = settings(data, methods=["bicubic"], scales=[2, 3])
-    measured = benchmarks.measure(asked, [("Set5", 3)], progress=False)
+    measured = benchmarks.evaluate_methods(asked, [("Set5", 3)], progress=False)
     assert measured.rows["scale"].unique().tolist() == [3]

@@ -76,7 +76,7 @@ def test_four_small_images_give_the_count_of_any_other(backend: str) -> None:
 
 
 def test_rows_have_every_counter_and_a_hand_count_where_there_is_one(tmp_path: Path) -> None:
-    rows = counters.measure(["SRCNN", "HDSRNet"], [2], 16)
+    rows = counters.count_networks(["SRCNN", "HDSRNet"], [2], 16)
     assert rows["counter"].tolist() == [TORCH, ATEN, PYTORCH, HAND, TORCH, ATEN, PYTORCH]
     srcnn = 32 * 32 * (81 * 64 + 25 * 64 * 32 + 25 * 32)
     assert rows.loc[rows["network"] == "SRCNN", "macs"].iloc[0] == srcnn
@@ -86,7 +86,7 @@ def test_rows_have_every_counter_and_a_hand_count_where_there_is_one(tmp_path: P
 
 
 def test_published_networks_at_the_scales_that_they_exist_for() -> None:
-    rows = counters.measure(["FSRCNN", "IDN", "DnCNN", "LapSRN", "CSCN"], [2, 3], 16)
+    rows = counters.count_networks(["FSRCNN", "IDN", "DnCNN", "LapSRN", "CSCN"], [2, 3], 16)
     rows = rows[rows["counter"] == TORCH].set_index(["network", "scale"])
     assert rows.loc["LapSRN"].index.tolist() == [2]
     known = {"FSRCNN": 12_644, "IDN": 552_769, "DnCNN": 665_921}
@@ -99,7 +99,7 @@ def test_published_networks_at_the_scales_that_they_exist_for() -> None:
 
 def test_an_unknown_network_is_named() -> None:
     with pytest.raises(HdsrError, match="unknown network 'EDSR': expected one of SRCNN"):
-        counters.measure(["EDSR"], [2], 16)
+        counters.count_networks(["EDSR"], [2], 16)
 
 
 def test_counting_leaves_the_network_and_torch_alone() -> None:

@@ -26,7 +26,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def rows(reports: Path) -> pd.DataFrame:
-    return runtime.measure(SETTINGS, progress=False)
+    return runtime.measure_runtime(SETTINGS, progress=False)
 
 
 def fabricated(times_ms: dict[tuple[str, str], float], hr_px: int) -> pd.DataFrame:
@@ -84,9 +84,9 @@ def test_rows_are_reused_while_all_they_depend_on_is_the_same(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(runtime, "time_size", never)
-        pd.testing.assert_frame_equal(runtime.measure(SETTINGS, progress=False), rows)
+        pd.testing.assert_frame_equal(runtime.measure_runtime(SETTINGS, progress=False), rows)
     monkeypatch.setattr(runtime, "machine", lambda: "another")
-    assert set(runtime.measure(SETTINGS, progress=False)["machine"]) == {"another"}
+    assert set(runtime.measure_runtime(SETTINGS, progress=False)["machine"]) == {"another"}
 
 
 def test_the_table_puts_ratios_beside_the_papers() -> None:
@@ -107,7 +107,7 @@ def test_the_table_puts_ratios_beside_the_papers() -> None:
 
 def test_a_size_that_cannot_be_reduced_is_named() -> None:
     with pytest.raises(HdsrError, match="an HR side of 30 pixels: expected a multiple of 4"):
-        runtime.measure(RuntimeSettings(hr_sizes=(32, 30)))
+        runtime.measure_runtime(RuntimeSettings(hr_sizes=(32, 30)))
 
 
 def test_time_ratios_are_taken_within_turns() -> None:

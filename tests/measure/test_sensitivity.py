@@ -39,7 +39,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchmarkTableS
 
 @pytest.fixture
 def rows(settings: BenchmarkTableSettings) -> pd.DataFrame:
-    return sensitivity.measure(settings, progress=False)
+    return sensitivity.score_by_protocols(settings, progress=False)
 
 
 def test_protocols_can_be_tried_on_fewer_sets_than_are_measured(settings: BenchmarkTableSettings) -> None:
@@ -102,18 +102,18 @@ def test_a_second_call_computes_nothing(
     rows: pd.DataFrame, settings: BenchmarkTableSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "add", None)
-    pd.testing.assert_frame_equal(sensitivity.measure(settings, progress=False), rows)
+    pd.testing.assert_frame_equal(sensitivity.score_by_protocols(settings, progress=False), rows)
 
 
 def test_saved_images_are_not_made_again(
     settings: BenchmarkTableSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    benchmarks.measure(settings, progress=False)
+    benchmarks.evaluate_methods(settings, progress=False)
     saved = []
     monkeypatch.setattr(
         sensitivity, "read_image", lambda path: saved.append(path) or np.zeros((36, 48, 3), np.uint8)
     )
-    sensitivity.measure(settings, progress=False)
+    sensitivity.score_by_protocols(settings, progress=False)
     assert {path.parts[-4] for path in saved} == {"bicubic", "hdsrnet"}
 
 
@@ -121,7 +121,7 @@ def test_rows_of_other_code_are_scored_anew(
     rows: pd.DataFrame, settings: BenchmarkTableSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensitivity, "VERSION", "changed")
-    sensitivity.measure(settings, progress=False)
+    sensitivity.score_by_protocols(settings, progress=False)
     stored = results.load(settings.report / "rows" / "protocols.csv", ProtocolRow)
     assert len(stored) == len(rows)
     assert set(stored["protocol"]) == {"changed"}

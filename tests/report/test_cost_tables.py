@@ -13,7 +13,7 @@ COUNTED = tuple(hand_count.PARTS)
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    return counters.measure(COUNTED, (2, 4), 256)
+    return counters.count_networks(COUNTED, (2, 4), 256)
 
 
 @pytest.mark.parametrize("network", COUNTED)

@@ -162,7 +162,7 @@ def test_the_table_of_urban100_appears_when_the_last_of_its_images_is_there(
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setattr(datasets, "is_altered", lambda *_: False)
     for images, cell in ((99, "99 of 100 images"), (100, None)):
-        measured = benchmarks.measure(stand_in(tmp_path, images), progress=False)
+        measured = benchmarks.evaluate_methods(stand_in(tmp_path, images), progress=False)
         table = psnr_tables.comparison(measured.rows, "Urban100", measured.gaps)
         mean = f"{measured.rows['psnr_db'].mean():.2f}/{measured.rows['ssim'].mean():.4f}"
         assert line(table, "Bicubic", "needs none")["×4 measured"] == (cell or mean)

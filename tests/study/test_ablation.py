@@ -137,7 +137,7 @@ def test_measured_rows_are_reused_by_their_identity(
 
 def test_an_image_frozen_to_its_own_mix_scores_as_before(settings: DynamicsSettings) -> None:
     found = mixes.measure_mixes(settings, "dynamics_mixes", settings.training_sets, progress=False)
-    scored = benchmarks.measure(settings.measurement, progress=False).rows
+    scored = benchmarks.evaluate_methods(settings.measurement, progress=False).rows
     (name, _, _), _ = load_benchmark("Own", 2, settings.root)
     mine = mixes.mix_of(found, "Own", name)
     same = found.copy()
