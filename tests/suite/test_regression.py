@@ -1,8 +1,7 @@
-"""What `pytest --nbval` compares: chosen away from the edges of rounding, printed to two decimals."""
+"""What `pytest --nbval` compares: measured values with stored ones, told in one line."""
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from fabricated import rows
@@ -27,60 +26,42 @@ def scored(*values: float) -> pd.DataFrame:
     return table.assign(psnr_db=values)
 
 
-def test_the_edge_of_rounding_is_half_way_between_two_printed_values() -> None:
-    distances = regression.edge_distance(np.array([30.005, 30.0, 30.0149, 30.0051, 30.0249]))
-    assert distances == pytest.approx([0, 0.005, 0.0001, 0.0001, 0.0001], abs=1e-9)
+def test_values_are_compared_as_numbers_and_the_line_is_the_same_on_any_machine() -> None:
+    regression.renew(scored(30.005, 31.0))
+    line = "3 values are those of notebooks/compared.csv, within 0.005 dB"
+    assert regression.report(scored(30.005, 31.0)) == line
+    assert regression.report(scored(30.00499, 31.0)) == line
+    part = scored(30.005, 31.0).head(1).assign(expected=2)
+    assert regression.report(part) == line.replace("3", "1")
 
 
-def test_values_near_an_edge_and_of_other_precision_are_left_out() -> None:
-    table = pd.concat([scored(30.0, 30.0055, 30.01), scored(31.0, 31.0, 31.0).assign(precision="bf16")])
-    chosen = regression.comparable(table)
-    assert chosen["image"].tolist() == ["image_0", "image_2"]
-    assert chosen["psnr_db"].tolist() == [30.0, 30.01]
+def test_a_value_that_is_a_hundredth_off_is_named() -> None:
+    regression.renew(scored(30.0, 31.0, 32.0))
+    moved = regression.report(scored(30.0, 31.0, 32.01))
+    assert moved == "bicubic on image_2 at x2: 32.0100 dB, in notebooks/compared.csv 32.0000 dB"
 
 
-def test_the_mean_of_a_whole_set_is_compared_and_that_of_a_part_is_not() -> None:
-    assert "mean" in regression.comparable(scored(30.0, 30.02))["image"].tolist()
-    assert "mean" not in regression.comparable(scored(30.0, 30.02).assign(expected=3))["image"].tolist()
+def test_other_precisions_and_means_of_parts_are_left_out() -> None:
+    regression.renew(pd.concat([scored(30.0), scored(31.0, 31.0).assign(precision="bf16")]))
+    assert regression.report(scored(30.0)).startswith("2 values")
+    regression.renew(scored(30.0, 30.02).assign(expected=3))
+    assert regression.report(scored(30.0, 30.02)).startswith("2 values")
 
 
-def test_the_choice_is_renewed_only_when_it_changes() -> None:
+def test_what_is_stored_is_renewed_only_when_it_changes() -> None:
     assert regression.renew(scored(30.0, 31.0))
     assert not regression.renew(scored(30.0, 31.0))
-    assert regression.renew(scored(30.0, 32.0))
+    assert not regression.renew(scored(30.0, 31.004))
+    assert regression.renew(scored(30.0, 31.006))
+    assert regression.renew(scored(30.0))
+    assert not regression.renew(scored(30.0))
 
 
-def test_what_was_left_out_is_printed_as_a_dot() -> None:
-    table = rows({("bicubic", "none"): 30.0}, "samples", [2, 3], 2, 2)
-    regression.renew(table.assign(psnr_db=[30.0, 31.0, 29.0, 28.0052]))
-    lines = regression.report(table.assign(psnr_db=[30.0, 31.0, 29.0, 28.0052])).splitlines()
-    assert [line.split() for line in lines] == [
-        ["dataset", "method", "image", "×2", "×3"],
-        ["samples", "Bicubic", "image_0", "30.00", "29.00"],
-        ["samples", "Bicubic", "image_1", "31.00", "·"],
-        ["samples", "Bicubic", "mean", "30.50", "28.50"],
-    ]
-
-
-def test_a_tiny_difference_prints_alike_and_a_hundredth_does_not() -> None:
-    regression.renew(scored(30.0039, 31.0))
-    stored = regression.report(scored(30.0039, 31.0))
-    assert regression.report(scored(30.0039 + 5e-5, 31.0)) == stored
-    assert regression.report(scored(30.0139, 31.0)) != stored
-
-
-def test_rows_that_nothing_was_chosen_of_say_so(compared: Path) -> None:
+def test_rows_of_which_nothing_is_stored_say_so() -> None:
     expected = "No value of this run is compared: notebooks/compared.csv names none of its images."
     assert regression.report(scored(30.0)) == expected
     regression.renew(scored(30.0))
     assert regression.report(scored(30.0).assign(dataset="Set5")) == expected
-
-
-def test_a_compared_value_that_moved_to_an_edge_is_an_error() -> None:
-    regression.renew(scored(30.0, 31.0))
-    regression.check(scored(30.0, 31.0))
-    with pytest.raises(HdsrError, match=r"30\.00510 dB, bicubic on image_0 at x2, is within 0\.001 dB"):
-        regression.check(scored(30.0051, 31.0))
 
 
 @pytest.fixture
@@ -100,7 +81,7 @@ def refreshed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return executed
 
 
-def test_a_full_refresh_runs_again_when_the_choice_changed(
+def test_a_full_refresh_runs_again_when_values_changed(
     refreshed: list[str], tmp_path: Path, compared: Path
 ) -> None:
     order = ["01_data", "02_benchmarks"]
@@ -111,9 +92,17 @@ def test_a_full_refresh_runs_again_when_the_choice_changed(
     assert refreshed == order * 3
 
 
-def test_a_refresh_of_one_notebook_leaves_the_choice_as_it_is(
+def test_a_refresh_of_one_notebook_stores_no_values(
     refreshed: list[str], tmp_path: Path, compared: Path
 ) -> None:
     regression.refresh(["02_benchmarks"], tmp_path)
     assert refreshed == ["02_benchmarks"]
     assert not compared.exists()
+
+
+def test_a_refresh_of_one_notebook_whose_values_changed_asks_for_all(
+    refreshed: list[str], tmp_path: Path
+) -> None:
+    regression.renew(scored(30.0, 31.1))
+    with pytest.raises(HdsrError, match=r"image_1 at x2: 31\.0000 dB, .* 31\.1000 dB: refresh all notebooks"):
+        regression.refresh(["02_benchmarks"], tmp_path)
