@@ -110,9 +110,12 @@ class Table:
         parts.append(full | {"folded": f"All {len(self.printed)} lines" if parts or many else ""})
         return _template().render(style=Markup(STYLE), parts=parts, notes=self.notes, name=self.name)
 
+    def markdown(self) -> str:
+        """What is printed of it first, as a table of Markdown without caption and notes."""
+        return markdown(self.printed if self.brief is None else self.brief)
+
     def __repr__(self) -> str:
-        body = markdown(self.printed if self.brief is None else self.brief)
-        return "\n\n".join([self.caption, body, *self.notes])
+        return "\n\n".join([self.caption, self.markdown(), *self.notes])
 
     def latex(self) -> str:
         """The table as a float of LaTeX; its first line names the packages that it needs."""

@@ -56,20 +56,21 @@ def graph() -> None:
 @app.command()
 def index(profile: Profile = "quick") -> None:
     """Write the overview of a profile in which all notebooks have been executed."""
-    from hdsr.suite import front
+    from hdsr.suite import index as first_page
 
-    announce(front.write_index(profile, execute.notebook_names()))
+    announce(first_page.write_index(profile, execute.notebook_names()))
 
 
 @app.command()
 def report(profile: Profile = "quick") -> None:
     """Write the pages of what has been executed, and the overview, without executing anything."""
-    from hdsr.suite import front, pages
+    from hdsr.suite import index as first_page
+    from hdsr.suite import pages
 
     names = [name for name in execute.notebook_names() if execute.executed_path(name, profile).is_file()]
     for name in names:
         pages.render(name, profile, names)
-    announce(front.write_index(profile, names))
+    announce(first_page.write_index(profile, names))
 
 
 def announce(page: Path) -> None:
@@ -137,7 +138,8 @@ def copy_report(report: Path, published: Path) -> None:
     Raises:
         HdsrError: if the copy is larger than PUBLISHED_LIMIT_MB; the published report is then as it was.
     """
-    from hdsr.suite import found, pages
+    from hdsr.suite import index as first_page
+    from hdsr.suite import pages
 
     with tempfile.TemporaryDirectory(prefix=".published.partial-", dir=published.parent) as folder:
         copy = Path(folder) / published.name
@@ -149,7 +151,7 @@ def copy_report(report: Path, published: Path) -> None:
                 shutil.copy2(report / part, copy / part)
         for page in (copy / "html").glob("*.html"):
             page.write_text(pages.without_paper_pictures(page.read_text("utf-8")), encoding="utf-8")
-        (copy / "README.md").write_text(found.markdown(copy), encoding="utf-8")
+        (copy / "README.md").write_text(first_page.readme(copy), encoding="utf-8")
         check_size(copy)
         shutil.rmtree(published, ignore_errors=True)
         copy.replace(published)

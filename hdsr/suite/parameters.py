@@ -57,9 +57,9 @@ def load_parameters(name: str, profile: str) -> dict[str, Any]:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PARAMETER_FILES.glob("*.yaml")))
         raise HdsrError(f"unknown profile {profile!r}: expected one of {known}")
-    chapters = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(chapters, dict) or not all(isinstance(part, dict) for part in chapters.values()):
+    parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(parameters, dict) or not all(isinstance(part, dict) for part in parameters.values()):
         raise HdsrError(f"{path.name}: expected a mapping of parameters for each notebook")
-    for chapter, parameters in chapters.items():
-        schema_of(chapter)(**parameters)
-    return {"profile": profile, **chapters.get(re.sub(r"^\d+_", "", name), {})}
+    for notebook, values in parameters.items():
+        schema_of(notebook)(**values)
+    return {"profile": profile, **parameters.get(re.sub(r"^\d+_", "", name), {})}

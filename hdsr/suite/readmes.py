@@ -17,9 +17,11 @@ from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
 from hdsr.report import psnr_tables, tables
 from hdsr.report.training import PUBLISHED_ROWS, changed_keys, spent
 from hdsr.scorecard import scorecard
-from hdsr.suite import found
+from hdsr.suite import index
 
 PUBLISHED = PUBLISHED_ROWS.parent.parent
+_HELD_OUT = ("validation_psnr_db", "more_validation_psnr_db")
+"""What a weights file says of held-out images: of the validation's set, and of its other sets."""
 
 
 def renew() -> None:
@@ -37,19 +39,15 @@ def renew() -> None:
 def current_tables() -> dict[Path, dict[str, str]]:
     """What the tables of each README should say, by name."""
     rows = pd.read_csv(PUBLISHED_ROWS)
-    verdicts = scorecard.counts(scorecard.read(PUBLISHED))
+    verdicts = scorecard.read(PUBLISHED)
     return {
         PROJECT / "README.md": {
-            "verdicts": lines_of(verdicts),
-            "findings": lines_of(found.findings(PUBLISHED)),
-            "headline": lines_of(psnr_tables.headline(rows)),
+            "verdicts": scorecard.counts(verdicts).markdown(),
+            "findings": index.findings(PUBLISHED).markdown(),
+            "headline": psnr_tables.headline(rows).markdown(),
         },
-        OWN_WEIGHTS / "README.md": {"files": files_table(OWN_WEIGHTS), "quality": quality_table(rows)},
+        OWN_WEIGHTS / "README.md": {"files": _files(OWN_WEIGHTS), "quality": _quality(rows)},
     }
-
-
-HELD_OUT = ("validation_psnr_db", "more_validation_psnr_db")
-"""What a weights file says of held-out images: of the validation's set, and of its other sets."""
 
 
 def with_tables(text: str, contents: Mapping[str, str], source: str) -> str:
@@ -63,39 +61,31 @@ def with_tables(text: str, contents: Mapping[str, str], source: str) -> str:
     return text
 
 
-def lines_of(table: tables.Table) -> str:
-    """The body of a table in Markdown, without caption and notes."""
-    return "\n".join(line for line in repr(table).splitlines() if line.startswith("|"))
-
-
-def files_table(folder: Path) -> str:
+def _files(folder: Path) -> str:
     """A line for each weights file: what made it, for how long, how good it was on held-out images."""
-    head = ("file", "configuration", "steps", "patches", "device", "minutes", "held-out PSNR (dB)", "SHA-256")
-    lines = [file_cells(path) for path in sorted(folder.glob("*.safetensors"))]
-    return markdown([head, *lines])
+    return tables.markdown(pd.DataFrame(map(_file, sorted(folder.glob("*.safetensors")))))
 
 
-def file_cells(path: Path) -> tuple[str, ...]:
-    """One line of `files_table`."""
+def _file(path: Path) -> dict[str, str]:
     about = checkpoint.describe(path)
     origin = f", from {about['warm_start']}" if about.get("warm_start") else ""
-    return (
-        path.name,
-        configuration_link(path, about) + origin,
-        f"{spent(about, 'step'):,}",
-        f"{patches_seen(about):,}",
-        about.get("device", "cpu"),
-        f"{spent(about, 'minutes'):.1f}",
-        " / ".join(f"{about[key]:.2f}" for key in HELD_OUT if about.get(key)),
-        sha256(path),
-    )
+    return {
+        "file": path.name,
+        "configuration": configuration_link(path, about) + origin,
+        "steps": f"{spent(about, 'step'):,}",
+        "patches": f"{_patches_seen(about):,}",
+        "device": about.get("device", "cpu"),
+        "minutes": f"{spent(about, 'minutes'):.1f}",
+        "held-out PSNR (dB)": " / ".join(f"{about[key]:.2f}" for key in _HELD_OUT if about.get(key)),
+        "SHA-256": sha256(path),
+    }
 
 
-def patches_seen(about: dict[str, Any] | None) -> int:
+def _patches_seen(about: dict[str, Any] | None) -> int:
     """By a run and those that it started from."""
     if not about:
         return 0
-    return about["step"] * about["config"]["batch_size"] + patches_seen(about.get("started_from"))
+    return about["step"] * about["config"]["batch_size"] + _patches_seen(about.get("started_from"))
 
 
 def configuration_link(path: Path, about: dict[str, Any]) -> str:
@@ -106,17 +96,10 @@ def configuration_link(path: Path, about: dict[str, Any]) -> str:
     return f"{link} with other {', '.join(keys)}" if keys else link
 
 
-def quality_table(rows: pd.DataFrame) -> str:
+def _quality(rows: pd.DataFrame) -> str:
     """PSNR in dB / SSIM of our weights on every whole set, a line per method and set."""
     means = tables.with_methods(results.summarize(rows[rows["weights"] == "ours"])).query("complete")
-    cells = means.assign(cell=tables.pairs(means, "psnr_db", "ssim"))
+    cells = means.assign(cell=tables.pairs(means, "psnr_db", "ssim"), scale="x" + means["scale"].astype(str))
     table = cells.pivot(index=["method", "dataset"], columns="scale", values="cell").fillna(tables.ABSENT)
-    order = list(dict.fromkeys(zip(cells["method"], cells["dataset"], strict=True)))
-    head = ("network", "set", *(f"x{scale}" for scale in table.columns))
-    return markdown([head, *((*place, *table.loc[place]) for place in order)])
-
-
-def markdown(lines: list[tuple[str, ...]]) -> str:
-    """Lines of cells as a Markdown table, the first one its head."""
-    head, *body = lines
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *body])
+    table = table.loc[list(dict.fromkeys(zip(cells["method"], cells["dataset"], strict=True)))]
+    return tables.markdown(table.reset_index().rename(columns={"method": "network", "dataset": "set"}))

@@ -14,7 +14,7 @@ from hdsr.report import protocol_tables
 from hdsr.scorecard import costs, printed, quality, scorecard, verdict
 from hdsr.scorecard import figures as figure_claims
 from hdsr.scorecard.verdict import Claim, Evidence, Verdict
-from hdsr.suite import found as found_in_files
+from hdsr.suite import index
 
 MODELS = {"Bicubic": "bicubic", "CARN-M": "carn_m", "HDSRNet": "hdsrnet"}
 
@@ -240,7 +240,7 @@ def test_the_three_tables_and_what_they_say(tmp_path: Path) -> None:
     assert "smaller: in PSNR {} of {} on Set5, ".format(*counted) in answers.iloc[3]
     for table in (*sets, of_leads, to_subtract):
         table.write(tmp_path / "tables")
-    pd.testing.assert_frame_equal(found_in_files.findings(tmp_path).numbers, said.numbers)
+    pd.testing.assert_frame_equal(index.findings(tmp_path).numbers, said.numbers)
 
 
 def test_findings_tell_what_protocols_explain_and_what_to_subtract() -> None:

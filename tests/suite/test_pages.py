@@ -21,7 +21,7 @@ from hdsr.errors import HdsrError
 from hdsr.report import tables
 from hdsr.scorecard import scorecard
 from hdsr.scorecard.verdict import Claim
-from hdsr.suite import execute, found, front, pages, parameters
+from hdsr.suite import execute, index, pages, parameters
 
 NAMES = ["01_data", "02_benchmarks"]
 LOADED = re.compile(
@@ -57,7 +57,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_pages_load_nothing_and_name_no_folder_of_this_machine(report: Path) -> None:
-    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [front.write_index("quick", NAMES)]
+    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [index.write_index("quick", NAMES)]
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert LOADED.search(page) is None
@@ -67,7 +67,7 @@ def test_pages_load_nothing_and_name_no_folder_of_this_machine(report: Path) -> 
 
 
 def test_links_between_pages_lead_to_files(report: Path) -> None:
-    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [front.write_index("quick", NAMES)]
+    written = [pages.render(name, "quick", NAMES) for name in NAMES] + [index.write_index("quick", NAMES)]
     for path in written:
         links = re.findall(r'href="(?!https:)([^"#]+)"', path.read_text(encoding="utf-8"))
         assert len(links) >= 3
@@ -114,7 +114,7 @@ def test_marks_of_best_and_second_are_readable_in_both_themes_of_notebooks(index
 
 
 def test_the_overview_sums_up_the_profile(report: Path) -> None:
-    page = front.write_index("quick", NAMES).read_text(encoding="utf-8")
+    page = index.write_index("quick", NAMES).read_text(encoding="utf-8")
     assert "Profile <strong>quick</strong>: Built-in images, offline." in page
     assert "Not this" not in page
     assert "20 seconds" in page
@@ -127,7 +127,7 @@ def test_the_overview_sums_up_the_profile(report: Path) -> None:
 
 def test_the_overview_says_first_what_was_found(report: Path) -> None:
     write_findings(report)
-    page = front.write_index("quick", NAMES).read_text(encoding="utf-8")
+    page = index.write_index("quick", NAMES).read_text(encoding="utf-8")
     first = page[: page.index("<h2")]
     assert "<strong>1</strong> claims hold" in first
     assert "<strong>2</strong> claims do not hold" in first
@@ -158,7 +158,7 @@ def write_findings(report: Path) -> None:
 
 def test_the_same_numbers_stand_in_the_markdown(report: Path) -> None:
     write_findings(report)
-    text = found.markdown(report)
+    text = index.readme(report)
     assert "| at ×4 | printed | counted | the printed number is |" in text
     assert "| Set5 | +0.40 |" in text
     assert "![zebra of Set14 at x2: side by side HR" in text
@@ -173,16 +173,16 @@ def test_tables_link_their_files_where_these_are(tmp_path: Path) -> None:
 
 def test_an_overview_needs_all_of_its_notebooks(report: Path) -> None:
     with pytest.raises(HdsrError, match="notebook 04_figures has not been executed"):
-        front.write_index("quick", [*NAMES, "04_figures"])
+        index.write_index("quick", [*NAMES, "04_figures"])
     with pytest.raises(HdsrError, match="no notebook has been executed yet"):
-        front.write_index("quick", [])
+        index.write_index("quick", [])
 
 
 def test_thumbnails_are_small_copies(report: Path) -> None:
-    [figure] = found.figures(report)
+    [figure] = index.figures(report)
     assert figure.title == "Figure 2"
     assert figure.caption.startswith("zebra of Set14 at x2: side by side HR")
-    with Image.open(io.BytesIO(base64.b64decode(front.thumbnail(figure.path).split(",")[1]))) as image:
+    with Image.open(io.BytesIO(base64.b64decode(index.thumbnail(figure.path).split(",")[1]))) as image:
         assert image.size == (900, 300)
 
 

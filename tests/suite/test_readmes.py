@@ -12,7 +12,7 @@ from hdsr import checkpoint
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.paths import OWN_WEIGHTS, PROJECT
-from hdsr.suite import found, readmes
+from hdsr.suite import index, readmes
 from hdsr.training import config
 
 
@@ -26,15 +26,15 @@ def test_the_tables_are_of_the_published_rows_and_the_weights_that_ship() -> Non
 
 def test_the_page_of_the_published_report_is_of_its_rows() -> None:
     written = (readmes.PUBLISHED / "README.md").read_text(encoding="utf-8")
-    assert written == found.markdown(readmes.PUBLISHED), "publish anew"
+    assert written == index.readme(readmes.PUBLISHED), "publish anew"
 
 
 def test_the_published_overview_shows_the_same_numbers() -> None:
     page = (readmes.PUBLISHED / "index.html").read_text(encoding="utf-8")
-    counts = found.verdict_counts(readmes.PUBLISHED)
+    counts = index.verdict_counts(readmes.PUBLISHED)
     for word, number in counts.items():
         assert f"<strong>{number}</strong> claims {word}" in page, "publish anew"
-    for table in found.tables(readmes.PUBLISHED):
+    for table in index.tables(readmes.PUBLISHED):
         assert table._repr_html_().partition("<!-- files")[0] in page, f"publish anew: {table.name}"
 
 

@@ -1,4 +1,4 @@
-"""Executed notebooks read as chapters: opening words, folded code, nothing of this machine."""
+"""Executed notebooks as pages: opening words, folded code, nothing of this machine."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from hdsr import paths
 from hdsr.errors import HdsrError
-from hdsr.suite import chapters
+from hdsr.suite import pages
 
 WIDGET_OUTPUT = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "0%| |"}
 
@@ -30,30 +30,30 @@ def text(content: str, name: str = "stdout") -> dict:
         ("No title here.", ("", "No title here.")),
     ],
 )
-def test_a_chapter_opens_with_its_title_and_first_sentence(source: str, expected: tuple[str, str]) -> None:
-    assert chapters.opening(new_notebook(cells=[new_markdown_cell(source)])) == expected
+def test_a_page_opens_with_its_title_and_first_sentence(source: str, expected: tuple[str, str]) -> None:
+    assert pages.opening(new_notebook(cells=[new_markdown_cell(source)])) == expected
 
 
 def test_a_notebook_without_text_has_neither() -> None:
-    assert chapters.opening(new_notebook(cells=[new_code_cell("1")])) == ("", "")
+    assert pages.opening(new_notebook(cells=[new_code_cell("1")])) == ("", "")
 
 
 def test_a_notebook_that_was_not_executed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path))
     with pytest.raises(HdsrError, match="notebook 01_data has not been executed in profile 'quick'"):
-        chapters.read("01_data", "quick")
+        pages.read("01_data", "quick")
 
 
 def test_code_is_folded_and_silent_code_stands_with_what_follows() -> None:
     cells = [code("first = 1"), code("second = 2"), code("print(3)", text("3\n")), new_markdown_cell("Then.")]
-    page = chapters.as_html(new_notebook(cells=cells))
+    page = pages.as_html(new_notebook(cells=cells))
     assert page.count("<details") == 1
     assert page.index("first") < page.index("second") < page.index("<pre>3")
 
 
 def test_progress_bars_are_left_out() -> None:
     bars = [text("50%|###  |", "stderr"), new_output("display_data", data=WIDGET_OUTPUT)]
-    page = chapters.as_html(new_notebook(cells=[code("measure()", *bars, text("done\n"))]))
+    page = pages.as_html(new_notebook(cells=[code("measure()", *bars, text("done\n"))]))
     assert "%|" not in page
     assert "model_id" not in page
     assert "done" in page
@@ -62,7 +62,7 @@ def test_progress_bars_are_left_out() -> None:
 def test_of_a_widget_with_a_picture_the_picture_is_shown() -> None:
     output = new_output("display_data", data={**WIDGET_OUTPUT, "image/jpeg": "/9j/4AAQ"})
     state = {"application/vnd.jupyter.widget-state+json": {"state": {"x": {"model_name": "Explorer"}}}}
-    page = chapters.as_html(new_notebook(cells=[code("explorer", output)], metadata={"widgets": state}))
+    page = pages.as_html(new_notebook(cells=[code("explorer", output)], metadata={"widgets": state}))
     assert "data:image/jpeg;base64,/9j/4AAQ" in page
     assert "model_id" not in page
     assert "<script" not in page
@@ -70,13 +70,13 @@ def test_of_a_widget_with_a_picture_the_picture_is_shown() -> None:
 
 def test_scripts_are_not_shown() -> None:
     output = new_output("display_data", data={"application/javascript": "load()", "text/plain": "a plot"})
-    page = chapters.as_html(new_notebook(cells=[code("plot()", output)]))
+    page = pages.as_html(new_notebook(cells=[code("plot()", output)]))
     assert "load()" not in page
     assert "a plot" in page
 
 
 def test_links_to_notebooks_lead_to_their_pages() -> None:
-    page = chapters.as_html(new_notebook(cells=[new_markdown_cell("See [the data](01_data.ipynb#sets).")]))
+    page = pages.as_html(new_notebook(cells=[new_markdown_cell("See [the data](01_data.ipynb#sets).")]))
     assert 'href="01_data.html#sets"' in page
 
 
@@ -89,7 +89,7 @@ def test_folders_of_this_machine_are_replaced(monkeypatch: pytest.MonkeyPatch, t
         "look()", text(shown), new_output("display_data", data={"text/html": f"<b>{tmp_path}/sets</b>"})
     )
     document = new_notebook(cells=[cell])
-    page = chapters.as_html(document)
+    page = pages.as_html(document)
     assert f"./hdsr HDSR_DATA/Set5 reports/quick ~/x {tmp_path}y" in page
     assert "<b>HDSR_DATA</b>" in page
     assert document.cells[0].outputs[0].text == shown, "the executed notebook itself is left as it is"
@@ -99,9 +99,9 @@ def test_long_pages_list_their_sections_and_fold_what_only_a_check_needs() -> No
     heads = [f"## Part {number}" for number in range(4)]
     cells = [new_markdown_cell("# Title"), *map(new_markdown_cell, heads)]
     end = new_markdown_cell("## What is compared from run to run\n\nDigits.")
-    page = chapters.as_html(new_notebook(cells=[*cells, end, code("report()", text("37.60\n"))]))
+    page = pages.as_html(new_notebook(cells=[*cells, end, code("report()", text("37.60\n"))]))
     links = re.findall(r'<a href="#([^"]+)">', page[: page.index("<h2")])
     assert len(links) == 4
     assert all(f'id="{link}"' in page for link in links)
     assert page.index('<details class="back">') < page.index("What is compared") < page.index("37.60")
-    assert "<nav" not in chapters.as_html(new_notebook(cells=cells[:3]))
+    assert "<nav" not in pages.as_html(new_notebook(cells=cells[:3]))
