@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import psutil
 import typer
 
-from hdsr.errors import HdsrError, listed, missing
+from hdsr.errors import HdsrError, listed, missing, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ METHODS = (
     "bicubic, a_plus, srcnn, fsrcnn, vdsr, cscn, dncnn, lapsrn, idn, carn_m, lesrcnn, acnet, dcls, hdsrnet, "
     "hdsrnet_ensemble (its mean of eight turned and mirrored), or one that you added"
 )
-PROTOCOLS = "python, matlab_luma, matlab_rgb, dncnn, lapsrn, hdsrnet"
+PROTOCOLS = "python, matlab_luma, matlab_rgb, selfexsr, dncnn, lapsrn, hdsrnet"
 BENCH_PARTS = "inference, training, growth, memory, end_to_end, gpu, peers"
 SOURCES = "ours|authors|others|FILE"
 
@@ -142,22 +142,29 @@ def error_line(error: Exception) -> str:
     return f"hdsr: error: {' '.join(message.split())}"
 
 
-def _check_weights(weights: str | Path | None) -> None:
-    """Raise HdsrError, before torch is imported, unless these have a name or are a file."""
+def _check_weights(weights: str | Path | None, scale: int | None = None, data: Path | None = None) -> None:
+    """Raise HdsrError, before torch is imported, unless these are a file, or HDSRNet's of that name."""
+    from hdsr.fetch.weights import find_weights
     from hdsr.files import check_regular
 
     if weights not in (None, "ours", "authors", "others"):
         check_regular(weights, "a file of weights")
+    elif weights and scale:
+        find_weights(scale, weights, data)
 
 
 def _check_model(model: str) -> None:
-    """Raise HdsrError for a method that there is not; torch is imported only where it is none of METHODS."""
-    if model not in METHODS.split(", "):
-        from hdsr.errors import unknown
-        from hdsr.methods.registry import LOADERS
+    """Raise HdsrError, before torch is imported, for a method that there is not."""
+    known = [name.split(" ")[0] for name in METHODS.split(", ")[:-1]]
+    registry = Path(__file__).parent / "methods" / "registry.py"
+    if model not in known and f'"{model}"' not in registry.read_text(encoding="utf-8"):
+        raise unknown("model", model, known)
 
-        if model not in LOADERS:
-            raise unknown("model", model, LOADERS)
+
+def _check_device(device: str) -> None:
+    """Raise HdsrError, before torch is imported, for what names no device."""
+    if not re.fullmatch(r"(cpu|mps|(cuda|xpu)(:\d+)?)", device):
+        raise HdsrError(f"{device!r} names no device: expected cpu, cuda, cuda:1 or mps")
 
 
 @app.command()
@@ -185,11 +192,15 @@ def evaluate(
     May be stopped at any time; the same command goes on where it was.
     """
     from hdsr.datasets import load_benchmark
+    from hdsr.files import check_regular
 
     _check_model(model)
+    if out.exists():
+        check_regular(out, "a file of result rows")
     for name in dataset:
         load_benchmark(name, scale, data)
-    _check_weights(weights)
+    _check_weights(weights, scale if model == "hdsrnet" else None, data)
+    _check_device(device)
     from hdsr import evaluation, results
     from hdsr.upscaling.allocator import keep_freed_memory
 
@@ -264,7 +275,8 @@ def upscale(
 
     memory_bytes = None if memory is None else parse_bytes(memory)
     planned = plan.check(images, out, f"_x{scale}.png", overwrite)
-    _check_weights(weights)
+    _check_weights(weights, scale, data)
+    _check_device(device)
     from tqdm.auto import tqdm
 
     from hdsr.upscaling.allocator import keep_freed_memory
@@ -386,13 +398,13 @@ def pack(
 
     `hdsr train` begins from such pieces by --set branch_from=DIR.
     """
+    _check_weights(weights)
     if weights.suffix == ".pt":
         from hdsr.training.states import split_state
 
         for piece in split_state(weights, out):
             print(f"{piece}: {piece.stat().st_size:,} bytes")
         return
-    _check_weights(weights)
     from hdsr import checkpoint
 
     checkpoint.pack(weights, out)
@@ -407,7 +419,7 @@ def export(
     weights: Weights = "ours",
 ) -> None:
     """Write HDSRNet as ONNX for images of any size, having compared it with PyTorch on photographs."""
-    _check_weights(weights)
+    _check_weights(weights, scale, data)
     from hdsr.upscaling.onnx import export
 
     difference = export(scale, out, weights, data)
@@ -424,6 +436,7 @@ def profile(
     device: Device = "cpu",
 ) -> None:
     """Count HDSRNet's parameters and operations, and time it, as published and folded."""
+    _check_device(device)
     from hdsr import inference, network
     from hdsr.measure import counters, hand_count, latency
 
@@ -483,6 +496,9 @@ def bench(
     data: Root = None,
 ) -> None:
     """Measure speed, memory and training steps as ratios on this machine's CPU; other parts' rows stay."""
+    for name in part or ():
+        if name not in BENCH_PARTS.split(", "):
+            raise unknown("part", name, BENCH_PARTS.split(", "))
     from hdsr import paths
     from hdsr.bench import parts, rows
 

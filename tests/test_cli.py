@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import hdsr
-from hdsr import checkpoint, evaluation, paths, results
+from hdsr import checkpoint, cli, evaluation, paths, results
+from hdsr.bench import parts
 from hdsr.cli import convolution_line, main
 from hdsr.fetch import manifest
 from hdsr.images import read_image, read_picture, write_png
@@ -79,10 +80,10 @@ def test_every_command_explains_itself(command, capsys):
     assert "Usage: hdsr" in capsys.readouterr().out
 
 
-def test_help_names_every_method_of_the_paper(capsys):
-    main(["evaluate", "--help"])
-    text = capsys.readouterr().out
-    assert all(name in text for name in registry.LOADERS)
+def test_help_names_what_there_is():
+    assert cli.PROTOCOLS.split(", ") == list(protocols.NAMED)
+    assert cli.BENCH_PARTS.split(", ") == list(parts.PARTS)
+    assert [name.split(" ")[0] for name in cli.METHODS.split(", ")[:-1]] == list(registry.LOADERS)
 
 
 def test_help_needs_no_torch():
@@ -109,7 +110,7 @@ def test_the_module_runs_as_a_program():
         ("profile --runs many", "Invalid value for '--runs'"),
         ("profile --runs 1", "Invalid value for '--runs'"),
         ("profile --scale", "'--scale' requires an argument"),
-        ("profile --scale 2 --device tpu9", "device 'tpu9' cannot be used here"),
+        ("profile --scale 2 --device tpu9", "'tpu9' names no device: expected cpu, cuda"),
         ("evaluate --model bicubic", "Missing option '--scale'"),
         (
             "evaluate --model edsr --scale 2 --dataset samples --out x.csv",
@@ -119,7 +120,7 @@ def test_the_module_runs_as_a_program():
         ("train", "Missing argument"),
         ("train nowhere.yaml --out x", "nowhere.yaml"),
         ("data paint", "No such command 'paint'"),
-        ("data fetch Set6", "nothing published is called 'Set6': expected benchmarks, weights"),
+        ("data fetch Set6", "unknown published name 'Set6': expected one of benchmarks, weights"),
         ("data fetch --jobs 0", "Invalid value for '--jobs'"),
     ],
 )
@@ -401,16 +402,30 @@ def test_upscale_hands_its_limit_of_memory_on(photos, tmp_path, weights, failure
         ("upscale {here} --scale 2 --out x --weights nope.pt", "no file nope.pt: expected a file of weights"),
         ("upscale {here} --scale 2 --out x --memory lots", "'lots' is not an amount of memory"),
         ("upscale {here} --scale 5 --out x", "Invalid value for '--scale'"),
+        ("upscale {here} --scale 2 --out x --device gpu", "'gpu' names no device"),
+        ("upscale {test} --scale 2 --out x", "test_cli.py is not an image"),
+        (
+            "upscale {here} --scale 2 --out x --weights authors --data .",
+            "weights/hdsrnet_authors_x2.pt; `hdsr data",
+        ),
         ("evaluate --model bicubic --scale 2 --dataset nope --out x", "unknown data set 'nope'"),
+        ("evaluate --model bicubc --scale 2 --dataset samples --out x", "did you mean bicubic?"),
+        (
+            "evaluate --model bicubic --scale 2 --dataset samples --out .",
+            "expected a file of result rows",
+        ),
+        ("bench --part infernce", "did you mean inference?"),
         ("train nope.yaml --out x", "cannot read nope.yaml"),
         ("pack nope --out x", "no file nope: expected a file of weights"),
         ("export --scale 2 --out x --weights nope", "no file nope: expected a file of weights"),
-        ("data fetch nope", "nothing published is called 'nope'"),
+        ("data fetch nope", "unknown published name 'nope'"),
     ],
 )
-def test_what_needs_no_network_is_answered_without_torch(words: str, message: str, tmp_path: Path) -> None:
+def test_what_needs_no_network_is_answered_without_torch(
+    words: str, message: str, photos: Path, tmp_path: Path
+) -> None:
     code = "import sys; sys.modules['torch'] = None; from hdsr.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, *words.format(here=__file__).split()]
+    command = [sys.executable, "-c", code, *words.format(here=photos / "a.png", test=__file__).split()]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, message in done.stderr) == (2 if message else 0, True), done.stderr
 

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from hdsr.errors import HdsrError
+from hdsr.errors import unknown
 from hdsr.fetch import manifest
 from hdsr.fetch.checksums import Checksum
 from hdsr.paths import div2k_folder
@@ -95,10 +95,7 @@ def selected(names: Sequence[str]) -> tuple[PublishedFile, ...]:
     for name in names:
         if name.casefold() not in known:
             sets = distinct(file.set_name for file in published_files())
-            expected = ", ".join(distinct([*GROUPS, *sets]))
-            raise HdsrError(
-                f"nothing published is called {name!r}: expected {expected}, or the name of a file"
-            )
+            raise unknown("published name", name, distinct([*GROUPS, *sets]), ", or the name of a file")
     return tuple(file for file in published_files() if not wanted.isdisjoint(names_of(file)))
 
 

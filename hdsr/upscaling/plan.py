@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hdsr.datasets import SUFFIXES, image_paths
 from hdsr.errors import HdsrError
-from hdsr.files import check_regular
+from hdsr.files import read_bytes
+from hdsr.images import image_size
 
 
 def check(paths: Sequence[Path], out: Path, ending: str, overwrite: bool) -> dict[Path, Path]:
@@ -18,20 +19,14 @@ def check(paths: Sequence[Path], out: Path, ending: str, overwrite: bool) -> dic
         ending: what follows an image's name in the folder, such as "_x4.png".
         overwrite: whether outputs may be there already.
     """
-    planned = plan(list(paths), out, ending, overwrite)
-    faults = [fault for path in planned.values() if (fault := fault_of(path))]
-    if len(faults) == len(planned):
-        raise HdsrError("; ".join(faults))
-    return planned
-
-
-def fault_of(path: Path) -> str:
-    """Why there is no image at a path; empty where a file is."""
-    try:
-        check_regular(path, "an image")
-    except HdsrError as error:
-        return str(error)
-    return ""
+    planned, faults = plan(list(paths), out, ending, overwrite), []
+    for path in planned.values():
+        try:
+            image_size(read_bytes(path, "an image"), str(path))
+            return planned
+        except HdsrError as error:
+            faults.append(str(error))
+    raise HdsrError("; ".join(faults))
 
 
 def plan(paths: list[Path], out: Path, ending: str, overwrite: bool) -> dict[Path, Path]:

@@ -51,7 +51,10 @@ def test_what_is_named_twice_is_selected_once() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(HdsrError, match="nothing published is called 'Set6': expected benchmarks, weights,"):
+    with pytest.raises(
+        HdsrError,
+        match="unknown published name 'Set6': expected one of benchmarks, weights,.* did you mean Set",
+    ):
         selected(["Set5", "Set6"])
 
 
