@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -107,8 +108,18 @@ def enlarged(
     if reused is not None and (picture is None or shows(picture, hr, reused)):
         return Enlarged(replace(reused, expected=row.expected), hr, None, picture)
     start = time.perf_counter()
-    sr = method(lr)
+    with naming_image(row):
+        sr = method(lr)
     return Enlarged(replace(row, seconds=round(time.perf_counter() - start, 4)), hr, sr, picture)
+
+
+@contextmanager
+def naming_image(row: results.Row) -> Iterator[None]:
+    """Have an HdsrError name the image of a row."""
+    try:
+        yield
+    except HdsrError as error:
+        raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
 
 
 def kept(out: str | Path, image: Enlarged) -> results.Row:
@@ -118,10 +129,8 @@ def kept(out: str | Path, image: Enlarged) -> results.Row:
         return row
     if image.picture is not None:
         write_png(image.picture, sr)
-    try:
+    with naming_image(row):
         scores = metrics.psnr_y(sr, image.hr, row.crop_px), metrics.ssim_y(sr, image.hr, row.crop_px)
-    except HdsrError as error:
-        raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
     row = replace(row, psnr_db=scores[0], ssim=scores[1])
     results.add(out, row)
     return row

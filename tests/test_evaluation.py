@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hdsr import metrics, results
+from hdsr import checkpoint, metrics, results
 from hdsr.cli import main
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
 from hdsr.images import read_image, write_png
 from hdsr.methods.registry import LOADERS, Entry, Method
+from hdsr.network import HDSRNet
 from hdsr.resize import imresize
 
 
@@ -212,6 +213,16 @@ def test_two_sets_of_one_name_are_refused(photos, tmp_path, repeat):
     other = write_images(tmp_path / "other" / "photos")
     with pytest.raises(HdsrError, match="two sets are named 'photos'"):
         evaluate("repeat", 2, [str(photos), str(other)], out=tmp_path / "rows.csv", progress=False)
+
+
+def test_a_result_that_is_not_finite_names_its_image_and_leaves_no_row(photos, tmp_path):
+    network = HDSRNet(2)
+    for layer in (3, 5):
+        network.lower.layers[layer].weight.data.mul_(1e30)
+    checkpoint.save(network, tmp_path / "huge.safetensors", {})
+    with pytest.raises(HdsrError, match=r"^a of photos: .* not made of finite numbers"):
+        run(photos, tmp_path, model="hdsrnet", weights=tmp_path / "huge.safetensors")
+    assert not results.read(tmp_path / "rows.csv")
 
 
 def test_a_damaged_image_is_named_and_the_rows_before_it_kept(photos, tmp_path, repeat):
