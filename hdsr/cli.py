@@ -438,7 +438,7 @@ def profile(
     """Count HDSRNet's parameters and operations, and time it, as published and folded."""
     _check_device(device)
     from hdsr import inference, network
-    from hdsr.measure import counters, hand_count, latency
+    from hdsr.measure import counters, latency
 
     published = network.HDSRNet(scale)
     forms = {"published": published, "folded": inference.fold(published)}
@@ -452,7 +452,7 @@ def profile(
         runs=runs,
         progress=None,
     )
-    counted = hand_count.count(scale, lr_size, lr_size)
+    counted = counters.by_hand(scale, lr_size, lr_size)
     print(f"HDSRNet x{scale}, LR {lr_size} x {lr_size} to HR {scale * lr_size} x {scale * lr_size}")
     print(f"parameters: {counters.parameters(published):,} (by hand {counted['parameters'].sum():,})")
     print(f"MACs by hand, mean shift as convolutions: {counted['macs'].sum() / 1e9:.2f} G")

@@ -199,7 +199,7 @@ class ComplexitySettings(Settings):
     """Parameters of the complexity notebook.
 
     Attributes:
-        networks: what is counted: names in `hdsr.measure.counters.SUBJECTS`.
+        networks: what is counted: names in `hdsr.measure.counters.NETWORKS`.
         scales: factors of enlargement.
         lr_px: side of the square LR image.
     """

@@ -10,9 +10,22 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from hdsr import paper
-from hdsr.measure import hand_count
-from hdsr.measure.counters import ATEN, HAND, PYTORCH, SEEN, TORCH
-from hdsr.measure.hand_count import ACTIVATIONS, BIASES, CONVOLUTIONS, FOURIERS, SHIFTS
+from hdsr.measure import counters
+from hdsr.measure.counters import (
+    ACTIVATIONS,
+    ATEN,
+    BIASES,
+    CONVOLUTIONS,
+    FOURIERS,
+    HAND,
+    ITEMS,
+    PYTORCH,
+    SEEN,
+    SHIFTS,
+    TORCH,
+    by_hand,
+    by_item,
+)
 from hdsr.report.tables import ABSENT, Table
 
 GIGA = 1e9
@@ -26,21 +39,21 @@ class Convention:
 
     description: str
     items: tuple[str, ...]
-    """Keys of `hdsr.measure.hand_count.ITEMS` that are added up."""
+    """Keys of `hdsr.measure.counters.ITEMS` that are added up."""
     shared_once: bool = False
     """Whether weights that are used at several places are counted at one."""
 
 
 ALL = (*SEEN[TORCH], SHIFTS)
-LAYERS = (CONVOLUTIONS, BIASES, ACTIVATIONS, hand_count.OTHER_ACTIVATIONS)
-POOLING = (hand_count.POOLED, hand_count.OTHER_POOLED)
+LAYERS = (CONVOLUTIONS, BIASES, ACTIVATIONS, counters.OTHER_ACTIVATIONS)
+POOLING = (counters.POOLED, counters.OTHER_POOLED)
 CONVENTIONS = (
     Convention("all convolutions and matrix products, the mean shift among them", ALL),
     Convention(
         "the same with biases, activations and pooling",
-        tuple(item for item in hand_count.ITEMS if item != FOURIERS),
+        tuple(item for item in ITEMS if item != FOURIERS),
     ),
-    Convention("everything, Fourier transforms too", tuple(hand_count.ITEMS)),
+    Convention("everything, Fourier transforms too", tuple(ITEMS)),
     Convention("convolution layers, not computed kernels", (CONVOLUTIONS,)),
     Convention("convolution layers, not computed kernels, with biases and activations", LAYERS),
     Convention(
@@ -106,7 +119,7 @@ def texts(values: pd.Series, form: str) -> pd.Series:
 
 def layers(network: str, scale: int, lr_px: int) -> Table:
     """The hand count of one network, part by part."""
-    parts = hand_count.count(scale, lr_px, lr_px, network)
+    parts = by_hand(scale, lr_px, lr_px, network)
     total = parts.sum(numeric_only=True).drop("places")
     shown = pd.concat([parts, pd.DataFrame([{"part": "sum", "kind": "", **total}])], ignore_index=True)
     counted = ["parameters", "macs", "biases", "activations", "pooled"]
@@ -130,7 +143,7 @@ def reconciliation(rows: pd.DataFrame, network: str, scale: int) -> Table:
     """
     said = rows.query("network == @network and scale == @scale").set_index("counter")["macs"]
     lr_px = int(rows["lr_px"].iloc[0])
-    amounts = hand_count.items(hand_count.count(scale, lr_px, lr_px, network))
+    amounts = by_item(by_hand(scale, lr_px, lr_px, network))
     columns = {
         counter: [amounts[item] * seen.count(item) for item in amounts.index]
         for counter, seen in SEEN.items()
@@ -177,7 +190,7 @@ def origins(lr_px: int = 256) -> list[Origin]:
     Args:
         lr_px: side of the LR image; HR images of 1024 x 1024 have 256 at x4.
     """
-    cells = [cell for cell in paper.complexity().itertuples() if cell.method in hand_count.PARTS]
+    cells = [cell for cell in paper.complexity().itertuples() if cell.method in counters.DRAWN]
     return [origin for cell in cells for origin in (_parameters_origin(cell), _flops_origin(cell, lr_px))]
 
 
@@ -195,9 +208,9 @@ def _parameters_origin(cell: Any) -> Origin:
 
 def _stored_values(network: str, scale: int, constants: bool) -> int:
     """Learned values of a network, with the constants of its mean shift if wanted."""
-    parts = hand_count.count(scale, 1, 1, network)
-    has_shift = (parts["kind"] == hand_count.SHIFT).any()
-    return int(parts["parameters"].sum()) + (hand_count.SHIFT_CONSTANTS if constants and has_shift else 0)
+    parts = by_hand(scale, 1, 1, network)
+    has_shift = (parts["kind"] == counters.SHIFT).any()
+    return int(parts["parameters"].sum()) + (counters.SHIFT_CONSTANTS if constants and has_shift else 0)
 
 
 def plainest(counted: Mapping[Key, float], published: float, tolerance: float) -> tuple[Key, bool]:
@@ -222,8 +235,8 @@ def _flops_origin(cell: Any, lr_px: int) -> Origin:
 
 def operations(network: str, scale: int, lr_px: int, convention: Convention) -> int:
     """The operations of a network that a convention counts."""
-    parts = hand_count.count(scale, lr_px, lr_px, network)
-    return int(hand_count.items(parts, convention.shared_once)[list(convention.items)].sum())
+    parts = by_hand(scale, lr_px, lr_px, network)
+    return int(by_item(parts, convention.shared_once)[list(convention.items)].sum())
 
 
 def origins_table(found: list[Origin]) -> Table:

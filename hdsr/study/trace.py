@@ -251,23 +251,12 @@ def layer_lines(network: HDSRNet, lr_px: int = 256) -> pd.DataFrame:
 def _layer_line(part: Part, reach: Reach, lr_px: int) -> dict[str, Any]:
     """One line of `layer_lines`."""
     shape = dict(zip(("kernel", "dilation", "inputs", "outputs"), _geometry(part.module), strict=True))
-    height_px = lr_px * len(reach.low) // part.shuffle
+    side_px = lr_px * len(reach.low) // part.shuffle
     counts = {
-        "parameters": sum(parameter.numel() for parameter in part.module.parameters()),
-        "macs": _layer_macs(part.module, height_px**2),
+        "parameters": counters.parameters(part.module),
+        "macs": counters.macs(part.module, side_px, side_px, shape["inputs"]),
     }
     return {"layer": part.name, "kind": part.kind, "relu": part.relu, **shape, **counts, "reach_px": reach.px}
-
-
-def _layer_macs(layer: nn.Module, pixels: int) -> int:
-    """Multiply-accumulate operations of a layer on that many pixels; a dynamic one also mixes its kernels."""
-    size, _, inputs, outputs = _geometry(layer)
-    macs = size**2 * inputs * outputs * pixels
-    if isinstance(layer, DynamicConv2d):
-        attention = layer.attention
-        macs += layer.weight.numel() + layer.bias.numel()
-        macs += attention.squeeze.weight.numel() + attention.excite.weight.numel()
-    return macs
 
 
 def totals(network: HDSRNet, lr_px: int = 256) -> str:

@@ -3,12 +3,11 @@
 import pandas as pd
 import pytest
 
-from hdsr.measure import counters, hand_count
-from hdsr.measure.counters import ATEN, HAND, PYTORCH, SEEN, TORCH
-from hdsr.measure.hand_count import ACTIVATIONS
+from hdsr.measure import counters
+from hdsr.measure.counters import ACTIVATIONS, ATEN, HAND, PYTORCH, SEEN, TORCH
 from hdsr.report import cost_tables as tables
 
-COUNTED = tuple(hand_count.PARTS)
+COUNTED = tuple(counters.DRAWN)
 
 
 @pytest.fixture(scope="module")
