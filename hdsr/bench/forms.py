@@ -1,5 +1,7 @@
 """The forms of HDSRNet that are compared, each as a call on one image."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,13 +10,15 @@ from hdsr.inference import fold
 from hdsr.measure.latency import Call, on_image
 from hdsr.network import HDSRNet
 from hdsr.upscaling.run import Precision, network_runner
+from hdsr.winograd.convolution import switched_off
 
 CPU = torch.device("cpu")
 PUBLISHED, FOLDED = "published form", "folded"
+DIRECT = f"{FOLDED}, without Winograd"
 PUBLISHED_KEPT = f"{PUBLISHED}, freed memory kept"
 """What the published form would gain from the allocator's settings alone."""
 KEPT, RETURNED = "freed memory kept", "freed memory returned, as by default"
-MEMORY = {PUBLISHED: RETURNED, PUBLISHED_KEPT: KEPT, FOLDED: KEPT}
+MEMORY = {PUBLISHED: RETURNED, PUBLISHED_KEPT: KEPT, DIRECT: KEPT, FOLDED: KEPT}
 """The allocator's settings that a form runs under: of any Python process, or of `hdsr upscale`."""
 DTYPES: dict[Precision, str] = {"fp32": "float32", "bf16": "bfloat16"}
 
@@ -23,7 +27,8 @@ def call_on(network: HDSRNet, form: str, precision: Precision, lr: NDArray[np.fl
     """One form of a network as a call on one image.
 
     The published form has PyTorch's default layout, one grouped dynamic convolution and nothing folded. The
-    folded one is called as `hdsr upscale` calls it, on an array in memory.
+    folded one is called as `hdsr upscale` calls it, on an array in memory; DIRECT is the same by PyTorch's
+    convolutions.
 
     Args:
         network: HDSRNet; it is not changed.
@@ -31,10 +36,10 @@ def call_on(network: HDSRNet, form: str, precision: Precision, lr: NDArray[np.fl
         precision: "fp32" or "bf16".
         lr: RGB in 0..255, (height, width, 3).
     """
-    if form != FOLDED:
+    if form not in (FOLDED, DIRECT):
         return on_image(network, torch.from_numpy(batch_of_one(lr)), precision)
     enlarge = network_runner(fold(network), CPU, precision)
-    return lambda: enlarge(lr)
+    return partial(switched_off()(enlarge), lr) if form == DIRECT else partial(enlarge, lr)
 
 
 def batch_of_one(image: NDArray[np.float32]) -> NDArray[np.float32]:

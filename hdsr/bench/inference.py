@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hdsr.bench.forms import (
     CPU,
+    DIRECT,
     DTYPES,
     FOLDED,
     KEPT,
@@ -21,7 +22,7 @@ from hdsr.bench.forms import (
     call_on,
     random_image,
 )
-from hdsr.bench.rows import Request, Row, spread
+from hdsr.bench.rows import Request, Row, in_threads, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.measure import counters
 from hdsr.measure.latency import Call, time_calls, time_ratios
@@ -32,39 +33,54 @@ from hdsr.upscaling.run import Precision
 from hdsr.winograd.fused import is_fusable
 
 ONNX = "ONNX Runtime"
-VARIANTS: tuple[tuple[str, Precision], ...] = (
+Variant = tuple[str, Precision]
+VARIANTS: tuple[Variant, ...] = (
     (PUBLISHED, "fp32"),
     (PUBLISHED_KEPT, "fp32"),
+    (DIRECT, "fp32"),
     (FOLDED, "fp32"),
     (FOLDED, "bf16"),
     (ONNX, "fp32"),
 )
+IN_ONE_THREAD: tuple[Variant, ...] = ((PUBLISHED, "fp32"), (DIRECT, "fp32"), (FOLDED, "fp32"))
+"""Those that are measured in one thread too."""
 PRODUCTS = (PRODUCT, PRODUCT_ONEDNN) = ("matrix product", "matrix product by oneDNN")
 """The faster of the two, of square matrices, stands for what the machine can do. PyTorch's own product in
 float32 is MKL's, which is not at its best on every processor."""
 PRODUCT_SIDE = 2048
 
 
-def measure(
-    request: Request, scales: Iterable[int] = SCALES, lr_px: int = 256, warmup: int = 1, turns: int = 5
-) -> list[Row]:
+def measure(request: Request, scales: Iterable[int] = SCALES, lr_px: int = 256, turns: int = 4) -> list[Row]:
     """Time and rate of every form at each scale on one LR image of `lr_px` squared, all in turns.
 
-    Each runs under the allocator's settings that are its own; the first call under them is not timed."""
+    Each runs under the allocator's settings that are its own; the first call under them is not timed. Where
+    there are several threads, the main forms' times in one follow.
+    """
     rows = []
     for scale in scales:
         network = load_pretrained(scale)
-        lr = random_image(lr_px, lr_px)
-        calls = {variant: call_on(network, *variant, lr) for variant in VARIANTS if variant[0] in MEMORY}
-        block = network.upper.entry.out_channels * lr_px**2 * torch.float32.itemsize
-        before = {variant: partial(rehearse, variant[0], call, block) for variant, call in calls.items()}
+        times_ms = timed(network, lr_px, VARIANTS, turns, request)
+        rows += time_rows(scale, lr_px, times_ms) + rate_rows(network, lr_px, times_ms)
+        if torch.get_num_threads() > 1:
+            with in_threads(1):
+                rows += time_rows(scale, lr_px, timed(network, lr_px, IN_ONE_THREAD, turns, request))
+    return rows
+
+
+def timed(
+    network: HDSRNet, lr_px: int, variants: Iterable[Variant], turns: int, request: Request
+) -> dict[Variant, list[float]]:
+    """Milliseconds of each variant in each turn; with ONNX Runtime, also of the matrix products."""
+    lr = random_image(lr_px, lr_px)
+    calls = {variant: call_on(network, *variant, lr) for variant in variants if variant[0] in MEMORY}
+    block = network.upper.entry.out_channels * lr_px**2 * torch.float32.itemsize
+    before = {variant: partial(rehearse, variant[0], call, block) for variant, call in calls.items()}
+    if (ONNX, "fp32") in variants:
         calls[ONNX, "fp32"] = onnx_call(network, lr)
         calls |= {
             (form, precision): call for precision in DTYPES for form, call in products(precision).items()
         }
-        times_ms = time_calls(calls, CPU, warmup, turns, request.progress, before)
-        rows += time_rows(scale, lr_px, times_ms) + rate_rows(network, lr_px, times_ms)
-    return rows
+    return time_calls(calls, CPU, 0, turns, request.progress, before)
 
 
 def rehearse(form: str, call: Call, block: int) -> None:
@@ -92,7 +108,7 @@ def products(precision: Precision, side: int = PRODUCT_SIDE) -> dict[str, Call]:
     return calls
 
 
-def time_rows(scale: int, lr_px: int, times_ms: dict[tuple[str, Precision], list[float]]) -> list[Row]:
+def time_rows(scale: int, lr_px: int, times_ms: dict[Variant, list[float]]) -> list[Row]:
     """Times of the forms, and how many times faster than the published form each is."""
     reference = times_ms[VARIANTS[0]]
     return [
@@ -104,14 +120,15 @@ def time_rows(scale: int, lr_px: int, times_ms: dict[tuple[str, Precision], list
             note=MEMORY.get(form, ""),
         )
         for form, precision in VARIANTS
+        if (form, precision) in times_ms
     ]
 
 
-def rate_rows(network: HDSRNet, lr_px: int, times_ms: dict[tuple[str, Precision], list[float]]) -> list[Row]:
+def rate_rows(network: HDSRNet, lr_px: int, times_ms: dict[Variant, list[float]]) -> list[Row]:
     """Operations per second of the forms and the matrix products, and the share of the fastest product's."""
     size = f"{lr_px}x{lr_px}"
     counted = dict.fromkeys((PUBLISHED, PUBLISHED_KEPT), network)
-    counted |= dict.fromkeys((FOLDED, ONNX), onnx.FoldedGraph(network))
+    counted |= dict.fromkeys((DIRECT, FOLDED, ONNX), onnx.FoldedGraph(network))
     flops = {form: 2 * counters.macs(module, lr_px, lr_px) for form, module in counted.items()}
     flops |= dict.fromkeys(PRODUCTS, 2 * PRODUCT_SIDE**3)
     rates = {key: [flops[key[0]] / (1e6 * time) for time in times] for key, times in times_ms.items()}

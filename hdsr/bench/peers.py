@@ -126,8 +126,8 @@ def timed(
             )
             for variant in variants
         }
-        results = {variant: pool.submit(result).result() for variant, pool in pools.items()}
-        check_alike(results, scale)
+        results = {variant: pool.submit(result) for variant, pool in pools.items()}  # they load side by side
+        check_alike({variant: future.result() for variant, future in results.items()}, scale)
         for turn in range(-warmup, turns):
             for variant, pool in pools.items():
                 time_ms = pool.submit(time_once).result()

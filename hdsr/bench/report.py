@@ -26,7 +26,7 @@ TITLES = {
     "peers": "The same network by other programs, in turns, each in a process of its own",
 }
 RATIO_NOTE = "Ratio: how many times better than the baseline, that is less time, or a higher rate."
-COLUMNS = ["what", "form", "scale", "size", "dtype"]
+COLUMNS = ["what", "form", "scale", "size", "dtype", "threads"]
 MARKERS = "os^Dv"
 
 
@@ -39,9 +39,10 @@ def origin(rows: pd.DataFrame) -> list[str]:
     """Where and when rows were measured, and whether that was a machine like this one."""
     here = machine()
     lines = []
-    for (name, device, threads), part in rows.groupby(["machine", "device", "threads"], sort=False):
+    for (name, device), part in rows.groupby(["machine", "device"], sort=False):
         dates = " and ".join(sorted(part["measured"].unique()))
         place = "a machine like this one" if name == here else f"another machine than this one ({here})"
+        threads = " and ".join(map(str, part["threads"].unique()))
         made_with = f"threads: {threads}; {part['versions'].iloc[-1]}"
         name = name if device == "cpu" else f"{device} beside {name}"
         lines.append(f"Measured on {dates} on {place}: {name}, {made_with}.")

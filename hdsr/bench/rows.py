@@ -3,10 +3,11 @@
 A part can be measured anew by itself; the rows of the others stay as they are, each with its own date.
 """
 
+import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -43,15 +44,27 @@ class Row:
     """How many times better than the baseline: less time or memory, or a higher rate; median over turns."""
     baseline: str = ""
     note: str = ""
+    threads: int = field(default_factory=torch.get_num_threads)
 
 
-FACTS = ("threads", "device", "machine", "versions", "commit", "measured")
+FACTS = ("device", "machine", "versions", "commit", "measured")
 """What all rows of a run share."""
 COLUMNS = ("part", *(field.name for field in dataclasses.fields(Row)), *FACTS)
 
 
 TEXT = ("form", "size", "dtype", "unit", "baseline", "note")
 """Columns that may be empty."""
+
+
+@contextlib.contextmanager
+def in_threads(number: int) -> Iterator[None]:
+    """Let PyTorch, and rows that are made within, have that number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -81,10 +94,9 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def facts(on_gpu: bool = False) -> dict[str, object]:
-    """What every row of a run shares: threads, device, machine, versions, commit and date."""
+    """What every row of a run shares; see FACTS."""
     found = provenance.versions() | {"onnxruntime": provenance.version("onnxruntime")}
     return {
-        "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "machine": machine(),
         "versions": ", ".join(f"{name} {found[name]}" for name in PACKAGES),

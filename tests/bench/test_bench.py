@@ -1,6 +1,8 @@
 """What `make bench` measures, in small; what its rows and pages say; and where it cannot measure."""
 
 import dataclasses
+import itertools
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from hdsr.bench import end_to_end, forms, growth, inference, memory, parts, repo
 from hdsr.checkpoint import load_pretrained
 from hdsr.cli import main
 from hdsr.errors import HdsrError
+from hdsr.winograd import convolution as winograd
 from hdsr.winograd.fused import is_fusable
 
 REQUEST = rows.Request(Path("nowhere"), progress=False)
@@ -38,17 +41,34 @@ def grown(form: str, factor: float, exponent: float) -> pd.DataFrame:
 def test_both_forms_enlarge_alike() -> None:
     network, lr = load_pretrained(2), forms.random_image(9, 12)
     published = forms.call_on(network, forms.PUBLISHED, "fp32", lr)()
-    folded = forms.call_on(network, forms.FOLDED, "fp32", lr)()
+    direct, folded = (forms.call_on(network, form, "fp32", lr)() for form in (forms.DIRECT, forms.FOLDED))
     assert folded.shape == (18, 24, 3)
     np.testing.assert_allclose(published[0].permute(1, 2, 0).numpy(), folded, rtol=0, atol=0.01)
+    np.testing.assert_allclose(direct, folded, rtol=0, atol=0.01)
 
 
-def test_inference_is_timed_and_compared_in_one_run() -> None:
-    found = inference.measure(REQUEST, scales=[2], lr_px=8, warmup=0, turns=3)
+def test_the_direct_form_does_without_winograd(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    monkeypatch.setattr(winograd, "convolve", lambda *_, **__: called.append(1) or 1 / 0)
+    network, lr = load_pretrained(2), forms.random_image(9, 12)
+    forms.call_on(network, forms.DIRECT, "fp32", lr)()
+    assert called == []
+
+
+def test_inference_is_timed_and_compared_in_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "PRODUCT_SIDE", 512)
+    monkeypatch.setattr(inference, "products", partial(inference.products, side=512))
+    with rows.in_threads(2):
+        found = inference.measure(REQUEST, scales=[2], lr_px=8, turns=3)
+    in_one_thread = [(row.what, row.form, row.n) for row in found if row.threads == 1]
+    main_forms = ("published form", "folded, without Winograd", "folded")
+    assert in_one_thread == [("time", form, 3) for form in main_forms]
+    found = [row for row in found if row.threads == 2]
     times = {(row.form, row.dtype): row for row in found if row.what == "time"}
     assert [*times] == [
         ("published form", "float32"),
         ("published form, freed memory kept", "float32"),
+        ("folded, without Winograd", "float32"),
         ("folded", "float32"),
         ("folded", "bfloat16"),
         ("ONNX Runtime", "float32"),
@@ -72,7 +92,8 @@ def test_each_form_is_called_once_under_its_settings(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(inference, "return_freed_memory", done.append)
     for form in forms.MEMORY:
         inference.rehearse(form, lambda form=form: done.append(form), block=7)
-    assert done == [7, forms.PUBLISHED, "keep", forms.PUBLISHED_KEPT, "keep", forms.FOLDED]
+    kept = [("keep", form) for form in (forms.PUBLISHED_KEPT, forms.DIRECT, forms.FOLDED)]
+    assert done == [7, forms.PUBLISHED, *itertools.chain(*kept)]
 
 
 @pytest.mark.parametrize("precision", forms.DTYPES)
@@ -134,12 +155,18 @@ def test_the_photograph_covers_its_size() -> None:
 
 
 def test_a_whole_set_is_scored_both_ways(real_data_root: Path) -> None:
-    found = end_to_end.measure(rows.Request(real_data_root, progress=False), sets=["Set5"])
+    found = end_to_end.measure(rows.Request(real_data_root, progress=False), sets=["Set5"], turns=1)
     plain, ours, bf16, shift = found
-    assert (plain.ratio, plain.n, plain.unit) == (1, 2, "s")
+    assert (plain.ratio, plain.n, plain.unit) == (1, 1, "s")
     assert ours.ratio > 0
     assert (ours.dtype, bf16.dtype) == ("float32", "bfloat16")
     assert abs(shift.median) < 0.01
+
+
+def test_times_of_turns_become_seconds_and_ratios_to_the_plain_loop() -> None:
+    times_ms = {end_to_end.PLAIN: [4000.0, 6000.0], "fp32": [2000.0, 2000.0], "bf16": [1000.0, 2000.0]}
+    found = end_to_end.time_rows(["Set5"], times_ms)
+    assert [(row.n, row.median, row.ratio) for row in found] == [(2, 5, 1), (2, 2, 2.5), (2, 1.5, 3.5)]
 
 
 def test_a_plain_loop_that_disagrees_is_an_error() -> None:
