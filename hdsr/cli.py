@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import psutil
 import typer
 
-from hdsr.errors import HdsrError, listed, missing, unknown
+from hdsr.errors import HdsrError, error_line, listed, missing, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,17 +129,6 @@ def _ending_at_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def error_line(error: Exception) -> str:
-    """The one line that a failed command says."""
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    else:
-        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        message = message or type(error).__name__
-        message = message.replace("Value error, ", "")
-    return f"hdsr: error: {' '.join(message.split())}"
 
 
 def _check_weights(weights: str | Path | None, scale: int | None = None, data: Path | None = None) -> None:
@@ -538,14 +527,14 @@ def fetch(
     May be stopped at any time; the same command goes on where it was. What is there and whole stays; what is
     there and damaged is replaced.
     """
-    from hdsr.fetch.download import Patience
+    from hdsr.fetch.download import Retry
     from hdsr.fetch.fetch import fetch, plan
 
     planned = plan(names or (), data)
     print("\n".join([f"data folder: {planned.root}", *planned.describe()]), flush=True)
     if dry_run or not planned.needed:
         return 0
-    outcome = fetch(planned, mirror, jobs, Patience(timeout_s=timeout, attempts=attempts))
+    outcome = fetch(planned, mirror, jobs, Retry(timeout_s=timeout, attempts=attempts))
     if not outcome.fetched:
         others = len(planned.needed) - 1
         raise HdsrError(

@@ -25,6 +25,17 @@ def missing(error: ModuleNotFoundError) -> HdsrError:
     return HdsrError(f"the package {package} is not installed: {advice}")
 
 
+def error_line(error: Exception) -> str:
+    """The one line that a failed command says."""
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        message = message or type(error).__name__
+        message = message.replace("Value error, ", "")
+    return f"hdsr: error: {' '.join(message.split())}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Some names, and how many more there are."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

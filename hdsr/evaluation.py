@@ -17,7 +17,7 @@ from hdsr.images import pixels_sha256, read_image, write_png
 from hdsr.methods.registry import Method, load
 from hdsr.progress import bar
 from hdsr.provenance import code_version
-from hdsr.upscaling.pipeline import one_ahead, one_behind
+from hdsr.upscaling.pipeline import in_background, prefetch
 from hdsr.upscaling.run import Image, Precision
 
 PROTOCOL = code_version(metrics)
@@ -71,10 +71,10 @@ def evaluate(
     for benchmark in benchmarks:
         images = (
             enlarged(method, benchmark, item, precision, device, known, save_images)
-            for item in one_ahead(benchmark)
+            for item in prefetch(benchmark)
         )
         title = f"{method.label} x{scale} {benchmark.name}"
-        scored = one_behind(partial(kept, out), images)
+        scored = in_background(partial(kept, out), images)
         rows += bar(scored, title, len(benchmark), unit="image", shown=progress)
     return results.frame(rows)
 

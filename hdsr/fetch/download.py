@@ -21,13 +21,13 @@ from hdsr.fetch.checksums import Checksum
 
 PIECE_BYTES = 16 * 1024
 """How much is taken off the network at a time; this much may be lost when a transfer breaks off."""
-PASSING = (408, 425, 429, 500, 502, 503, 504)
+RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 """HTTP status codes of troubles that may pass."""
 LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Patience:
+class Retry:
     """How long a server is put up with."""
 
     timeout_s: float = 30.0
@@ -70,7 +70,7 @@ class Download:
     target: Path
     checksum: Checksum
     session: requests.Session
-    patience: Patience
+    retry: Retry
     stop: threading.Event
     """Set it, and a running download ends at its next piece."""
     advance: Callable[[int], None]
@@ -121,7 +121,7 @@ class Download:
             except BrokenError as error:
                 in_vain = 0 if self.received > furthest else in_vain + 1
                 furthest = max(furthest, self.received)
-                if in_vain >= self.patience.attempts:
+                if in_vain >= self.retry.attempts:
                     raise GivenUpError(f"{self.url}: {error} ({in_vain} attempts)") from None
                 self.pause(in_vain, error.wait_s)
 
@@ -133,7 +133,7 @@ class Download:
         """
         if asked_s > LONGEST_PAUSE_S:
             raise GivenUpError(f"{self.url}: the server asks to wait {asked_s:,.0f} s")
-        wait_s = max(self.patience.backoff_s * 2 ** max(in_vain - 1, 0), asked_s)
+        wait_s = max(self.retry.backoff_s * 2 ** max(in_vain - 1, 0), asked_s)
         if self.stop.wait(min(wait_s, LONGEST_PAUSE_S)):
             raise StoppedError
 
@@ -145,7 +145,7 @@ class Download:
         headers = {"Range": f"bytes={self.received}-"} if self.received else {}
         try:
             with self.session.get(
-                self.url, headers=headers, stream=True, timeout=self.patience.timeout_s
+                self.url, headers=headers, stream=True, timeout=self.retry.timeout_s
             ) as response:
                 self.take(response)
         except HdsrError:
@@ -160,7 +160,7 @@ class Download:
     def take(self, response: requests.Response) -> None:
         """Append an answer to the .part; in place of what is there, if it is the file from its beginning."""
         code = response.status_code
-        if code in PASSING:
+        if code in RETRIED_STATUS:
             raise BrokenError(f"{code} {response.reason}", asked_wait_s(response))
         if code == requests.codes.range_not_satisfiable:
             return  # there is no more than what is here: its hash tells whether it is the file

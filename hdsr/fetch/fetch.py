@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from hdsr.errors import HdsrError
-from hdsr.fetch.download import Download, GivenUpError, Patience, StoppedError, length_of, part_of
+from hdsr.fetch.download import Download, GivenUpError, Retry, StoppedError, length_of, part_of
 from hdsr.fetch.inventory import inspect
 from hdsr.fetch.published import BENCHMARKS, WEIGHTS, PublishedFile, distinct, selected
 from hdsr.files import sole_use_of
@@ -22,7 +22,7 @@ from hdsr.progress import bar
 USUAL = (BENCHMARKS, WEIGHTS)
 JOBS = 8
 LOCK = ".fetch.lock"
-HOPELESS = 3
+MOST_GIVEN_UP = 3
 """Files given up in a row, at the least, after which the others are not tried."""
 
 
@@ -83,7 +83,7 @@ def fetch(
     planned: Plan,
     mirror: str | None = None,
     jobs: int = JOBS,
-    patience: Patience | None = None,
+    retry: Retry | None = None,
     progress: bool | None = None,
 ) -> Outcome:
     """Fetch what a plan needs. Nothing is asked of any server if it needs nothing.
@@ -93,7 +93,7 @@ def fetch(
         mirror: address of a server that has the files at {mirror}/{repository}/{commit}/{path}, and DIV2K's
             archives at {mirror}/{file}; None for where they are published.
         jobs: how many at a time.
-        patience: with servers.
+        retry: how long a server is put up with.
         progress: show a bar; None: on a terminal.
 
     Raises:
@@ -116,9 +116,7 @@ def fetch(
         def download(file: PublishedFile) -> Download:
             target = file.path_in(planned.root)
             address = file.address(mirror)
-            return Download(
-                address, target, file.checksum, session, patience or Patience(), stop, bar.advance
-            )
+            return Download(address, target, file.checksum, session, retry or Retry(), stop, bar.advance)
 
         try:
             return run_all(planned.needed, download, jobs, bar.finish_one)
@@ -132,7 +130,7 @@ def run_all(
     jobs: int,
     finish_one: Callable[[], None],
 ) -> Outcome:
-    """Run the downloads of these files, until all are done or hope is lost.
+    """Run the downloads of these files, until all are done or too many in a row were given up.
 
     The pool's threads are daemons and it is left without waiting for them, so an interrupt acts at once.
     """
@@ -153,7 +151,7 @@ def run_all(
             else:
                 outcome.failures.append(failure)
             given_up = given_up + 1 if isinstance(failure, GivenUpError) else 0
-            if given_up >= max(jobs, HOPELESS):
+            if given_up >= max(jobs, MOST_GIVEN_UP):
                 break
     outcome.untried = len(files) - len(outcome.fetched) - len(outcome.failures)
     return outcome

@@ -2,7 +2,7 @@
 
 import sys
 
-from hdsr.errors import missing
+from hdsr.errors import error_line, missing
 
 
 def main() -> int:
@@ -12,7 +12,7 @@ def main() -> int:
     try:
         from hdsr.suite import commands
     except ModuleNotFoundError as error:
-        print(f"hdsr: error: {missing(error)}", file=sys.stderr)
+        print(error_line(missing(error)), file=sys.stderr)
         return 2
     return commands.main()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hdsr import paths
-from hdsr.errors import HdsrError
+from hdsr.errors import HdsrError, error_line
 from hdsr.files import atomic_path
 from hdsr.provenance import closure
 
@@ -85,7 +85,7 @@ def main(path: str) -> int:
         with atomic_path(path) as temporary:
             temporary.write_text(fragment(), encoding="utf-8")
     except HdsrError as error:
-        print(f"hdsr: error: {error}", file=sys.stderr)
+        print(error_line(error), file=sys.stderr)
         return 2
     return 0
 

@@ -28,7 +28,7 @@ from hdsr.progress import bar
 from hdsr.resize import imresize_float
 from hdsr.upscaling import plan
 from hdsr.upscaling.memory import check_enlargeable, strip_rows
-from hdsr.upscaling.pipeline import one_ahead, one_behind
+from hdsr.upscaling.pipeline import in_background, prefetch
 from hdsr.upscaling.run import (
     Enlarge,
     Precision,
@@ -202,9 +202,9 @@ def upscale_files(
         plan.make_folder(folder)
     check = partial(check_enlargeable, scale=scale, precision=precision, limit_bytes=memory_bytes)
     reading = partial(read_job, check if device == "cpu" else None, strict)
-    read = one_ahead(attempt(reading, Job(path, output)) for output, path in planned.items())
+    read = prefetch(attempt(reading, Job(path, output)) for output, path in planned.items())
     enlarged = (attempt(partial(enlarge_job, scale, enlarge), job) for job in read)
-    done = one_behind(partial(attempt, write_job), enlarged)
+    done = in_background(partial(attempt, write_job), enlarged)
     failures = []
     for job in bar(done, "upscale", len(planned), unit="image", shown=progress):
         if job.error is None:

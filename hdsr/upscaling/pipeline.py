@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     """The items in their order, the next one being made in a thread while the caller works on this one.
 
     What making an item raises is raised where that item would have come.
@@ -21,7 +21,7 @@ def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
             yield item
 
 
-def one_behind(step: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def in_background(step: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The results of a step for all items, in their order; it runs in a thread while the next item is made.
 
     What the step raises is raised where its result would have come.

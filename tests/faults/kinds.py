@@ -30,7 +30,7 @@ from hdsr import checkpoint, datasets, files, results
 from hdsr.cli import main
 from hdsr.errors import HdsrError
 from hdsr.fetch.checksums import Checksum
-from hdsr.fetch.download import Download, Patience
+from hdsr.fetch.download import Download, Retry
 from hdsr.formats.pickled_module import read_tensors
 from hdsr.images import read_picture, write_png
 from hdsr.measure.fresh_process import forget_peak, peak_rss_bytes
@@ -430,10 +430,10 @@ def bad_servers(random: np.random.Generator, folder: Path, share: float) -> Iter
 
             def fetched(target: Path = target, chosen: list[str] = chosen) -> str:
                 server.moods["file"] = list(chosen)
-                patience = Patience(timeout_s=0.2, attempts=3, backoff_s=0.001)
+                retry = Retry(timeout_s=0.2, attempts=3, backoff_s=0.001)
                 stop, address = threading.Event(), f"{server.address}/file"
                 stop.wait = lambda *_: False
-                download = Download(address, target, known, session, patience, stop, lambda _: None)
+                download = Download(address, target, known, session, retry, stop, lambda _: None)
                 outcome = held(Path("file"), download.run, lambda _: target.read_bytes() == content)
                 assert outcome == "right" or not target.exists(), "a wrong file has the final name"
                 return outcome

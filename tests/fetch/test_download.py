@@ -11,7 +11,7 @@ from misbehaving_server import MisbehavingServer, running_server
 
 from hdsr.errors import HdsrError
 from hdsr.fetch.checksums import Checksum
-from hdsr.fetch.download import PIECE_BYTES, Download, GivenUpError, Patience, StoppedError
+from hdsr.fetch.download import PIECE_BYTES, Download, GivenUpError, Retry, StoppedError
 from hdsr.files import sha256
 
 CONTENT = content_of("file")
@@ -52,9 +52,9 @@ def start(server: MisbehavingServer, target: Path, tmp_path: Path) -> Iterator[S
     with requests.Session() as session:
 
         def make(checksum: Checksum = known, attempts: int = 3) -> Download:
-            patience = Patience(timeout_s=0.25, attempts=attempts, backoff_s=1)
+            retry = Retry(timeout_s=0.25, attempts=attempts, backoff_s=1)
             address = f"{server.address}/file"
-            made = Download(address, target, checksum, session, patience, Waits(), lambda _: None)
+            made = Download(address, target, checksum, session, retry, Waits(), lambda _: None)
             target.parent.mkdir()
             return made
 

@@ -17,11 +17,11 @@ from misbehaving_server import MisbehavingServer, running_server
 from hdsr.cli import main
 from hdsr.errors import HdsrError
 from hdsr.fetch import fetch as fetching
-from hdsr.fetch.download import Patience
+from hdsr.fetch.download import Retry
 from hdsr.fetch.fetch import Outcome, fetch, plan
 from hdsr.fetch.published import selected
 
-SHORT = Patience(timeout_s=0.3, attempts=3, backoff_s=0.01)
+SHORT = Retry(timeout_s=0.3, attempts=3, backoff_s=0.01)
 IMAGE = "someone/images/c0ffee/data/img a.png"
 PLACES = {
     IMAGE: "benchmarks/Set5/HR/a.png",
@@ -154,7 +154,7 @@ def test_a_server_that_is_gone_is_not_tried_for_every_file(
     server.shutdown()
     server.server_close()
     outcome = fetched(jobs=1)
-    assert (len(outcome.failures), outcome.untried) == (fetching.HOPELESS, 3)
+    assert (len(outcome.failures), outcome.untried) == (fetching.MOST_GIVEN_UP, 3)
 
 
 def command(made: Path, root: Path, server: MisbehavingServer, *names: str) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hdsr.upscaling.pipeline import one_ahead, one_behind
+from hdsr.upscaling.pipeline import in_background, prefetch
 
 
 def numbers(count: int, made: list[int], fail_at: int | None = None) -> Iterator[int]:
@@ -24,7 +24,7 @@ def test_the_next_item_is_made_while_this_one_is_used() -> None:
         next_is_made.set()
         yield "second"
 
-    pairs = one_ahead(items())
+    pairs = prefetch(items())
     assert next(pairs) == "first"
     assert next_is_made.wait(10)
     assert list(pairs) == ["second"]
@@ -32,7 +32,7 @@ def test_the_next_item_is_made_while_this_one_is_used() -> None:
 
 def test_no_more_than_one_item_is_made_ahead() -> None:
     made: list[int] = []
-    for number in one_ahead(numbers(5, made)):
+    for number in prefetch(numbers(5, made)):
         assert len(made) <= number + 2
     assert made == [0, 1, 2, 3, 4]
 
@@ -48,10 +48,10 @@ def test_a_step_runs_while_the_next_item_is_made() -> None:
     def step(item: str) -> tuple[str, bool]:
         return item.upper(), next_is_made.wait(10)
 
-    assert list(one_behind(step, items())) == [("FIRST", True), ("SECOND", True)]
+    assert list(in_background(step, items())) == [("FIRST", True), ("SECOND", True)]
 
 
-@pytest.mark.parametrize("way", [one_ahead, lambda items: one_behind(lambda item: item, items)])
+@pytest.mark.parametrize("way", [prefetch, lambda items: in_background(lambda item: item, items)])
 def test_order_is_kept_and_failures_come_in_their_place(way) -> None:
     assert list(way(numbers(4, []))) == [0, 1, 2, 3]
     assert list(way(numbers(0, []))) == []
@@ -66,13 +66,13 @@ def test_a_failed_step_is_raised_after_the_results_before_it() -> None:
     def step(number: int) -> float:
         return 1 / (2 - number)
 
-    results = one_behind(step, range(4))
+    results = in_background(step, range(4))
     assert [next(results), next(results)] == [0.5, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-@pytest.mark.parametrize("way", [one_ahead, lambda items: one_behind(lambda item: item, items)])
+@pytest.mark.parametrize("way", [prefetch, lambda items: in_background(lambda item: item, items)])
 def test_an_interruption_goes_through(way) -> None:
     def items() -> Iterator[int]:
         yield 0
