@@ -4,6 +4,7 @@ The published form is what the paper's authors train: default memory layout, flo
 as one grouped convolution, no folding, Adam. All take the same loss on the same patches, in turns.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from hdsr.measure.latency import quartiles, take_turns
 from hdsr.network import HDSRNet
 from hdsr.paths import CONFIGS, data_root
 from hdsr.provenance import code_version
-from hdsr.training import loop, losses, optimizers
 from hdsr.training.config import TrainingConfig, load_config
 from hdsr.training.data import TrainingData, load_training_data
 from hdsr.training.loop import Run
@@ -107,13 +107,11 @@ def measured(report: Path, turns: int) -> pd.DataFrame:
         turns: see `ratios`.
     """
     path = report / "rows" / "training_step.csv"
-    identity = {"code": code_version(losses, optimizers, loop)}
-    identity |= {"torch": torch.__version__, "threads": torch.get_num_threads(), "n": turns}
-    known = pd.read_csv(path) if path.is_file() else pd.DataFrame()
-    same = [key in known and (known[key] == value).all() for key, value in identity.items()]
-    if len(known) and all(same):
-        return known
-    rows = ratios(turns=turns).assign(**identity)
+    identity = {"code": code_version(sys.modules[__name__]), **results.made_with()}
+    identity |= {"threads": torch.get_num_threads(), "n": turns}
+    texts = dict.fromkeys(("code", *results.VERSIONS), str)
+    known = pd.read_csv(path, dtype=texts) if path.is_file() else pd.DataFrame()
+    rows = results.reused(known, identity, lambda: ratios(turns=turns))
     results.write_table(rows, path)
     return rows
 

@@ -31,12 +31,13 @@ def rows(reports: Path) -> pd.DataFrame:
 
 def fabricated(times_ms: dict[tuple[str, str], float], hr_px: int) -> pd.DataFrame:
     """Rows of one size whose medians are given."""
-    rows = runtime.identities(RuntimeSettings(hr_sizes=(hr_px,)))
-    rows["median_ms"] = [
-        times_ms[method, form] for method, form in zip(rows["method"], rows["form"], strict=True)
-    ]
+    rows = pd.DataFrame(
+        [(*place, ms) for place, ms in times_ms.items()], columns=["method", "form", "median_ms"]
+    )
     reference = times_ms["HDSRNet", "as published"]
     return rows.assign(
+        hr_px=hr_px,
+        **runtime._identity(RuntimeSettings(hr_sizes=(hr_px,))),
         quartile1_ms=rows["median_ms"] - 1,
         quartile3_ms=rows["median_ms"] + 2,
         ratio=rows["median_ms"] / reference,
