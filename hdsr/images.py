@@ -40,8 +40,9 @@ INTEGER_MODES = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER_BYTES = 33
 """Bytes of a PNG's signature and its first chunk (IHDR), after which metadata may stand."""
-PILLOWS_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
-"""What Pillow unpacks in a TIFF wherever it runs, by their numbers there."""
+JPEG_IN_TIFF = 7
+PILLOWS_COMPRESSIONS = {2, 3, 4, 6, JPEG_IN_TIFF}
+"""Those of fax machines and JPEG, by their numbers in a TIFF, in which Pillow reads pixels of 8 bits."""
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNM_HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\n]*\n)+(\d{1,9})" + rb"\s")
 SEVERAL = "only the first of several frames is used"
@@ -130,7 +131,7 @@ def decode_picture(data: bytes, name: str, strict: bool = True) -> Picture:
     with errors_naming(name):
         if data.startswith(PNG_SIGNATURE):
             return decode_png(data)
-        if data.startswith(TIFF_SIGNATURES) and (picture := decode_deep_tiff(data)):
+        if data.startswith(TIFF_SIGNATURES) and (picture := decode_deep_tiff(data, strict)):
             return picture
         with opened(data) as image:
             check_memory(image.height, image.width)
@@ -354,15 +355,19 @@ DEEP_FORMATS: dict[str, Callable[[bytes], DeepPixels | None]] = {
 """By Pillow's name of a format: its pixels where Pillow would not have them right, else None."""
 
 
-def decode_deep_tiff(data: bytes) -> Picture | None:
+def decode_deep_tiff(data: bytes, strict: bool) -> Picture | None:
     """The first page of a TIFF with gray or RGB values that Pillow cannot read; None for what it reads."""
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page = tiff.pages.first
         bits = int(np.max(page.bitspersample))
         plain = bits <= 8 and page.sampleformat == 1 and page.compression in PILLOWS_COMPRESSIONS
+        if strict and page.compression == JPEG_IN_TIFF:
+            for segment, _ in tiff.filehandle.read_segments(page.dataoffsets, page.databytecounts):
+                tables = page.jpegtables or b"\xff\xd8\xff\xd9"
+                simplejpeg.decode_jpeg(tables[:-2] + segment[2:], "GRAY", strict=True)
         if page.photometric not in (0, 1, 2) or plain:
             return None
-        if page.dtype is None or page.dtype.kind != "u" or bits > 32:
+        if page.dtype is None or page.dtype.kind not in "bu" or bits > 32:
             raise HdsrError(f"has pixels of the kind {page.dtype}, expected 1 to 32 unsigned bits")
         check_memory(page.imagelength * page.imagedepth, page.imagewidth)
         with complaints_raised("tifffile"):

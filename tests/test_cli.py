@@ -360,6 +360,13 @@ def test_names_that_are_not_utf8_are_enlarged(tmp_path, photos, weights):
     assert read_image(tmp_path / "big" / odd.replace(".", "_x2.")).shape == (48, 52, 3)
 
 
+@pytest.mark.parametrize(("closed", "code"), [("score {0} {0} >&-", 0), ("score {0}/x {0} 2>&-", 2)])
+def test_a_closed_stream_is_no_matter(photos, closed, code):
+    command = f"{sys.executable} -m hdsr {closed.format(photos)}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (code, "", "")
+
+
 def test_what_needs_more_memory_than_there_is_ends_in_one_line(failure):
     assert "not enough memory" in failure("profile", "--lr-size", 10**8)
 

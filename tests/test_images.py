@@ -397,6 +397,24 @@ def test_what_libjpeg_calls_corrupt_is_an_error_unless_allowed(tmp_path: Path) -
     assert read_picture(path, strict=False).pixels.shape == (300, 451, 3)
 
 
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_lzw", "tiff_adobe_deflate", "packbits", None])
+def test_a_damaged_tiff_of_8_bits_is_an_error_and_nothing_else_is_printed(
+    tmp_path: Path, compression: str | None, capfd: pytest.CaptureFixture
+) -> None:
+    Image.fromarray(photographs.chelsea()).save(tmp_path / "a.tif", compression=compression)
+    assert read_picture(tmp_path / "a.tif").pixels.shape == (300, 451, 3)
+    data = (tmp_path / "a.tif").read_bytes()
+    cut = {"cut.tif": data[: len(data) // 2]}
+    if compression in ("jpeg", "tiff_adobe_deflate"):
+        middle = len(data) // 2
+        cut["a.tif"] = data[:middle] + b"\xff\xd9" * 4 + data[middle + 8 :]
+    for name, damaged in cut.items():
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(HdsrError, match=rf"{name} is a damaged image"):
+            read_picture(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
 def huge_png() -> bytes:
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 200_000, 200_000, 1, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
