@@ -1,9 +1,11 @@
 """A whole benchmark with metrics, against a plain loop over the published form."""
 
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
+from operator import truediv
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,6 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
 from hdsr.measure import fresh_process
-from hdsr.measure.latency import time_ratios
 from hdsr.metrics import GAUSSIAN_SIGMA_PX, PEAK, luma
 from hdsr.upscaling.allocator import keep_freed_memory
 from hdsr.upscaling.run import Precision
@@ -125,7 +126,7 @@ def time_rows(sets: Sequence[str], times_ms: dict[str, list[float]]) -> list[Row
     rows = []
     for key, times in times_ms.items():
         form, dtype = (PUBLISHED, DTYPES["fp32"]) if key == PLAIN else (FOLDED, DTYPES[key])
-        ratio = time_ratios(times_ms[PLAIN], times)[0]
+        ratio = statistics.median(map(truediv, times_ms[PLAIN], times))
         seconds = spread([time / 1000 for time in times])
         place = ("time", form, SCALE, "+".join(sets), dtype, "s")
         rows.append(Row(*place, **seconds, ratio=ratio, baseline=BASELINE, note=NOTES[key == PLAIN]))
