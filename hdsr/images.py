@@ -1,7 +1,7 @@
 """Images in files: read as they are or as uint8 RGB, written as PNG.
 
 Pillow reads what has 8 bits per channel, but has no mode for color with more; there imagecodecs (PNG, JPEG
-2000, AVIF) and tifffile read the pixels, and imagecodecs writes them.
+2000, AVIF) and tifffile, which also says more of damage, read the pixels, and imagecodecs writes them.
 """
 
 import hashlib
@@ -131,7 +131,7 @@ def decode_picture(data: bytes, name: str, strict: bool = True) -> Picture:
     with errors_naming(name):
         if data.startswith(PNG_SIGNATURE):
             return decode_png(data)
-        if data.startswith(TIFF_SIGNATURES) and (picture := decode_deep_tiff(data, strict)):
+        if data.startswith(TIFF_SIGNATURES) and (picture := decode_tiff(data, strict)):
             return picture
         with opened(data) as image:
             check_memory(image.height, image.width)
@@ -355,7 +355,7 @@ DEEP_FORMATS: dict[str, Callable[[bytes], DeepPixels | None]] = {
 """By Pillow's name of a format: its pixels where Pillow would not have them right, else None."""
 
 
-def decode_deep_tiff(data: bytes, strict: bool) -> Picture | None:
+def decode_tiff(data: bytes, strict: bool) -> Picture | None:
     """The first page of a TIFF with gray or RGB values that Pillow cannot read; None for what it reads."""
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page = tiff.pages.first
@@ -363,8 +363,9 @@ def decode_deep_tiff(data: bytes, strict: bool) -> Picture | None:
         plain = bits <= 8 and page.sampleformat == 1 and page.compression in PILLOWS_COMPRESSIONS
         if strict and page.compression == JPEG_IN_TIFF:
             for segment, _ in tiff.filehandle.read_segments(page.dataoffsets, page.databytecounts):
-                tables = page.jpegtables or b"\xff\xd8\xff\xd9"
-                simplejpeg.decode_jpeg(tables[:-2] + segment[2:], "GRAY", strict=True)
+                jpeg = (page.jpegtables or b"\xff\xd8\xff\xd9")[:-2] + segment[2:]
+                check_memory(*simplejpeg.decode_jpeg_header(jpeg)[:2])
+                simplejpeg.decode_jpeg(jpeg, "GRAY", strict=True)
         if page.photometric not in (0, 1, 2) or plain:
             return None
         if page.dtype is None or page.dtype.kind not in "bu" or bits > 32:
@@ -380,7 +381,8 @@ def decode_deep_tiff(data: bytes, strict: bool) -> Picture | None:
     if page.axes.startswith("S"):
         pixels = np.moveaxis(pixels, 0, -1)
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        pixels = ~pixels
+        gray = pixels[..., 0] if page.extrasamples else pixels
+        np.invert(gray, out=gray)
     pixels = without_extra_samples(pixels, page.extrasamples)
     return picture_of(
         pixels, tags[ExifTags.Base.Orientation] or 1, tags[ExifTags.Base.InterColorProfile], notes

@@ -415,6 +415,20 @@ def test_a_damaged_tiff_of_8_bits_is_an_error_and_nothing_else_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_only_the_gray_of_a_tiff_whose_zero_is_white_is_turned_over(tmp_path: Path, dtype: type) -> None:
+    pixels = noise(6, 8, 2, dtype=dtype)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        pixels,
+        photometric="miniswhite",
+        extrasamples=["unassalpha"],
+        planarconfig="contig",
+    )
+    expected = np.dstack([np.iinfo(dtype).max - pixels[..., 0], pixels[..., 1]])
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, expected)
+
+
 def huge_png() -> bytes:
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 200_000, 200_000, 1, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
