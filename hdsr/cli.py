@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import psutil
 import typer
 
-from hdsr.errors import HdsrError, error_line, listed, missing, unknown
+from hdsr.errors import HdsrError, error_line, listed, meant, missing, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,8 +138,9 @@ def _check_weights(weights: str | Path | None, scale: int | None = None, data: P
     from hdsr.fetch.weights import find_weights
     from hdsr.files import check_regular
 
-    if weights not in (None, "ours", "authors", "others"):
-        check_regular(weights, "a file of weights")
+    named = ("ours", "authors", "others")
+    if weights not in (None, *named):
+        check_regular(weights, f"a file of weights{meant(weights, named)}")
     elif weights and scale:
         find_weights(scale, weights, data)
 

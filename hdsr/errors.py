@@ -56,7 +56,12 @@ def unknown(kind: str, name: object, known: Iterable[str], besides: str = "") ->
         besides: what else could have been given.
     """
     known = list(known)
+    expected = f"expected one of {', '.join(known)}{besides}"
+    return HdsrError(f"unknown {kind} {str(name)!r}: {expected}{meant(name, known)}")
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """The end of an error: which of the known names was probably meant, if one is near."""
     lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(str(name).lower(), lower, n=1)
-    meant = f"; did you mean {lower[near[0]]}?" if near else ""
-    return HdsrError(f"unknown {kind} {str(name)!r}: expected one of {', '.join(known)}{besides}{meant}")
+    return f"; did you mean {lower[near[0]]}?" if near else ""

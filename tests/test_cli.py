@@ -421,6 +421,7 @@ def test_upscale_hands_its_limit_of_memory_on(photos, tmp_path, weights, failure
             "evaluate --model bicubic --scale 2 --dataset samples --out .",
             "expected a file of result rows",
         ),
+        ("upscale {here} --scale 2 --out x --weights authrs", "did you mean authors?"),
         ("bench --part infernce", "did you mean inference?"),
         ("train nope.yaml --out x", "cannot read nope.yaml"),
         ("pack nope --out x", "no file nope: expected a file of weights"),
@@ -573,6 +574,9 @@ def test_score_of_folders_matches_names_and_crops_by_the_scale_in_them(photos, t
     (sr / "b_x4.png").unlink()
     assert main(["score", str(sr), str(photos)]) == 0
     assert "nothing to judge for b.png" in capsys.readouterr().out
+    (sr / "a_x4.png").rename(sr / "ax4_x4.png")  # as degrade, then upscale name it
+    assert main(["score", str(sr), str(photos)]) == 0
+    assert scores(capsys.readouterr().out)[0] == a
     write_png(sr / "c.png", np.zeros((24, 24, 3), np.uint8))
     assert "has no image for c.png" in failure("score", sr, photos)
     assert "a file and a folder" in failure("score", sr / "c.png", photos)

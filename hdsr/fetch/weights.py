@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hdsr.errors import HdsrError
+from hdsr.errors import HdsrError, meant
 from hdsr.fetch import manifest
 from hdsr.paths import OWN_WEIGHTS, data_root
 
@@ -43,7 +43,7 @@ def find_weights(
             check_known(path, data_root(root))
             continue
         if weights not in PUBLISHED:
-            raise HdsrError(f"no weights at {path}")
+            raise HdsrError(f"no weights at {path}{meant(weights, ('ours', *PUBLISHED))}")
         how = _advice(scale, weights, model)
         raise HdsrError(f"the published weights of {model} for x{scale} are not at {path}; {how}")
     return paths

@@ -35,7 +35,8 @@ class Pair:
 def pairs(sr: Path, hr: Path) -> list[Pair]:
     """The file or files to judge, each with the true one.
 
-    In folders they have the same name, but for an ending such as _x4 and the suffix.
+    In folders they have the same name, but for the suffix and endings such as _x4 and x4, of which `hdsr
+    degrade` and `hdsr upscale` append one each.
 
     Raises:
         HdsrError: if one is a file and the other a folder, or a file to judge has no true one.
@@ -47,8 +48,11 @@ def pairs(sr: Path, hr: Path) -> list[Pair]:
         raise HdsrError(f"{sr} and {hr} are a file and a folder: expected two files, or two folders")
     if not sr.is_dir():
         return [Pair(sr, hr)]
-    known = {path.stem: path for path in image_paths(hr)}
-    judged = {path: known.get(path.stem) or known.get(ENDING.sub("", path.stem)) for path in image_paths(sr)}
+    known, judged = {path.stem: path for path in image_paths(hr)}, {}
+    for path in image_paths(sr):
+        once = ENDING.sub("", path.stem)
+        names = (path.stem, once, ENDING.sub("", once))
+        judged[path] = next((known[name] for name in names if name in known), None)
     alone = [path.name for path, true in judged.items() if true is None]
     if alone:
         raise HdsrError(f"{hr} has no image for {listed(alone)}: names have to be the same, but for _x4")
