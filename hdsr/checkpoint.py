@@ -37,7 +37,7 @@ def load(path: str | Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
     if not path.is_file():
         raise HdsrError(f"no weights at {path}")
     check_known(path, data_root())
-    network = load_own(path, kind) if path.suffix.lower() == ".safetensors" else load_official(path)
+    network = load_own(path, kind) if path.suffix.lower() == ".safetensors" else _load_official(path)
     if not isinstance(network, kind):
         raise HdsrError(f"{path} holds weights of {type(network).__name__}, expected {kind.__name__}")
     return network.eval()
@@ -67,16 +67,16 @@ def save(
     """
     word = next(word for word, name in FORMATS.items() if name == type(network).__name__)
     header = {"format": word, "scale": str(network.scale), "about": json.dumps(dict(about), sort_keys=True)}
-    write(path, network.state_dict(), header, dtype)
+    _write(path, network.state_dict(), header, dtype)
 
 
-def write(
+def _write(
     path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], dtype: torch.dtype
 ) -> None:
     """A .safetensors file of these tensors in that data type, whole or not at all."""
     stored = {key: value.detach().to(dtype).contiguous() for key, value in tensors.items()}
-    check_finite(stored, f"{path} is not written: in the network,")
-    header = {**header, "sha256": contents_sha256(stored, header)}
+    _check_finite(stored, f"{path} is not written: in the network,")
+    header = {**header, "sha256": _contents_sha256(stored, header)}
     with atomic_path(path) as temporary:
         temporary.write_bytes(to_bytes(stored, dict(header)))
 
@@ -89,11 +89,11 @@ def pack(source: str | Path, target: str | Path) -> None:
     about = describe(source)
     del about["scale"]
     about = json.dumps(about | {"stored_as": "float16"}, sort_keys=True)
-    write(target, own_tensors(Path(source)), header(Path(source)) | {"about": about}, torch.float16)
+    _write(target, _own_tensors(Path(source)), _header(Path(source)) | {"about": about}, torch.float16)
     list_shipped(Path(target))
 
 
-def contents_sha256(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
+def _contents_sha256(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
     """Hexadecimal SHA-256 of tensors and a header, but for the header's own `sha256`."""
     described = {key: value for key, value in header.items() if key != "sha256"}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
@@ -105,16 +105,16 @@ def contents_sha256(tensors: Mapping[str, Tensor], header: Mapping[str, str]) ->
 
 def describe(path: str | Path) -> dict[str, Any]:
     """What our .safetensors file says of itself: its scale and how it was made."""
-    metadata = header(Path(path))
+    metadata = _header(Path(path))
     try:
         return {"scale": int(metadata["scale"]), **json.loads(metadata.get("about", "{}"))}
     except (ValueError, TypeError, RecursionError):
         raise HdsrError(f"{path} is damaged: its description of itself is no JSON object") from None
 
 
-def header(path: Path) -> dict[str, str]:
+def _header(path: Path) -> dict[str, str]:
     """The header of our .safetensors file, which says at least a format and a scale."""
-    with open_own(path) as stored:
+    with _open_own(path) as stored:
         metadata = stored.metadata() or {}
     if metadata.get("format") not in FORMATS or metadata.get("scale") not in map(str, SCALES):
         known = "' or '".join(FORMATS)
@@ -124,7 +124,7 @@ def header(path: Path) -> dict[str, str]:
     return metadata
 
 
-def open_own(path: Path) -> Any:
+def _open_own(path: Path) -> Any:
     """An open .safetensors file, or one clear line."""
     try:
         return safe_open(path, framework="pt")
@@ -132,38 +132,38 @@ def open_own(path: Path) -> Any:
         raise HdsrError(f"{path} is not a whole .safetensors file: {first_line(error)}") from None
 
 
-def own_tensors(path: Path) -> dict[str, Tensor]:
+def _own_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of our .safetensors file, in float32."""
-    with open_own(path) as stored:
+    with _open_own(path) as stored:
         tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
-    metadata = header(path)
-    if "sha256" in metadata and metadata["sha256"] != contents_sha256(tensors, metadata):
+    metadata = _header(path)
+    if "sha256" in metadata and metadata["sha256"] != _contents_sha256(tensors, metadata):
         raise HdsrError(f"{path} is damaged: its contents are not those that were written")
     return {key: value.float() for key, value in tensors.items()}
 
 
 def load_own(path: Path, kind: type[nn.Module] = HDSRNet) -> nn.Module:
     """Read our own format, in float32; HdsrError if its header names another network than `kind`."""
-    metadata = header(path)
+    metadata = _header(path)
     name = FORMATS[metadata["format"]]
     if name != kind.__name__:
         raise HdsrError(f"{path} holds weights of {name}, expected {kind.__name__}")
-    network, tensors = kind(int(metadata["scale"])), own_tensors(path)
+    network, tensors = kind(int(metadata["scale"])), _own_tensors(path)
     check_tensors(tensors, network.state_dict(), path.name, network=type(network).__name__)
     network.load_state_dict(tensors)
     return network
 
 
-def load_official(path: Path) -> HDSRNet:
+def _load_official(path: Path) -> HDSRNet:
     """Read the authors' format: a state dict, bare or as training programs wrap it."""
     state_dict = load_tensors(path)
     try:
-        return from_official(state_dict, official_scale(state_dict))
+        return from_official(state_dict, _official_scale(state_dict))
     except HdsrError as error:
         raise HdsrError(f"{path}: {error}") from None
 
 
-def official_scale(state_dict: Mapping[str, Tensor]) -> int:
+def _official_scale(state_dict: Mapping[str, Tensor]) -> int:
     """The scale of the authors' state dict, told by its upsampler."""
     weight = state_dict.get("upsample.up.body.0.weight")
     if weight is None or weight.ndim != 4:
@@ -188,7 +188,7 @@ def from_official(state_dict: Mapping[str, Tensor], scale: int) -> HDSRNet:
     names = official_names(scale)
     tensors = dict(state_dict)
     check_mean_shift(tensors)
-    renamed = {names.get(key, key): stacked(value).float() for key, value in tensors.items()}
+    renamed = {names.get(key, key): _stacked(value).float() for key, value in tensors.items()}
     expected = network.state_dict()
     check_tensors(
         renamed, expected, f"the authors' x{scale} state dict", {new: old for old, new in names.items()}
@@ -197,7 +197,7 @@ def from_official(state_dict: Mapping[str, Tensor], scale: int) -> HDSRNet:
     return network
 
 
-def stacked(tensor: Tensor) -> Tensor:
+def _stacked(tensor: Tensor) -> Tensor:
     """The kernels of a dynamic convolution one after another, as ours are; anything else as it is."""
     return tensor.flatten(0, 1) if tensor.ndim == 5 else tensor
 
@@ -210,11 +210,11 @@ def official_names(scale: int) -> dict[str, str]:
         for kind in ("weight", "bias"):
             names[f"upsample.up.body.{2 * stage}.{kind}"] = f"reconstruction.upsampler.{2 * stage}.{kind}"
     for block in range(5):
-        names |= official_block_names(block)
+        names |= _official_block_names(block)
     return names
 
 
-def official_block_names(block: int) -> dict[str, str]:
+def _official_block_names(block: int) -> dict[str, str]:
     """The names within one heterogeneous block; the authors number the layers of all blocks through."""
     names = {}
     for layer, position in BLOCK_LAYERS:
@@ -268,10 +268,10 @@ def check_tensors(
         if found[key].shape != value.shape:
             shapes = f"{tuple(found[key].shape)}, expected {tuple(value.shape)}"
             raise HdsrError(f"{source}: {names[key]} has shape {shapes}")
-    check_finite({names[key]: found[key] for key in expected}, f"{source}:")
+    _check_finite({names[key]: found[key] for key in expected}, f"{source}:")
 
 
-def check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
+def _check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
     """Raise HdsrError that names a tensor with values that are not finite numbers."""
     for key, value in tensors.items():
         if not value.is_floating_point() or not value.isfinite().all():

@@ -209,7 +209,7 @@ def evaluate(
         save_images=save_images,
         progress=None,
     )
-    print("\n".join(summary_lines(results.summarize(rows))))
+    print("\n".join(_summary_lines(results.summarize(rows))))
     for benchmark in (load_benchmark(name, scale, data) for name in dict.fromkeys(dataset)):
         if not benchmark.complete or benchmark.altered:
             print(benchmark.description)
@@ -217,7 +217,7 @@ def evaluate(
             print(f"{benchmark.name}: not measured: {listed(benchmark.left_out)}")
 
 
-def summary_lines(summary: "pd.DataFrame") -> list[str]:
+def _summary_lines(summary: "pd.DataFrame") -> list[str]:
     """The means of whole sets, one line each; of a partial set, only how much of it there is."""
     lines = []
     for group in summary.itertuples():
@@ -450,7 +450,7 @@ def profile(
     print(f"MACs by hand, mean shift as convolutions: {counted['macs'].sum() / 1e9:.2f} G")
     for name, form in forms.items():
         print(f"MACs by torch's counter, {name}: {counters.macs(form, lr_size, lr_size) / 1e9:.2f} G")
-    print("\n".join(latency_lines(timed)))
+    print("\n".join(_latency_lines(timed)))
     print(f"convolutions, folded: {convolution_line(device, precision)}")
 
 
@@ -466,7 +466,7 @@ def convolution_line(device: str, precision: str) -> str:
     return "Winograd's, the faster way here" if obstacle is None else f"PyTorch's; Winograd's: {obstacle}"
 
 
-def latency_lines(timed: "dict[str, Latency]") -> list[str]:
+def _latency_lines(timed: "dict[str, Latency]") -> list[str]:
     """Median and quartiles of each form, then what they were measured with."""
     lines = [
         f"latency, {name}: {t.median_ms:.1f} ms (quartiles {t.quartile1_ms:.1f} to {t.quartile3_ms:.1f})"

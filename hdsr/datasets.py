@@ -78,7 +78,7 @@ class Benchmark:
         """The LR image of an HR one, from its file or made by MATLAB's bicubic."""
         if self.lr_dir is None:
             return imresize(hr, 1 / self.scale)
-        lr_path = lr_path_of(self.lr_dir, path, self.scale)
+        lr_path = _lr_path_of(self.lr_dir, path, self.scale)
         lr = read_image(lr_path)
         if (lr.shape[0] * self.scale, lr.shape[1] * self.scale) != hr.shape[:2]:
             raise HdsrError(
@@ -107,15 +107,15 @@ def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None)
         return samples(scale)
     published = data_root(root) / "benchmarks" / str(name)
     if str(name) in BENCHMARK_SETS:
-        return published_benchmark(str(name), scale, published)
-    folder = published if is_plain_name(name) and published.is_dir() else expanded(name)
+        return _published_benchmark(str(name), scale, published)
+    folder = published if _is_plain_name(name) and published.is_dir() else expanded(name)
     if not folder.is_dir():
         besides = f", a set in {published.parent}, or a folder of images"
         raise unknown("data set", name, ("samples", *BENCHMARK_SETS), besides)
-    return own_benchmark(Path(os.path.abspath(folder)), scale)
+    return _own_benchmark(Path(os.path.abspath(folder)), scale)
 
 
-def is_plain_name(name: str | Path) -> bool:
+def _is_plain_name(name: str | Path) -> bool:
     """Whether a name is that of a set rather than a path."""
     return len(Path(name).parts) == 1 and str(name) not in (".", "..")
 
@@ -131,9 +131,9 @@ def samples(scale: int) -> Benchmark:
     return Benchmark("samples", scale, paths, None, len(SAMPLES), (), description)
 
 
-def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
+def _published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
     """A set that the manifest lists, as far as it is there; files that it does not list are left aside."""
-    images, entries = images_dir(folder), manifest.images_of(name)
+    images, entries = _images_dir(folder), manifest.images_of(name)
     expected = [images / entry.file_name for entry in entries]
     present = tuple(path for path in expected if path.is_file())
     missing = tuple(path.stem for path in expected if not path.is_file())
@@ -142,8 +142,8 @@ def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
     description = f"{name}: {len(present)} of {len(expected)} images in {images}"
     if missing:
         description += f"; missing {listed(missing)}"
-    lr_dir = lr_dir_of(folder, present, scale)
-    others = other_files(images, expected)
+    lr_dir = _lr_dir_of(folder, present, scale)
+    others = _other_files(images, expected)
     altered = tuple(
         path.stem for path, entry in zip(expected, entries, strict=True) if is_altered(path, entry.checksum)
     )
@@ -156,31 +156,31 @@ def published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
 def is_altered(path: Path, checksum: Checksum) -> bool:
     """Whether a file is there and is not the published one."""
     return (
-        path.is_file() and fault_of(path, checksum, path.stat().st_size, path.stat().st_mtime_ns) is not None
+        path.is_file() and _fault_of(path, checksum, path.stat().st_size, path.stat().st_mtime_ns) is not None
     )
 
 
 @lru_cache(maxsize=1024)
-def fault_of(path: Path, checksum: Checksum, *stamp: int) -> str | None:
+def _fault_of(path: Path, checksum: Checksum, *stamp: int) -> str | None:
     """Why a file is not the published one, found out once for each `stamp`: its length and time of change."""
     return checksum.fault(path)
 
 
-def own_benchmark(folder: Path, scale: int) -> Benchmark:
+def _own_benchmark(folder: Path, scale: int) -> Benchmark:
     """A folder of images, or one in the layout of the published sets."""
     if folder.name in BENCHMARK_SETS:
-        return published_benchmark(folder.name, scale, folder)
+        return _published_benchmark(folder.name, scale, folder)
     if folder.name == "samples":
         raise HdsrError(f"{folder} has the name of the built-in set: give the folder another one")
-    images = images_dir(folder)
+    images = _images_dir(folder)
     paths = image_paths(images)
     check_utf8((folder, *paths))
     description = f"{folder.name}: {len(paths)} images in {images}"
-    lr_dir, others = lr_dir_of(folder, paths, scale), other_files(images, paths)
+    lr_dir, others = _lr_dir_of(folder, paths, scale), _other_files(images, paths)
     return Benchmark(folder.name, scale, paths, lr_dir, None, (), description, others)
 
 
-def images_dir(folder: Path) -> Path:
+def _images_dir(folder: Path) -> Path:
     """Where the HR images of a set lie: in HR/, or in the folder itself if it has no such subfolder."""
     flat = folder.is_dir() and not (folder / "HR").is_dir()
     return folder if flat else folder / "HR"
@@ -214,18 +214,18 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: path.name)
 
 
-def other_files(folder: Path, images: Iterable[Path]) -> tuple[str, ...]:
+def _other_files(folder: Path, images: Iterable[Path]) -> tuple[str, ...]:
     """The names of the files in a folder that are none of these images."""
     taken = {path.name for path in images}
     return tuple(path.name for path in files_in(folder) if path.name not in taken)
 
 
-def lr_dir_of(folder: Path, hr_paths: tuple[Path, ...], scale: int) -> Path | None:
+def _lr_dir_of(folder: Path, hr_paths: tuple[Path, ...], scale: int) -> Path | None:
     """The folder of LR files where there is one; HdsrError if it lacks one of the images."""
     lr_dir = folder / "LR_bicubic" / f"X{scale}"
     if not lr_dir.is_dir():
         return None
-    expected = [lr_path_of(lr_dir, path, scale) for path in hr_paths]
+    expected = [_lr_path_of(lr_dir, path, scale) for path in hr_paths]
     missing = [path.name for path in expected if not path.is_file()]
     if missing:
         raise HdsrError(
@@ -235,7 +235,7 @@ def lr_dir_of(folder: Path, hr_paths: tuple[Path, ...], scale: int) -> Path | No
     return lr_dir
 
 
-def lr_path_of(lr_dir: Path, hr_path: Path, scale: int) -> Path:
+def _lr_path_of(lr_dir: Path, hr_path: Path, scale: int) -> Path:
     """Where the LR image of an HR one lies."""
     return lr_dir / f"{hr_path.stem}x{scale}.png"
 

@@ -65,16 +65,16 @@ def evaluate(
             holds something else.
     """
     known = {row.identity: row for row in results.read(out)}
-    benchmarks = load_benchmarks(datasets, scale, root)
+    benchmarks = _load_benchmarks(datasets, scale, root)
     method = load(model, scale, weights, device, precision, root)
     rows = []
     for benchmark in benchmarks:
         images = (
-            enlarged(method, benchmark, item, precision, device, known, save_images)
+            _enlarged(method, benchmark, item, precision, device, known, save_images)
             for item in prefetch(benchmark)
         )
         title = f"{method.label} x{scale} {benchmark.name}"
-        scored = in_background(partial(kept, out), images)
+        scored = in_background(partial(_kept, out), images)
         rows += bar(scored, title, len(benchmark), unit="image", shown=progress)
     return results.frame(rows)
 
@@ -91,7 +91,7 @@ class Enlarged:
     """Where the SR image goes, if anywhere."""
 
 
-def enlarged(
+def _enlarged(
     method: Method,
     benchmark: Benchmark,
     item: tuple[str, Image, Image],
@@ -108,13 +108,13 @@ def enlarged(
     if reused is not None and (picture is None or shows(picture, hr, reused)):
         return Enlarged(replace(reused, expected=row.expected), hr, None, picture)
     start = time.perf_counter()
-    with naming_image(row):
+    with _naming_image(row):
         sr = method(lr)
     return Enlarged(replace(row, seconds=round(time.perf_counter() - start, 4)), hr, sr, picture)
 
 
 @contextmanager
-def naming_image(row: results.Row) -> Iterator[None]:
+def _naming_image(row: results.Row) -> Iterator[None]:
     """Have an HdsrError name the image of a row."""
     try:
         yield
@@ -122,21 +122,21 @@ def naming_image(row: results.Row) -> Iterator[None]:
         raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
 
 
-def kept(out: str | Path, image: Enlarged) -> results.Row:
+def _kept(out: str | Path, image: Enlarged) -> results.Row:
     """The row of an image with its scores, written to `out` if it is new, as is the SR image."""
     row, sr = image.row, image.sr
     if sr is None:
         return row
     if image.picture is not None:
         write_png(image.picture, sr)
-    with naming_image(row):
+    with _naming_image(row):
         scores = metrics.psnr_y(sr, image.hr, row.crop_px), metrics.ssim_y(sr, image.hr, row.crop_px)
     row = replace(row, psnr_db=scores[0], ssim=scores[1])
     results.add(out, row)
     return row
 
 
-def load_benchmarks(names: Sequence[str], scale: int, root: str | Path | None) -> list[Benchmark]:
+def _load_benchmarks(names: Sequence[str], scale: int, root: str | Path | None) -> list[Benchmark]:
     """The sets of these names, each once; HdsrError if two folders would share a name in the rows."""
     benchmarks = [load_benchmark(name, scale, root) for name in dict.fromkeys(names)]
     seen = set()

@@ -54,7 +54,7 @@ LONGEST_METADATA = 64 * 2**20
 UNSUPPORTED = re.compile("(not|un) ?(support|implement)|cannot handle|unknown", re.IGNORECASE)
 """How decoders say that a file is beyond them, rather than damaged."""
 
-# A size is compared with the memory that is free (`check_memory`), and metadata never stop pixels.
+# A size is compared with the memory that is free (`_check_memory`), and metadata never stop pixels.
 Image.MAX_IMAGE_PIXELS = None
 PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_METADATA
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it says of tags is nobody's business
@@ -128,13 +128,13 @@ def read_picture(path: str | Path, strict: bool = True) -> Picture:
 
 def decode_picture(data: bytes, name: str, strict: bool = True) -> Picture:
     """The bytes of an image file as `read_picture` gives them; errors call the file `name`."""
-    with errors_naming(name):
+    with _errors_naming(name):
         if data.startswith(PNG_SIGNATURE):
-            return decode_png(data)
-        if data.startswith(TIFF_SIGNATURES) and (picture := decode_tiff(data, strict)):
+            return _decode_png(data)
+        if data.startswith(TIFF_SIGNATURES) and (picture := _decode_tiff(data, strict)):
             return picture
-        with opened(data) as image:
-            check_memory(image.height, image.width)
+        with _opened(data) as image:
+            _check_memory(image.height, image.width)
             if strict and image.format in ("JPEG", "MPO"):
                 simplejpeg.decode_jpeg(data, "GRAY", strict=True)
             return decode(image, data)
@@ -142,17 +142,17 @@ def decode_picture(data: bytes, name: str, strict: bool = True) -> Picture:
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
     """Height and width of an image file before it is turned, from its bytes; nothing is decoded."""
-    with errors_naming(name):
+    with _errors_naming(name):
         if data.startswith(PNG_SIGNATURE):
-            return png_size(data)
+            return _png_size(data)
         if data.startswith(TIFF_SIGNATURES):
             with tifffile.TiffFile(BytesIO(data)) as tiff:
                 return tiff.pages.first.imagelength, tiff.pages.first.imagewidth
-        with opened(data) as image:
+        with _opened(data) as image:
             return image.height, image.width
 
 
-def opened(data: bytes) -> Image.Image:
+def _opened(data: bytes) -> Image.Image:
     """What Pillow makes of an image file; where no format takes it, that of its signature says why."""
     try:
         return Image.open(BytesIO(data))
@@ -164,7 +164,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 @contextmanager
-def errors_naming(name: str) -> Iterator[None]:
+def _errors_naming(name: str) -> Iterator[None]:
     """Whatever is wrong with an image file, as an HdsrError that calls the file `name`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -185,7 +185,7 @@ def errors_naming(name: str) -> Iterator[None]:
             raise HdsrError(f"{name} is {fault}: {reason}") from None
 
 
-def check_memory(height: int, width: int) -> None:
+def _check_memory(height: int, width: int) -> None:
     """Raise HdsrError unless an image of this size can be decoded with the memory that is free."""
     needed, free = height * width * BYTES_PER_PIXEL, psutil.virtual_memory().available
     if needed > free:
@@ -195,39 +195,39 @@ def check_memory(height: int, width: int) -> None:
         )
 
 
-def picture_of(pixels: Pixels, orientation: int, profile: bytes | None, notes: list[str]) -> Picture:
+def _picture_of(pixels: Pixels, orientation: int, profile: bytes | None, notes: list[str]) -> Picture:
     """A picture of decoded pixels, upright, with its color profile if that is meant for such pixels."""
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     if not 1 <= pixels.shape[2] <= 4:
         raise HdsrError(f"has {pixels.shape[2]} channels, expected 1 to 4")
     fits = profile and profile[16:20] == (b"GRAY" if pixels.shape[2] <= 2 else b"RGB ")
-    return Picture(turned(pixels, orientation), profile if fits else None, tuple(notes))
+    return Picture(_turned(pixels, orientation), profile if fits else None, tuple(notes))
 
 
-def decode_png(data: bytes) -> Picture:
+def _decode_png(data: bytes) -> Picture:
     """The pixels of a PNG, read from the chunks that make them; the others are looked at apart."""
-    chunks = png_chunks(data)
-    check_memory(*png_size(data))
+    chunks = _png_chunks(data)
+    _check_memory(*_png_size(data))
     needed = [chunk for kind, chunk in chunks if kind[0] < ord("a") or kind == b"tRNS"]
     pixels = imagecodecs.png_decode(PNG_SIGNATURE + b"".join(needed))
     kinds = {kind for kind, _ in chunks}
     notes = [SEVERAL] * (b"acTL" in kinds)
     profile, orientation = None, 1
     with suppress(Exception):
-        profile = png_metadata(chunks, {b"iCCP"}).info.get("icc_profile")
+        profile = _png_metadata(chunks, {b"iCCP"}).info.get("icc_profile")
     notes += ["its color profile cannot be read"] * (b"iCCP" in kinds and profile is None)
     with suppress(Exception):
-        orientation = orientation_of(png_metadata(chunks, {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}))
-    return picture_of(pixels, orientation, profile, notes)
+        orientation = _orientation_of(_png_metadata(chunks, {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}))
+    return _picture_of(pixels, orientation, profile, notes)
 
 
-def png_size(data: bytes) -> tuple[int, int]:
+def _png_size(data: bytes) -> tuple[int, int]:
     """Height and width as a PNG's header tells them."""
     width, height = struct.unpack(">II", data[16:24])
     return height, width
 
 
-def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """The chunks of a PNG up to its end, as (kind, all its bytes), but for damaged metadata."""
     chunks, start, kind = [], len(PNG_SIGNATURE), b""
     while kind != b"IEND":
@@ -243,7 +243,7 @@ def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     return chunks
 
 
-def png_metadata(chunks: list[tuple[bytes, bytes]], kinds: set[bytes]) -> Image.Image:
+def _png_metadata(chunks: list[tuple[bytes, bytes]], kinds: set[bytes]) -> Image.Image:
     """An image of one pixel with the chunks of a PNG that are of these kinds; it may raise anything."""
     stream = BytesIO()
     Image.new("RGB", (1, 1)).save(stream, "PNG")
@@ -252,7 +252,7 @@ def png_metadata(chunks: list[tuple[bytes, bytes]], kinds: set[bytes]) -> Image.
 
 
 @contextmanager
-def complaints_raised(library: str) -> Iterator[None]:
+def _complaints_raised(library: str) -> Iterator[None]:
     """Raise what a library would only log as a warning."""
 
     class Raising(logging.Handler):
@@ -275,14 +275,14 @@ def decode(image: Image.Image, data: bytes) -> Picture:
     if deep is None:
         image.load()
         notes += [f"{image.mode} converted to RGB"] * (image.mode in CONVERTED_MODES)
-        notes += [DEPTH_LOST] * has_lost_depth(image, data)
+        notes += [DEPTH_LOST] * _has_lost_depth(image, data)
         pixels = plain_pixels(image, profile)
     else:
-        pixels = filled(*deep)
-    return picture_of(pixels, orientation_of(image), profile, notes)
+        pixels = _filled(*deep)
+    return _picture_of(pixels, _orientation_of(image), profile, notes)
 
 
-def orientation_of(image: Image.Image) -> int:
+def _orientation_of(image: Image.Image) -> int:
     """How the first row of an image lies, as EXIF numbers it (1 to 8); 1 where that cannot be read."""
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -293,21 +293,21 @@ def orientation_of(image: Image.Image) -> int:
 def plain_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
     """The pixels of a loaded image as gray or RGB of 8 bits, with alpha if it has any, or gray of 16."""
     if image.mode not in INTEGER_MODES:
-        return np.array(in_plain_mode(image, profile))
+        return np.array(_in_plain_mode(image, profile))
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise HdsrError(f"has values from {values.min()} to {values.max()}, expected 0 to 65535")
     return values.astype(np.uint16)
 
 
-def has_lost_depth(image: Image.Image, data: bytes) -> bool:
+def _has_lost_depth(image: Image.Image, data: bytes) -> bool:
     """Whether a file has more than the 8 bits per channel that Pillow has made of it."""
     if image.format == "TIFF":
         return max(image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) > 8 and image.mode != "P"
     return image.format == "SGI" and data[3] == 2
 
 
-def filled(values: NDArray[np.unsignedinteger], white: int) -> Pixels:
+def _filled(values: NDArray[np.unsignedinteger], white: int) -> Pixels:
     """Whole numbers up to `white` in 8 bits, of which 255 is white; where that is too few, in 16."""
     if values.size and int(values.max()) > white:
         raise HdsrError(f"has values up to {values.max()}, expected at most {white}")
@@ -317,7 +317,7 @@ def filled(values: NDArray[np.unsignedinteger], white: int) -> Pixels:
     return ((values.astype(np.uint64) * peak + white // 2) // white).astype(dtype)
 
 
-def deep_jpeg_2000(data: bytes) -> DeepPixels | None:
+def _deep_jpeg_2000(data: bytes) -> DeepPixels | None:
     """The pixels of a JPEG 2000 unless it has 8 bits: its marker SIZ says so 42 bytes from its beginning."""
     size = data.find(b"\xff\x4f\xff\x51")
     bits = data[size + 42] + 1
@@ -326,14 +326,14 @@ def deep_jpeg_2000(data: bytes) -> DeepPixels | None:
     return (imagecodecs.jpeg2k_decode(data), 2**bits - 1) if bits != 8 else None
 
 
-def deep_avif(data: bytes) -> DeepPixels | None:
+def _deep_avif(data: bytes) -> DeepPixels | None:
     """The pixels of an AVIF of 10 or 12 bits, which the third byte of its box av1C tells."""
     flags = data[data.find(b"av1C") + 6]
     bits = 12 if flags & 0x20 else 10
     return (imagecodecs.avif_decode(data), 2**bits - 1) if flags & 0x40 else None
 
 
-def deep_pnm(data: bytes) -> DeepPixels | None:
+def _deep_pnm(data: bytes) -> DeepPixels | None:
     """The pixels of a PGM or PPM of more than 8 bits."""
     header = PNM_HEADER.match(data)
     if header is None or int(header[4]) < 256:
@@ -348,14 +348,14 @@ def deep_pnm(data: bytes) -> DeepPixels | None:
 
 
 DEEP_FORMATS: dict[str, Callable[[bytes], DeepPixels | None]] = {
-    "JPEG2000": deep_jpeg_2000,
-    "AVIF": deep_avif,
-    "PPM": deep_pnm,
+    "JPEG2000": _deep_jpeg_2000,
+    "AVIF": _deep_avif,
+    "PPM": _deep_pnm,
 }
 """By Pillow's name of a format: its pixels where Pillow would not have them right, else None."""
 
 
-def decode_tiff(data: bytes, strict: bool) -> Picture | None:
+def _decode_tiff(data: bytes, strict: bool) -> Picture | None:
     """The first page of a TIFF with gray or RGB values that Pillow cannot read; None for what it reads."""
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page = tiff.pages.first
@@ -364,15 +364,15 @@ def decode_tiff(data: bytes, strict: bool) -> Picture | None:
         if strict and page.compression == JPEG_IN_TIFF:
             for segment, _ in tiff.filehandle.read_segments(page.dataoffsets, page.databytecounts):
                 jpeg = (page.jpegtables or b"\xff\xd8\xff\xd9")[:-2] + segment[2:]
-                check_memory(*simplejpeg.decode_jpeg_header(jpeg)[:2])
+                _check_memory(*simplejpeg.decode_jpeg_header(jpeg)[:2])
                 simplejpeg.decode_jpeg(jpeg, "GRAY", strict=True)
         if page.photometric not in (0, 1, 2) or plain:
             return None
         if page.dtype is None or page.dtype.kind not in "bu" or bits > 32:
             raise HdsrError(f"has pixels of the kind {page.dtype}, expected 1 to 32 unsigned bits")
-        check_memory(page.imagelength * page.imagedepth, page.imagewidth)
-        with complaints_raised("tifffile"):
-            pixels = filled(page.asarray(), 2**bits - 1)
+        _check_memory(page.imagelength * page.imagedepth, page.imagewidth)
+        with _complaints_raised("tifffile"):
+            pixels = _filled(page.asarray(), 2**bits - 1)
         notes = [SEVERAL] * tiff.pages.is_multipage + ["its 32 bits per channel became 16"] * (bits > 16)
         tags = {
             tag: page.tags.valueof(tag)
@@ -383,24 +383,24 @@ def decode_tiff(data: bytes, strict: bool) -> Picture | None:
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         gray = pixels[..., 0] if page.extrasamples else pixels
         np.invert(gray, out=gray)
-    pixels = without_extra_samples(pixels, page.extrasamples)
-    return picture_of(
+    pixels = _without_extra_samples(pixels, page.extrasamples)
+    return _picture_of(
         pixels, tags[ExifTags.Base.Orientation] or 1, tags[ExifTags.Base.InterColorProfile], notes
     )
 
 
-def in_plain_mode(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _in_plain_mode(image: Image.Image, profile: bytes | None) -> Image.Image:
     """The same picture as L, LA, RGB or RGBA."""
     if image.mode in GRAY_MODES:
         return image.convert("LA" if image.has_transparency_data else "L")
     if image.mode in COLOR_MODES:
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode in CONVERTED_MODES:
-        return converted(image, profile)
+        return _converted(image, profile)
     raise HdsrError(f"has pixels of the kind {image.mode}, expected gray or color of 8 or 16 bits")
 
 
-def converted(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _converted(image: Image.Image, profile: bytes | None) -> Image.Image:
     """An image of another color space as RGB: to sRGB by its profile where it has one that can be used."""
     if profile:
         try:
@@ -412,7 +412,7 @@ def converted(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def without_extra_samples(pixels: Pixels, extra: tuple[int, ...]) -> Pixels:
+def _without_extra_samples(pixels: Pixels, extra: tuple[int, ...]) -> Pixels:
     """Leave out what is neither color nor alpha, and take a multiplied-in alpha out of the colors."""
     if not extra:
         return pixels
@@ -428,7 +428,7 @@ def without_extra_samples(pixels: Pixels, extra: tuple[int, ...]) -> Pixels:
     return kept
 
 
-def turned(pixels: Pixels, orientation: int) -> Pixels:
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
     """Undo the orientation that EXIF or TIFF gives (1 to 8), so that the first row is the top."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
@@ -458,12 +458,12 @@ def write_png(path: str | Path, pixels: Pixels, icc_profile: bytes | None = None
     plain = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     data = imagecodecs.png_encode(np.ascontiguousarray(plain))
     if icc_profile:
-        data = with_profile(data, icc_profile)
+        data = _with_profile(data, icc_profile)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
-def with_profile(data: bytes, icc_profile: bytes) -> bytes:
+def _with_profile(data: bytes, icc_profile: bytes) -> bytes:
     """A PNG's bytes with a color profile, right after the header: the specification's chunk iCCP."""
     content = b"iCCP" + b"ICC profile\0\0" + zlib.compress(icc_profile)
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))

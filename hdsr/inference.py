@@ -103,14 +103,14 @@ def folded_kernel(reconstruction: Reconstruction, scale: int) -> tuple[Tensor, T
     impulses = exit_weight.new_zeros(channels, channels, SIZE, SIZE)
     impulses[:, :, REACH, REACH].fill_diagonal_(1)
     # the biases' share is taken off, so that what is left is linear in the impulse
-    response = F.pixel_unshuffle(without_bias(reconstruction, impulses), scale)
+    response = F.pixel_unshuffle(_without_bias(reconstruction, impulses), scale)
     # torch's convolution correlates: its kernel is the impulse response turned by 180 degrees
     weight = response.transpose(0, 1).flip(2, 3).contiguous(memory_format=torch.channels_last)
     constant = F.pixel_unshuffle(reconstruction(torch.zeros_like(impulses[:1])), scale)
     return weight, constant[0, :, REACH, REACH]
 
 
-def without_bias(reconstruction: Reconstruction, features: Tensor) -> Tensor:
+def _without_bias(reconstruction: Reconstruction, features: Tensor) -> Tensor:
     """What the reconstruction makes of features, less what it makes of zeros away from the border."""
     for layer in reconstruction.upsampler:
         is_convolution = isinstance(layer, nn.Conv2d)
@@ -177,14 +177,14 @@ class FoldedReconstruction(nn.Module):
         return made[:, : len(layer.weight)]
 
 
-def activated(layer: nn.Conv2d, features: Tensor, **given: Tensor | slice) -> Tensor:
+def _activated(layer: nn.Conv2d, features: Tensor, **given: Tensor | slice) -> Tensor:
     """A 3x3 convolution with ReLU; the rest is as `rectified_conv2d` takes it."""
     transformed = getattr(layer, "transformed", None)
     parts = (features, layer.weight, layer.bias, layer.dilation[0])
     return rectified_conv2d(*parts, transformed=transformed, **given)
 
 
-def mixed(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _mixed(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """A dynamic convolution with ReLU, given the kernels that are mixed for each image."""
     if len(features) > 1 and winograd_obstacle(features, weight[0]) is not None:
         return convolve_each(features, weight, bias).relu_()
@@ -193,38 +193,38 @@ def mixed(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return made[0] if len(made) == 1 else torch.cat(made)
 
 
-def add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: Advance) -> None:
+def _add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: Advance) -> None:
     """Send features through a block, in place. Its two last convolutions go in strips of `rows` rows.
 
     The first one cannot: the dynamic convolution's kernels need the mean of what it makes of the whole image.
     """
     height = features.shape[-2]
-    dilated = activated(block.dilated, features)
+    dilated = _activated(block.dilated, features)
     weight, bias = block.dynamic.mix(dilated)
     advance(height)
     for strip in split(height, rows, BLOCK_REACH):
-        made, summed = mixed(dilated[:, :, strip.source], weight, bias), features[:, :, strip.rows]
-        activated(block.plain, made, residual=summed, rows=strip.inner, out=summed)
+        made, summed = _mixed(dilated[:, :, strip.source], weight, bias), features[:, :, strip.rows]
+        _activated(block.plain, made, residual=summed, rows=strip.inner, out=summed)
         advance(2 * (strip.rows.stop - strip.rows.start))
 
 
 def upper_features(upper: UpperNetwork, centered: Tensor, rows: int, advance: Advance = ignore) -> Tensor:
-    """What the upper sub-network makes of an image less its mean color; see `add_block`."""
-    features = activated(upper.entry, centered)
+    """What the upper sub-network makes of an image less its mean color; see `_add_block`."""
+    features = _activated(upper.entry, centered)
     for block in upper.blocks:
-        add_block(block, features, rows, advance)
+        _add_block(block, features, rows, advance)
     return features
 
 
-def lower_features(lower: LowerNetwork, centered: Tensor) -> Tensor:
+def _lower_features(lower: LowerNetwork, centered: Tensor) -> Tensor:
     """What the lower sub-network makes of an image less its mean color."""
     half = len(lower.layers) // 2
     features, first_half = centered, []
     for layer in lower.layers[:half]:
-        features = activated(layer, features)
+        features = _activated(layer, features)
         first_half.append(features)
     for layer in lower.layers[half:]:
-        features = activated(layer, features, residual=first_half.pop())
+        features = _activated(layer, features, residual=first_half.pop())
     return features
 
 
@@ -257,7 +257,7 @@ class FoldedHDSRNet(nn.Module):
 
     def enlarged(self, features: Tensor, centered: Tensor, strip: Strip, advance: Advance = ignore) -> Tensor:
         """The HR rows of a strip, given the upper sub-network's features of the whole image."""
-        product = lower_features(self.lower, centered[:, :, strip.source])
+        product = _lower_features(self.lower, centered[:, :, strip.source])
         product *= features[:, :, strip.source]
         inner = slice(self.scale * strip.inner.start, self.scale * strip.inner.stop)
         enlarged = self.reconstruction(product)[:, :, inner] + self.mean

@@ -58,7 +58,7 @@ def psnr_y(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int) -> float:
     Raises:
         HdsrError: for images of different sizes, another data type or shape, or a crop that leaves nothing.
     """
-    sr_luma, hr_luma = cropped_lumas(sr, hr, crop_px, smallest_px=1)
+    sr_luma, hr_luma = _cropped_lumas(sr, hr, crop_px, smallest_px=1)
     mean_squared_error = float(np.mean((sr_luma - hr_luma) ** 2))
     if mean_squared_error == 0:
         return float("inf")
@@ -84,7 +84,7 @@ def ssim_y(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int, window: S
     """
     if window not in ("valid", "same"):
         raise HdsrError(f"unknown SSIM window {window!r}: expected 'valid' or 'same'")
-    sr_luma, hr_luma = cropped_lumas(sr, hr, crop_px, smallest_px=GAUSSIAN_SIZE_PX)
+    sr_luma, hr_luma = _cropped_lumas(sr, hr, crop_px, smallest_px=GAUSSIAN_SIZE_PX)
     if window == "same":
         reach = GAUSSIAN_SIZE_PX // 2
         sr_luma, hr_luma = (np.pad(image, reach, mode="symmetric") for image in (sr_luma, hr_luma))
@@ -97,27 +97,27 @@ def mean_similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> 
     total = 0.0
     for top in range(0, height, STRIP_ROWS):
         rows = slice(top, min(top + STRIP_ROWS, height) + GAUSSIAN_SIZE_PX - 1)
-        total += similarity(first[rows], second[rows]).sum()
+        total += _similarity(first[rows], second[rows]).sum()
     return float(total / (height * width))
 
 
-def similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+def _similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """SSIM of every window inside: Wang et al., equation 13."""
-    mean_first, mean_second = local_mean(first), local_mean(second)
+    mean_first, mean_second = _local_mean(first), _local_mean(second)
     means_product, means_squared = mean_first * mean_second, mean_first**2 + mean_second**2
-    covariance = local_mean(first * second) - means_product
-    variances = local_mean(first**2 + second**2) - means_squared
+    covariance = _local_mean(first * second) - means_product
+    variances = _local_mean(first**2 + second**2) - means_squared
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
     numerator = (2 * means_product + c1) * (2 * covariance + c2)
     return numerator / ((means_squared + c1) * (variances + c2))
 
 
-def local_mean(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _local_mean(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of every window inside, weighted by the Gaussian: first along the height, then along the width."""
-    return weighted_rows(weighted_rows(image).T).T
+    return _weighted_rows(_weighted_rows(image).T).T
 
 
-def weighted_rows(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weighted_rows(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of GAUSSIAN_SIZE_PX rows about each one that has so many; rows alike far away share a product."""
     taps, last = GAUSSIAN / GAUSSIAN.sum(), GAUSSIAN_SIZE_PX - 1
     height, middle = len(image) - last, last // 2
@@ -130,7 +130,7 @@ def weighted_rows(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def cropped_lumas(
+def _cropped_lumas(
     sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int, smallest_px: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lumas of two images of one size, less `crop_px` pixels on every side; HdsrError if there are none."""

@@ -45,7 +45,7 @@ def contributions(size: int, factor: float, border: Border) -> tuple[NDArray[np.
     return weights, np.where(mirrored < size, mirrored, 2 * size - 1 - mirrored)
 
 
-def weighted_rows(image: NDArray[np.number], factor: float, border: Border) -> NDArray[np.float64]:
+def _weighted_rows(image: NDArray[np.number], factor: float, border: Border) -> NDArray[np.float64]:
     """Resize along the first axis."""
     weights, indices = contributions(image.shape[0], factor, border)
     weights = weights.reshape(*weights.shape, *[1] * (image.ndim - 1))
@@ -56,10 +56,10 @@ def weighted_rows(image: NDArray[np.number], factor: float, border: Border) -> N
     return total
 
 
-def resize_rows(image: NDArray[np.uint8], factor: float, border: Border) -> NDArray[np.uint8]:
+def _resize_rows(image: NDArray[np.uint8], factor: float, border: Border) -> NDArray[np.uint8]:
     """Resize along the first axis and round halves up to uint8."""
     # not np.round, which rounds halves to even
-    return np.floor(np.clip(weighted_rows(image, factor, border), 0, 255) + 0.5).astype(np.uint8)
+    return np.floor(np.clip(_weighted_rows(image, factor, border), 0, 255) + 0.5).astype(np.uint8)
 
 
 def imresize(image: NDArray[np.uint8], factor: float, border: Border = "replicate") -> NDArray[np.uint8]:
@@ -76,9 +76,9 @@ def imresize(image: NDArray[np.uint8], factor: float, border: Border = "replicat
         HdsrError: for another data type or rank, an empty image, a factor that is not a positive finite
             number, or an unknown border.
     """
-    check_arguments(image, factor, border)
-    rows = resize_rows(image, float(factor), border)
-    return np.ascontiguousarray(resize_rows(rows.swapaxes(0, 1), float(factor), border).swapaxes(0, 1))
+    _check_arguments(image, factor, border)
+    rows = _resize_rows(image, float(factor), border)
+    return np.ascontiguousarray(_resize_rows(rows.swapaxes(0, 1), float(factor), border).swapaxes(0, 1))
 
 
 def imresize_float(
@@ -91,11 +91,11 @@ def imresize_float(
         factor: as in `imresize`.
         border: as in `imresize`.
     """
-    rows = weighted_rows(image, float(factor), border)
-    return np.ascontiguousarray(weighted_rows(rows.swapaxes(0, 1), float(factor), border).swapaxes(0, 1))
+    rows = _weighted_rows(image, float(factor), border)
+    return np.ascontiguousarray(_weighted_rows(rows.swapaxes(0, 1), float(factor), border).swapaxes(0, 1))
 
 
-def check_arguments(image: NDArray[np.uint8], factor: float, border: Border) -> None:
+def _check_arguments(image: NDArray[np.uint8], factor: float, border: Border) -> None:
     """Raise HdsrError for what imresize cannot take."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = getattr(image, "dtype", type(image).__name__)

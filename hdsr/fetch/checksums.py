@@ -34,7 +34,7 @@ class Checksum:
         return None
 
 
-def md5(path: Path) -> str:
+def _md5(path: Path) -> str:
     """Hexadecimal MD5 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "md5").hexdigest()
@@ -49,6 +49,6 @@ def git_blob_sha1(path: Path) -> str:
 
 DIGESTS: dict[Algorithm, Callable[[Path], str]] = {
     "SHA-256": sha256,
-    "MD5": md5,
+    "MD5": _md5,
     "git blob SHA-1": git_blob_sha1,
 }

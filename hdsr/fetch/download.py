@@ -153,7 +153,7 @@ class Download:
         except (ValueError, requests.TooManyRedirects) as error:  # redirected to what is no address
             raise HdsrError(f"{self.url} leads nowhere: {type(error).__name__}") from None
         except (requests.RequestException, HTTPError) as error:
-            raise BrokenError(reason_of(error)) from None
+            raise BrokenError(_reason_of(error)) from None
         if expected is not None and self.received < expected:
             raise BrokenError(f"it ended after {self.received:,} of {expected:,} bytes")
 
@@ -161,13 +161,13 @@ class Download:
         """Append an answer to the .part; in place of what is there, if it is the file from its beginning."""
         code = response.status_code
         if code in RETRIED_STATUS:
-            raise BrokenError(f"{code} {response.reason}", asked_wait_s(response))
+            raise BrokenError(f"{code} {response.reason}", _asked_wait_s(response))
         if code == requests.codes.range_not_satisfiable:
             return  # there is no more than what is here: its hash tells whether it is the file
         if code not in (requests.codes.ok, requests.codes.partial_content):
             raise HdsrError(f"{self.url}: {code} {response.reason}")
         continued = code == requests.codes.partial_content
-        if continued and first_byte(response) != self.received:
+        if continued and _first_byte(response) != self.received:
             raise BrokenError("it sent another part than the one asked for")
         if not continued:
             self.discard()
@@ -200,13 +200,13 @@ def length_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def first_byte(response: requests.Response) -> int | None:
+def _first_byte(response: requests.Response) -> int | None:
     """Where the part begins that an answer holds; None if it does not say."""
     told = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(told[1]) if told else None
 
 
-def asked_wait_s(response: requests.Response) -> float:
+def _asked_wait_s(response: requests.Response) -> float:
     """The seconds that a server asks to wait, which it tells as a number or as the end; 0 if it does not."""
     told = response.headers.get("Retry-After", "")
     if told.isdecimal():
@@ -217,7 +217,7 @@ def asked_wait_s(response: requests.Response) -> float:
         return 0.0
 
 
-def reason_of(error: requests.RequestException) -> str:
+def _reason_of(error: requests.RequestException) -> str:
     """What went wrong on the network, in a few words."""
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"

@@ -48,8 +48,8 @@ class Plan:
         for name in names:
             of_set = [file for file in self.files if file.set_name == name]
             needed = [file for file in self.needed if file.set_name == name]
-            lines.append(f"{name}: {len(of_set) - len(needed)} of {len(of_set)} files here{size_of(needed)}")
-        total = size_of(self.needed).lstrip(",") or " nothing to fetch"
+            lines.append(f"{name}: {len(of_set) - len(needed)} of {len(of_set)} files here{_size_of(needed)}")
+        total = _size_of(self.needed).lstrip(",") or " nothing to fetch"
         return [*lines, f"in all:{total}"]
 
 
@@ -107,10 +107,10 @@ def fetch(
     refusal = f"another process fetches into {planned.root}: let it end first"
     with (
         sole_use_of(planned.root / LOCK, refusal),
-        session_for(jobs) as session,
+        _session_for(jobs) as session,
         Bar(planned, progress) as bar,
     ):
-        check_space(planned)
+        _check_space(planned)
         stop = threading.Event()
 
         def download(file: PublishedFile) -> Download:
@@ -119,12 +119,12 @@ def fetch(
             return Download(address, target, file.checksum, session, retry or Retry(), stop, bar.advance)
 
         try:
-            return run_all(planned.needed, download, jobs, bar.finish_one)
+            return _run_all(planned.needed, download, jobs, bar.finish_one)
         finally:
             stop.set()
 
 
-def run_all(
+def _run_all(
     files: Sequence[PublishedFile],
     download: Callable[[PublishedFile], Download],
     jobs: int,
@@ -157,7 +157,7 @@ def run_all(
     return outcome
 
 
-def size_of(files: Sequence[PublishedFile]) -> str:
+def _size_of(files: Sequence[PublishedFile]) -> str:
     """How much it is to fetch files, as the end of a line; empty if there are none."""
     if not files:
         return ""
@@ -169,7 +169,7 @@ def size_of(files: Sequence[PublishedFile]) -> str:
 
 
 @contextmanager
-def session_for(jobs: int) -> Iterator[requests.Session]:
+def _session_for(jobs: int) -> Iterator[requests.Session]:
     """Connections that are kept open, as many as there are jobs; content comes as it is, not compressed."""
     with requests.Session() as session:
         session.headers["Accept-Encoding"] = "identity"
@@ -178,7 +178,7 @@ def session_for(jobs: int) -> Iterator[requests.Session]:
         yield session
 
 
-def check_space(planned: Plan) -> None:
+def _check_space(planned: Plan) -> None:
     """Raise HdsrError if the disk cannot hold what is to come."""
     free = shutil.disk_usage(planned.root).free
     begun = sum(length_of(part_of(file.path_in(planned.root))) for file in planned.needed)

@@ -49,11 +49,11 @@ def inspect(
     """
     files = published_files() if files is None else files
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        found = pool.map(partial(find, root=root), files)
+        found = pool.map(partial(_find, root=root), files)
         return list(bar(found, "verify", len(files), unit="file", leave=False, shown=progress))
 
 
-def find(file: PublishedFile, root: Path) -> Finding:
+def _find(file: PublishedFile, root: Path) -> Finding:
     """What is in the place of one file."""
     path = file.path_in(root)
     if path.is_file():
@@ -73,36 +73,36 @@ def status(root: str | Path | None = None) -> pd.DataFrame:
     is there). Of DIV2K only archives are looked at.
     """
     findings = inspect(data_root(root))
-    return pd.DataFrame([line(list(part)) for _, part in groupby(findings, kind)])
+    return pd.DataFrame([_line(list(part)) for _, part in groupby(findings, _kind)])
 
 
-def kind(finding: Finding) -> tuple[str, str, str]:
+def _kind(finding: Finding) -> tuple[str, str, str]:
     """What one line of `status` is about."""
     return finding.file.group, finding.file.set_name, finding.file.scale
 
 
-def line(findings: list[Finding]) -> dict[str, object]:
+def _line(findings: list[Finding]) -> dict[str, object]:
     """The line of `status` for files of one kind."""
-    group, set_name, scale = kind(findings[0])
+    group, set_name, scale = _kind(findings[0])
     return {
         "group": group,
         "set": set_name,
         "scale": scale,
-        "images": count(findings),
-        "present": count(item for item in findings if item.present),
-        "verified": count(item for item in findings if item.verified),
-        "copies": count(item for item in findings if item.copy),
-        "missing": names(item for item in findings if not item.present),
-        "damaged": names(item for item in findings if item.fault),
+        "images": _count(findings),
+        "present": _count(item for item in findings if item.present),
+        "verified": _count(item for item in findings if item.verified),
+        "copies": _count(item for item in findings if item.copy),
+        "missing": _names(item for item in findings if not item.present),
+        "damaged": _names(item for item in findings if item.fault),
         "bytes": sum(item.bytes for item in findings),
     }
 
 
-def count(findings: Iterable[Finding]) -> int:
+def _count(findings: Iterable[Finding]) -> int:
     """Images in these files; files, where they are weights."""
     return sum(1 if item.file.group == WEIGHTS else item.file.images for item in findings)
 
 
-def names(findings: Iterable[Finding]) -> tuple[str, ...]:
+def _names(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Images by their names without suffix, archives and weights by those of their files."""
     return tuple(item.path.stem if item.file.images == 1 else item.file.file_name for item in findings)

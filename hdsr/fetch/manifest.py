@@ -119,25 +119,25 @@ class ArchiveEntry:
 @cache
 def benchmarks() -> tuple[ImageEntry, ...]:
     """Set5, Set14, B100 and Urban100."""
-    return tuple(map(image_entry, rows(BENCHMARKS)))
+    return tuple(map(_image_entry, rows(BENCHMARKS)))
 
 
 @cache
 def training() -> tuple[ImageEntry, ...]:
     """T91 and BSD200, together the classic 291 training images."""
-    return tuple(map(image_entry, rows(TRAINING)))
+    return tuple(map(_image_entry, rows(TRAINING)))
 
 
 @cache
 def photographs() -> tuple[ImageEntry, ...]:
     """More images to train on: BSDS500's test images, CID22, TESTIMAGES, WikipediaHQ and CLIC2025."""
-    return tuple(map(image_entry, rows(PHOTOGRAPHS)))
+    return tuple(map(_image_entry, rows(PHOTOGRAPHS)))
 
 
 @cache
 def weights() -> tuple[WeightsEntry, ...]:
     """The published weights of HDSRNet and of the networks it is compared with."""
-    return tuple(map(weights_entry, rows(WEIGHTS)))
+    return tuple(map(_weights_entry, rows(WEIGHTS)))
 
 
 def weights_of(model: str, scale: int | None = None, trained_by: str = "authors") -> tuple[WeightsEntry, ...]:
@@ -187,12 +187,12 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def image_entry(row: dict[str, str]) -> ImageEntry:
+def _image_entry(row: dict[str, str]) -> ImageEntry:
     numbers = {column: int(row[column]) for column in ("width", "height", "bytes")}
     return ImageEntry(**row | numbers)
 
 
-def weights_entry(row: dict[str, str]) -> WeightsEntry:
+def _weights_entry(row: dict[str, str]) -> WeightsEntry:
     """A line of weights.csv; a hash or length that is not known is None."""
     text = ("model", "file", "repository", "commit", "path", "git_blob_sha1", "licence", "trained_by")
     known = {column: row[column] for column in text}

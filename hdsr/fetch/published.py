@@ -55,26 +55,26 @@ class PublishedFile:
 def published_files() -> tuple[PublishedFile, ...]:
     """Every file of every manifest, sets and scales together."""
     return (
-        *(of_image(entry, BENCHMARKS, "benchmarks") for entry in manifest.benchmarks()),
-        *(of_image(entry, TRAINING, "train") for entry in manifest.training()),
-        *(of_image(entry, PHOTOGRAPHS, "train") for entry in manifest.photographs()),
-        *sorted(map(of_archive, manifest.archives()), key=lambda file: (file.scale != HR, file.scale)),
-        *map(of_weights, manifest.weights()),
+        *(_of_image(entry, BENCHMARKS, "benchmarks") for entry in manifest.benchmarks()),
+        *(_of_image(entry, TRAINING, "train") for entry in manifest.training()),
+        *(_of_image(entry, PHOTOGRAPHS, "train") for entry in manifest.photographs()),
+        *sorted(map(_of_archive, manifest.archives()), key=lambda file: (file.scale != HR, file.scale)),
+        *map(_of_weights, manifest.weights()),
     )
 
 
-def of_image(entry: manifest.ImageEntry, group: str, folder: str) -> PublishedFile:
+def _of_image(entry: manifest.ImageEntry, group: str, folder: str) -> PublishedFile:
     """An image of a benchmark or a training set, which lies below `folder`."""
     return PublishedFile(group, entry.dataset, HR, f"{folder}/{entry.dataset}/HR", entry.file_name, 1, entry)
 
 
-def of_archive(entry: manifest.ArchiveEntry) -> PublishedFile:
+def _of_archive(entry: manifest.ArchiveEntry) -> PublishedFile:
     """An archive of DIV2K, whose name tells its part and, for LR images, their scale."""
     part, scale = re.search(r"_(train|valid)_(?:HR|LR_bicubic_X(\d))", entry.file).groups()
     return PublishedFile(DIV2K, DIV2K, scale or HR, "train/DIV2K", entry.file, DIV2K_COUNTS[part], entry)
 
 
-def of_weights(entry: manifest.WeightsEntry) -> PublishedFile:
+def _of_weights(entry: manifest.WeightsEntry) -> PublishedFile:
     """Weights of a network."""
     scales = "+".join(map(str, entry.scales))
     return PublishedFile(WEIGHTS, entry.model, scales, "weights", entry.file, 0, entry)
@@ -91,15 +91,15 @@ def selected(names: Sequence[str]) -> tuple[PublishedFile, ...]:
         HdsrError: naming the first that stands for nothing.
     """
     wanted = {name.casefold() for name in names}
-    known = set(chain.from_iterable(map(names_of, published_files())))
+    known = set(chain.from_iterable(map(_names_of, published_files())))
     for name in names:
         if name.casefold() not in known:
             sets = distinct(file.set_name for file in published_files())
             raise unknown("published name", name, distinct([*GROUPS, *sets]), ", or the name of a file")
-    return tuple(file for file in published_files() if not wanted.isdisjoint(names_of(file)))
+    return tuple(file for file in published_files() if not wanted.isdisjoint(_names_of(file)))
 
 
-def names_of(file: PublishedFile) -> tuple[str, str, str]:
+def _names_of(file: PublishedFile) -> tuple[str, str, str]:
     """Everything that stands for a file, in small letters."""
     return file.group.casefold(), file.set_name.casefold(), file.file_name.casefold()
 

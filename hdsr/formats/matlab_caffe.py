@@ -67,13 +67,13 @@ def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
     for number, layer in fields(memoryview(path.read_bytes())):
         if number == LAYER:
             content = list(fields(layer))
-            blobs = [blob(value) for kind, value in content if kind == BLOB]
+            blobs = [_blob(value) for kind, value in content if kind == BLOB]
             if blobs:
                 layers[next(bytes(value).decode() for kind, value in content if kind == NAME)] = blobs
     return layers
 
 
-def blob(message: memoryview) -> NDArray[np.float32]:
+def _blob(message: memoryview) -> NDArray[np.float32]:
     """The array of a BlobProto, its values packed."""
     content = dict(fields(message))
     dimensions = dict(fields(content[BLOB_SHAPE]))[SHAPE_DIM]

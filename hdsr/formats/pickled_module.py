@@ -27,7 +27,7 @@ class PickledModule:
     """Takes the place of every module: it has the attributes that were stored, and no behaviour."""
 
 
-def tensor_view(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+def _tensor_view(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
     """What `torch._utils._rebuild_tensor` does."""
     return torch.as_strided(storage, size, stride, offset)
 
@@ -42,16 +42,16 @@ class PickledParameter:
         """Take no notice of gradient and hooks."""
 
 
-def nothing() -> None:
+def _nothing() -> None:
     """Stands for the table of C functions that modules then referred to."""
 
 
 ALLOWED = {
     "collections.OrderedDict": OrderedDict,
     "torch.FloatStorage": torch.float32,
-    "torch._utils._rebuild_tensor": tensor_view,
+    "torch._utils._rebuild_tensor": _tensor_view,
     "torch.nn.parameter.Parameter": PickledParameter,
-    "torch.nn.backends.thnn._get_thnn_function_backend": nothing,
+    "torch.nn.backends.thnn._get_thnn_function_backend": _nothing,
     "torch.nn.modules.container.Sequential": PickledModule,
     "torch.nn.modules.conv.Conv2d": PickledModule,
     "torch.nn.modules.activation.ReLU": PickledModule,
@@ -60,7 +60,7 @@ ALLOWED = {
 
 
 class ModuleUnpickler(pickle._Unpickler):
-    """Reads an object whose names are all on the list; `storages` are filled by `read_storages` later.
+    """Reads an object whose names are all on the list; `storages` are filled by `_read_storages` later.
 
     The one in C would make room for whatever numbers a file names: gigabytes for ten bytes.
     """
@@ -100,26 +100,26 @@ def read_tensors(path: str | Path, modules: Collection[str], key: str) -> dict[s
     """
     data = read_bytes(path, "a pickled module")
     try:
-        stored = read_object(BytesIO(data), modules)
-        return dict(named_tensors(stored[key]))
+        stored = _read_object(BytesIO(data), modules)
+        return dict(_named_tensors(stored[key]))
     except HdsrError as error:
         raise HdsrError(f"{path} is not loaded: {error}") from None
     except Exception as error:  # whatever bytes that make no sense make pickle and torch raise
         raise HdsrError(f"{path} is not a whole pickled module: {type(error).__name__}") from None
 
 
-def read_object(stream: BytesIO, modules: Collection[str]) -> Any:
+def _read_object(stream: BytesIO, modules: Collection[str]) -> Any:
     """The object of a file, its tensors filled."""
     magic_number, _, _ = (ModuleUnpickler(stream, ()).load() for _ in range(3))
     if magic_number != MAGIC_NUMBER:
         raise HdsrError("it does not begin as PyTorch's files before 1.6 do")
     unpickler = ModuleUnpickler(stream, modules)
     stored = unpickler.load()
-    read_storages(stream, unpickler.storages)
+    _read_storages(stream, unpickler.storages)
     return stored
 
 
-def read_storages(stream: BytesIO, storages: dict[str, Tensor]) -> None:
+def _read_storages(stream: BytesIO, storages: dict[str, Tensor]) -> None:
     """Fill every storage from the end of the file."""
     keys = ModuleUnpickler(stream, ()).load()
     if sorted(keys) != sorted(storages):
@@ -133,7 +133,7 @@ def read_storages(stream: BytesIO, storages: dict[str, Tensor]) -> None:
         storage.copy_(torch.frombuffer(bytearray(values), dtype=storage.dtype))
 
 
-def named_tensors(module: PickledModule, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+def _named_tensors(module: PickledModule, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     """Parameters and buffers of a module and its children."""
     for name, parameter in module._parameters.items():
         if parameter is not None:
@@ -141,4 +141,4 @@ def named_tensors(module: PickledModule, prefix: str = "") -> Iterator[tuple[str
     for name, buffer in module._buffers.items():
         yield prefix + name, buffer
     for name, child in module._modules.items():
-        yield from named_tensors(child, f"{prefix}{name}.")
+        yield from _named_tensors(child, f"{prefix}{name}.")

@@ -40,7 +40,7 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
         HdsrError: naming the file, if it is damaged, or holds something else.
     """
     data = read_bytes(path, "a PyTorch file")
-    check_archive(data, path)
+    _check_archive(data, path)
     try:
         with warnings.catch_warnings(action="ignore"):
             stored = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
@@ -51,13 +51,13 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
         raise HdsrError(f"{path} is not a file of plain tensors: it holds code or is damaged") from None
     except Exception as error:  # whatever bytes that make no sense make torch raise
         raise HdsrError(f"{path} is not a whole PyTorch file: {first_line(error)}") from None
-    tensors = unwrapped(stored, path)
-    if not tensors or not all(map(is_plain, tensors.values())):
+    tensors = _unwrapped(stored, path)
+    if not tensors or not all(map(_is_plain, tensors.values())):
         raise HdsrError(f"{path} does not hold a state dict of tensors of plain numbers")
-    return without_prefix(tensors)
+    return _without_prefix(tensors)
 
 
-def is_plain(value: object) -> bool:
+def _is_plain(value: object) -> bool:
     """Whether something is a tensor whose values are all there: not sparse, quantized, complex or empty."""
     return (
         isinstance(value, Tensor)
@@ -66,7 +66,7 @@ def is_plain(value: object) -> bool:
     )
 
 
-def check_archive(data: bytes, path: str | Path) -> None:
+def _check_archive(data: bytes, path: str | Path) -> None:
     """Raise HdsrError for a zip archive that is packed, which PyTorch never does: it may be a bomb."""
     if not data.startswith(b"PK"):
         return
@@ -78,7 +78,7 @@ def check_archive(data: bytes, path: str | Path) -> None:
         raise HdsrError(f"{path} is not a PyTorch file: it is a packed archive, expected plain contents")
 
 
-def unwrapped(stored: object, path: str | Path) -> Mapping[str, Any]:
+def _unwrapped(stored: object, path: str | Path) -> Mapping[str, Any]:
     """The state dict inside what a training program has saved; empty if there is none."""
     while isinstance(stored, Mapping):
         wrapped = [key for key in WRAPPERS if isinstance(stored.get(key), Mapping)]
@@ -90,9 +90,9 @@ def unwrapped(stored: object, path: str | Path) -> Mapping[str, Any]:
     return {}
 
 
-def without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors without what stands before every name of them."""
     for prefix in PREFIXES:
         if all(str(key).startswith(prefix) for key in tensors):
-            return without_prefix({key.removeprefix(prefix): value for key, value in tensors.items()})
+            return _without_prefix({key.removeprefix(prefix): value for key, value in tensors.items()})
     return dict(tensors)

@@ -38,7 +38,7 @@ class APlus(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("filters", differences(), persistent=False)
+        self.register_buffer("filters", _differences(), persistent=False)
         self.register_buffer("projection", torch.zeros(FEATURES, 4 * PATCH_PX**2))
         self.register_buffer("atoms", torch.zeros(FEATURES, ATOMS))
         self.register_buffer("regressors", torch.zeros(ATOMS, PATCH_PX**2, FEATURES))
@@ -67,7 +67,7 @@ class APlus(nn.Module):
         return torch.bmm(self.regressors[nearest], features[..., None])[..., 0]
 
 
-def differences() -> Tensor:
+def _differences() -> Tensor:
     """Filters (4, 1, 5, 5): first difference across and down, second difference across and down."""
     filters = torch.zeros(4, 1, len(GRADIENT), len(GRADIENT))
     for index, taps in enumerate((GRADIENT, LAPLACIAN)):

@@ -88,20 +88,20 @@ def fill(
     used = {key: value for key, value in tensors.items() if key not in unused}
     if absent := set(unused) - set(tensors):
         raise HdsrError(f"{path} is not {type(network).__name__}: missing {min(absent)}")
-    renamed = {renamed_key(key, names): value.float() for key, value in used.items()}
+    renamed = {_renamed_key(key, names): value.float() for key, value in used.items()}
     published = {ours: theirs for theirs, ours in names.items()}
-    shown_as = {key: renamed_key(key, published) for key in network.state_dict()}
+    shown_as = {key: _renamed_key(key, published) for key in network.state_dict()}
     check_tensors(renamed, network.state_dict(), str(path), shown_as, type(network).__name__)
     network.load_state_dict(renamed)
     network.eval()
 
 
-def renamed_key(key: str, names: Mapping[str, str]) -> str:
+def _renamed_key(key: str, names: Mapping[str, str]) -> str:
     """A key of a state dict with its layer renamed."""
-    layer = layer_of(key)
+    layer = _layer_of(key)
     return names.get(layer, layer) + key.removeprefix(layer)
 
 
-def layer_of(key: str) -> str:
+def _layer_of(key: str) -> str:
     """The layer of a key of a state dict, which ends in .weight or .bias."""
     return key.rpartition(".")[0]

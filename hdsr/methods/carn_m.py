@@ -76,13 +76,13 @@ class CARNM(MeanShiftedNetwork):
 def load(path: Path, scale: int) -> CARNM:
     """CARN-M with the weights of the authors' file; HdsrError if it holds anything else."""
     network = CARNM(scale)
-    layers = [layer for other in SCALES if other != scale for layer in upsampler_names(other)]
+    layers = [layer for other in SCALES if other != scale for layer in _upsampler_names(other)]
     unused = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
-    fill(network, path, {**trunk_names(), **upsampler_names(scale)}, unused)
+    fill(network, path, {**_trunk_names(), **_upsampler_names(scale)}, unused)
     return network
 
 
-def trunk_names() -> dict[str, str]:
+def _trunk_names() -> dict[str, str]:
     """Our names of the layers that all scales share, by the published ones."""
     names = {"entry": "entry", "exit": "exit"}
     for outer in range(STEPS):
@@ -95,7 +95,7 @@ def trunk_names() -> dict[str, str]:
     return names
 
 
-def upsampler_names(scale: int) -> dict[str, str]:
+def _upsampler_names(scale: int) -> dict[str, str]:
     """Our names of the upsampler's convolutions, by the published ones."""
     stages = (0, 3) if scale == 4 else (0,)
     return {f"upsample.up{scale}.body.{index}": f"upsampler.{index}" for index in stages}

@@ -42,16 +42,16 @@ class Stage(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
 
     def forward(self, luma: Tensor) -> Tensor:
-        padded = mirrored(luma, MARGIN_PX)
-        features = correlated(padded, self.conv)
-        code = per_pixel(normalized(features), self.wd)
-        code = shrunk(per_pixel(shrunk(code), self.usd1) + code)
-        contrast = CONTRAST * torch.linalg.vector_norm(correlated(padded, self.diffms), dim=1, keepdim=True)
-        patches = normalized(per_pixel(code, self.ud)) * contrast * self.addp.reshape(1, -1, 1, 1)
-        return correlated(padded, self.mean2[:, None]) + overlapped(patches, *luma.shape[-2:])
+        padded = _mirrored(luma, MARGIN_PX)
+        features = _correlated(padded, self.conv)
+        code = _per_pixel(_normalized(features), self.wd)
+        code = _shrunk(_per_pixel(_shrunk(code), self.usd1) + code)
+        contrast = CONTRAST * torch.linalg.vector_norm(_correlated(padded, self.diffms), dim=1, keepdim=True)
+        patches = _normalized(_per_pixel(code, self.ud)) * contrast * self.addp.reshape(1, -1, 1, 1)
+        return _correlated(padded, self.mean2[:, None]) + _overlapped(patches, *luma.shape[-2:])
 
 
-def mirrored(image: Tensor, margin: int) -> Tensor:
+def _mirrored(image: Tensor, margin: int) -> Tensor:
     """An image continued on every side by its reflection, the border pixel not repeated; of any size."""
     for axis in (-2, -1):
         length = image.shape[axis]
@@ -61,28 +61,28 @@ def mirrored(image: Tensor, margin: int) -> Tensor:
     return image
 
 
-def correlated(luma: Tensor, filters: Tensor) -> Tensor:
+def _correlated(luma: Tensor, filters: Tensor) -> Tensor:
     """Inner products of every patch with the columns of (side * side, filters), read row by row."""
     side = math.isqrt(len(filters))
     return F.conv2d(luma, filters.T.reshape(-1, 1, side, side))
 
 
-def per_pixel(features: Tensor, matrix: Tensor) -> Tensor:
+def _per_pixel(features: Tensor, matrix: Tensor) -> Tensor:
     """The features of every pixel times a matrix (inputs, outputs)."""
     return F.conv2d(features, matrix.T[..., None, None])
 
 
-def normalized(features: Tensor) -> Tensor:
+def _normalized(features: Tensor) -> Tensor:
     """The features of every pixel at a length of 1; those of a flat place stay 0."""
     return F.normalize(features, dim=1, eps=1e-12)
 
 
-def shrunk(code: Tensor) -> Tensor:
+def _shrunk(code: Tensor) -> Tensor:
     """Soft thresholding at 1."""
     return F.softshrink(code, 1.0)
 
 
-def overlapped(patches: Tensor, height: int, width: int) -> Tensor:
+def _overlapped(patches: Tensor, height: int, width: int) -> Tensor:
     """Sum of overlapping patches: map k, which is shifted by 4 - k div 5 columns and 4 - k mod 5 rows."""
     total = torch.zeros_like(patches[:, :1, :height, :width])
     for index in range(PATCH_PX**2):
@@ -115,7 +115,7 @@ class CSCN(nn.Module):
         for stage in self.stages:
             image = stage(cubic(image, [2 * length for length in image.shape[-2:]]))
         if self.scale == 3:
-            image = cubic(blurred(image), size)
+            image = cubic(_blurred(image), size)
         return image / 255
 
 
@@ -124,11 +124,11 @@ def cubic(image: Tensor, size: list[int]) -> Tensor:
     return F.interpolate(image, size, mode="bicubic", align_corners=False)
 
 
-def blurred(image: Tensor) -> Tensor:
+def _blurred(image: Tensor) -> Tensor:
     """Smoothed by a Gaussian of 7 x 7 pixels and sigma 0.5, the border mirrored."""
     taps = torch.exp(-2 * torch.arange(-3.0, 4, device=image.device) ** 2)
     window = torch.outer(taps, taps) / taps.sum() ** 2
-    return F.conv2d(mirrored(image, 3), window.to(image.dtype)[None, None])
+    return F.conv2d(_mirrored(image, 3), window.to(image.dtype)[None, None])
 
 
 def load(first: Path, second: Path, scale: int) -> CSCN:

@@ -22,14 +22,14 @@ SMALLEST_PX = 7
 SLOPE = 0.1
 
 
-def conv(inputs: int, outputs: int, size_px: int = 3, padded: bool = True) -> nn.Conv2d:
+def _conv(inputs: int, outputs: int, size_px: int = 3, padded: bool = True) -> nn.Conv2d:
     """A convolution with bias, which keeps height and width where it is padded."""
     return nn.Conv2d(inputs, outputs, size_px, padding=size_px // 2 if padded else 0)
 
 
-def two_convs(channels: int) -> nn.Sequential:
+def _two_convs(channels: int) -> nn.Sequential:
     """Convolution, leaky ReLU, convolution."""
-    return nn.Sequential(conv(channels, channels), nn.LeakyReLU(SLOPE), conv(channels, channels))
+    return nn.Sequential(_conv(channels, channels), nn.LeakyReLU(SLOPE), _conv(channels, channels))
 
 
 class ResidualBlock(nn.Module):
@@ -37,13 +37,13 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = two_convs(channels)
+        self.body = _two_convs(channels)
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.body(features)
 
 
-def residual_blocks(channels: int, count: int = 3) -> nn.Sequential:
+def _residual_blocks(channels: int, count: int = 3) -> nn.Sequential:
     """Residual blocks one after another."""
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
@@ -59,14 +59,14 @@ class KernelEstimator(nn.Module):
 
     def __init__(self, channels: int, code_size: int = 256) -> None:
         super().__init__()
-        self.entry = conv(3, channels, 7)
-        self.blocks = residual_blocks(channels)
+        self.entry = _conv(3, channels, 7)
+        self.blocks = _residual_blocks(channels)
         self.tail = nn.Sequential(
-            conv(channels, channels, padded=False),
+            _conv(channels, channels, padded=False),
             nn.LeakyReLU(SLOPE),
-            conv(channels, channels, padded=False),
+            _conv(channels, channels, padded=False),
         )
-        self.code = conv(channels, code_size, 1)
+        self.code = _conv(channels, code_size, 1)
         self.emitters = nn.ModuleList(
             nn.Linear(code_size, inputs * outputs * side**2) for inputs, outputs, side in self.filters
         )
@@ -88,7 +88,7 @@ class KernelEstimator(nn.Module):
         return response.reshape(batch, -1, KERNEL_PX, KERNEL_PX)
 
 
-def to_fourier(kernel: Tensor, height: int, width: int) -> Tensor:
+def _to_fourier(kernel: Tensor, height: int, width: int) -> Tensor:
     """The half spectrum, over an image of this size, of kernels whose centers are the origin."""
     side = kernel.shape[-1]
     spread = F.pad(kernel, (0, width - side, 0, height - side))
@@ -111,7 +111,7 @@ def deconvolve(features: Tensor, kernel: Tensor, smoothing: Tensor) -> Tensor:
     """
     padded = F.pad(features.float(), 4 * (KERNEL_PX,), mode="replicate")
     size = padded.shape[-2:]
-    blur, rough = to_fourier(kernel.float(), *size), to_fourier(smoothing.float(), *size)
+    blur, rough = _to_fourier(kernel.float(), *size), _to_fourier(smoothing.float(), *size)
     spectrum = blur.conj() * torch.fft.rfft2(padded) / (blur.abs() ** 2 + rough.abs() ** 2)
     inner = slice(KERNEL_PX, -KERNEL_PX)
     return torch.fft.irfft2(spectrum, s=size)[..., inner, inner]
@@ -122,17 +122,17 @@ class Deconvolution(nn.Module):
 
     def __init__(self, channels: int, reduced: int) -> None:
         super().__init__()
-        self.reduce = conv(channels, reduced, 1)
+        self.reduce = _conv(channels, reduced, 1)
         self.smoothing = nn.Sequential(
-            conv(reduced, reduced, padded=False),
+            _conv(reduced, reduced, padded=False),
             nn.LeakyReLU(SLOPE),
-            conv(reduced, reduced, padded=False),
+            _conv(reduced, reduced, padded=False),
             nn.LeakyReLU(SLOPE),
-            conv(reduced, reduced, padded=False),
+            _conv(reduced, reduced, padded=False),
             nn.AdaptiveAvgPool2d(3),
-            conv(reduced, reduced, 1),
+            _conv(reduced, reduced, 1),
         )
-        self.expand = conv(reduced, channels, 1)
+        self.expand = _conv(reduced, channels, 1)
 
     def forward(self, features: Tensor, kernel: Tensor) -> Tensor:
         reduced = self.reduce(features)
@@ -146,8 +146,8 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 4) -> None:
         super().__init__()
-        self.squeeze = conv(channels, channels // reduction, 1)
-        self.excite = conv(channels // reduction, channels, 1)
+        self.squeeze = _conv(channels, channels // reduction, 1)
+        self.excite = _conv(channels // reduction, channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         pooled = features.mean(dim=(2, 3), keepdim=True)
@@ -159,9 +159,9 @@ class DualPathBlock(nn.Module):
 
     def __init__(self, primary: int, secondary: int) -> None:
         super().__init__()
-        self.primary = two_convs(primary)
-        self.secondary = two_convs(secondary)
-        self.merge = conv(primary + secondary, primary)
+        self.primary = _two_convs(primary)
+        self.secondary = _two_convs(secondary)
+        self.merge = _conv(primary + secondary, primary)
         self.primary_attention = ChannelAttention(primary)
         self.secondary_attention = ChannelAttention(secondary)
 
@@ -193,14 +193,14 @@ class Restorer(nn.Module):
 
     def __init__(self, scale: int, primary: int, secondary: int, groups: int = 5) -> None:
         super().__init__()
-        self.entry = conv(3, primary)
-        self.blocks = residual_blocks(primary)
-        self.to_secondary = conv(primary, secondary)
+        self.entry = _conv(3, primary)
+        self.blocks = _residual_blocks(primary)
+        self.to_secondary = _conv(primary, secondary)
         self.deconvolution = Deconvolution(primary, secondary)
         self.groups = nn.ModuleList(DualPathGroup(primary, secondary) for _ in range(groups))
-        self.merge = conv(primary + secondary, primary)
+        self.merge = _conv(primary + secondary, primary)
         self.upsampler = upsampler(primary, scale)
-        self.exit = conv(primary, 3)
+        self.exit = _conv(primary, 3)
 
     def forward(self, image: Tensor, kernel: Tensor) -> Tensor:
         shallow = self.entry(image)

@@ -81,7 +81,7 @@ class IDN(nn.Module):
 def load(path: Path, scale: int) -> IDN:
     """IDN with the weights of the authors' file; HdsrError if it holds anything else."""
     network = IDN(scale)
-    layers = published_layers(network)
+    layers = _published_layers(network)
     with reading(path, "IDN"):
         stored = read_caffe(path)
         if stored.keys() != layers.keys():
@@ -91,7 +91,7 @@ def load(path: Path, scale: int) -> IDN:
     return network.eval()
 
 
-def published_layers(network: IDN) -> dict[str, nn.Module]:
+def _published_layers(network: IDN) -> dict[str, nn.Module]:
     """The layers by their published names."""
     layers: dict[str, nn.Module] = {"conv1": network.entry[0], "conv2": network.entry[1]}
     for index, block in enumerate(network.blocks, start=1):

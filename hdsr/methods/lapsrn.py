@@ -67,7 +67,7 @@ class LapSRN(nn.Module):
 def load(path: Path, scale: int) -> LapSRN:
     """LapSRN with the weights of the authors' file; HdsrError if it holds anything else."""
     network = LapSRN(scale)
-    layers = published_layers(network)
+    layers = _published_layers(network)
     with reading(path, f"LapSRN for x{scale}"):
         stored = {param["name"]: param["value"] for param in read_matlab(path, "net")["params"]}
         for name, layer in layers.items():
@@ -78,7 +78,7 @@ def load(path: Path, scale: int) -> LapSRN:
     return network.eval()
 
 
-def published_layers(network: LapSRN) -> dict[str, nn.Module]:
+def _published_layers(network: LapSRN) -> dict[str, nn.Module]:
     """The layers by their published names, which count levels from the last."""
     layers: dict[str, nn.Module] = {"input_conv": network.entry}
     for level, name in zip(reversed(network.levels), ("level1", "level2"), strict=False):

@@ -59,12 +59,12 @@ def with_color(run: LumaRunner, scale: int, eight_bit: bool = False) -> Callable
 
     def upscale(lr: Image) -> Image:
         enlarged = resize(lr, scale)
-        change = run(plane_of(lr)) - plane_of(enlarged)
+        change = run(_plane_of(lr)) - _plane_of(enlarged)
         return np.rint((enlarged + GRAY_STEP * change[..., None]).clip(0, PEAK)).astype(np.uint8)
 
     return upscale
 
 
-def plane_of(rgb: NDArray) -> Plane:
+def _plane_of(rgb: NDArray) -> Plane:
     """Y of RGB in 0..255, (height, width), whether whole numbers or not."""
     return rgb @ LUMA_WEIGHTS + LUMA_OFFSET

@@ -94,7 +94,7 @@ class Entry:
     """Whether it is left out where all methods are asked for."""
 
 
-def load_bicubic(request: Request) -> Method:
+def _load_bicubic(request: Request) -> Method:
     """MATLAB's bicubic enlargement: the baseline of every table."""
     return Method(
         name=request.name,
@@ -107,7 +107,7 @@ def load_bicubic(request: Request) -> Method:
     )
 
 
-def read_hdsrnet(path: Path, scale: int) -> nn.Module:
+def _read_hdsrnet(path: Path, scale: int) -> nn.Module:
     """HDSRNet in its folded form."""
     return inference.fold(checkpoint.load_pretrained(scale, path))
 
@@ -123,13 +123,13 @@ Run = Callable[[nn.Module, Request], tuple[Upscaler, LumaRunner | None]]
 """Makes `Method.upscale` and `Method.luma` of a network."""
 
 
-def on_rgb(module: nn.Module, request: Request) -> tuple[Upscaler, None]:
+def _on_rgb(module: nn.Module, request: Request) -> tuple[Upscaler, None]:
     """Run a network that enlarges RGB in 0..255; of a method named so, eight times."""
     ensemble = request.name.endswith(ENSEMBLE)
     return network_upscaler(module, request.device, request.precision, ensemble), None
 
 
-def on_luma(given: Given, eight_bit: bool = False) -> Run:
+def _on_luma(given: Given, eight_bit: bool = False) -> Run:
     """How to run a network of the luma; see `hdsr.baselines.luma`."""
 
     def run(module: nn.Module, request: Request) -> tuple[Upscaler, LumaRunner]:
@@ -139,8 +139,8 @@ def on_luma(given: Given, eight_bit: bool = False) -> Run:
     return run
 
 
-def network_loader(
-    read: Callable[..., nn.Module], *code: ModuleType, run: Run = on_rgb
+def _network_loader(
+    read: Callable[..., nn.Module], *code: ModuleType, run: Run = _on_rgb
 ) -> Callable[[Request], Method]:
     """The loader of a network.
 
@@ -153,12 +153,12 @@ def network_loader(
     def load_network(request: Request) -> Method:
         model = request.name.removesuffix(ENSEMBLE)
         paths = weights_of.find_weights(request.scale, request.weights, request.root, model)
-        digest = digest_of(paths)
+        digest = _digest_of(paths)
         upscale, of_luma = run(read(*paths, request.scale), request)
         return Method(
             name=request.name,
             label=paper.label(request.name),
-            weights_label=weights_label(request, digest),
+            weights_label=_weights_label(request, digest),
             weights_sha256=digest,
             code_version=code_version(*code, runners),
             upscale=upscale,
@@ -168,40 +168,40 @@ def network_loader(
     return load_network
 
 
-def luma_loader(
+def _luma_loader(
     read: Callable[..., nn.Module], code: ModuleType, given: Given, eight_bit: bool = False
 ) -> Callable[[Request], Method]:
     """The loader of a network of the luma; see `hdsr.methods.luma` for `given` and `eight_bit`."""
-    return network_loader(read, code, luma, run=on_luma(given, eight_bit))
+    return _network_loader(read, code, luma, run=_on_luma(given, eight_bit))
 
 
-def digest_of(paths: tuple[Path, ...]) -> str:
+def _digest_of(paths: tuple[Path, ...]) -> str:
     """The SHA-256 of a file, or that of the SHA-256 of several."""
     digests = [sha256(path) for path in paths]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 LOADERS: dict[str, Entry] = {
-    "bicubic": Entry(load_bicubic),
-    "a_plus": Entry(luma_loader(a_plus.load, a_plus, given="enlarged"), ("authors",)),
-    "srcnn": Entry(luma_loader(read_srcnn, srcnn, given="enlarged"), ("authors", "ours")),
-    "fsrcnn": Entry(luma_loader(fsrcnn.load, fsrcnn, given="lr"), ("authors",)),
-    "vdsr": Entry(luma_loader(vdsr.load, vdsr, given="enlarged"), ("authors", "others")),
-    "cscn": Entry(luma_loader(cscn.load, cscn, given="lr", eight_bit=True), ("authors",)),
-    "dncnn": Entry(luma_loader(dncnn.load, dncnn, given="enlarged"), ("authors",)),
-    "lapsrn": Entry(luma_loader(lapsrn.load, lapsrn, given="lr", eight_bit=True), ("authors",)),
-    "idn": Entry(luma_loader(idn.load, idn, given="lr_residual"), ("authors",)),
-    "carn_m": Entry(network_loader(carn_m.load, carn_m), ("authors",)),
-    "lesrcnn": Entry(network_loader(lesrcnn.load, lesrcnn), ("authors",)),
-    "acnet": Entry(network_loader(acnet.load, acnet), ("authors",)),
-    "dcls": Entry(network_loader(dcls.load, dcls), ("authors",)),
+    "bicubic": Entry(_load_bicubic),
+    "a_plus": Entry(_luma_loader(a_plus.load, a_plus, given="enlarged"), ("authors",)),
+    "srcnn": Entry(_luma_loader(read_srcnn, srcnn, given="enlarged"), ("authors", "ours")),
+    "fsrcnn": Entry(_luma_loader(fsrcnn.load, fsrcnn, given="lr"), ("authors",)),
+    "vdsr": Entry(_luma_loader(vdsr.load, vdsr, given="enlarged"), ("authors", "others")),
+    "cscn": Entry(_luma_loader(cscn.load, cscn, given="lr", eight_bit=True), ("authors",)),
+    "dncnn": Entry(_luma_loader(dncnn.load, dncnn, given="enlarged"), ("authors",)),
+    "lapsrn": Entry(_luma_loader(lapsrn.load, lapsrn, given="lr", eight_bit=True), ("authors",)),
+    "idn": Entry(_luma_loader(idn.load, idn, given="lr_residual"), ("authors",)),
+    "carn_m": Entry(_network_loader(carn_m.load, carn_m), ("authors",)),
+    "lesrcnn": Entry(_network_loader(lesrcnn.load, lesrcnn), ("authors",)),
+    "acnet": Entry(_network_loader(acnet.load, acnet), ("authors",)),
+    "dcls": Entry(_network_loader(dcls.load, dcls), ("authors",)),
     "hdsrnet": Entry(
-        network_loader(read_hdsrnet, checkpoint, inference),
+        _network_loader(_read_hdsrnet, checkpoint, inference),
         ("ours", "authors"),
         shows_all=True,
     ),
     f"hdsrnet{ENSEMBLE}": Entry(
-        network_loader(read_hdsrnet, checkpoint, inference), ("ours", "authors"), only_by_name=True
+        _network_loader(_read_hdsrnet, checkpoint, inference), ("ours", "authors"), only_by_name=True
     ),
 }
 """Every method by name."""
@@ -266,7 +266,7 @@ def is_source(weights: str | Path) -> bool:
     return weights in ("ours", *weights_of.PUBLISHED)
 
 
-def weights_label(request: Request, digest: str) -> str:
+def _weights_label(request: Request, digest: str) -> str:
     """How rows and tables call these weights; a file's name alone would not tell two runs apart."""
     if is_source(request.weights):
         return str(request.weights)

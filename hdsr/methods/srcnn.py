@@ -38,7 +38,7 @@ class SRCNN(nn.Module):
         self.extract = nn.Conv2d(1, 64, 9)
         self.map = nn.Conv2d(64, 32, 5)
         self.rebuild = nn.Conv2d(32, 1, 5)
-        pass_input_on(self)
+        _pass_input_on(self)
 
     def interior(self, luma: Tensor) -> Tensor:
         """The result where it depends on given pixels only: `reach_px` less on every side."""
@@ -47,18 +47,18 @@ class SRCNN(nn.Module):
         return self.rebuild(features)
 
     def forward(self, luma: Tensor) -> Tensor:
-        features = F.relu(self.extract(with_border(luma, self.extract)))
-        features = F.relu(self.map(with_border(features, self.map)))
-        return self.rebuild(with_border(features, self.rebuild))
+        features = F.relu(self.extract(_with_border(luma, self.extract)))
+        features = F.relu(self.map(_with_border(features, self.map)))
+        return self.rebuild(_with_border(features, self.rebuild))
 
 
-def with_border(features: Tensor, layer: nn.Conv2d) -> Tensor:
+def _with_border(features: Tensor, layer: nn.Conv2d) -> Tensor:
     """Features whose border pixel is repeated so that a layer gives as many."""
     return F.pad(features, 4 * (layer.kernel_size[0] // 2,), mode="replicate")
 
 
 @torch.no_grad()
-def pass_input_on(network: SRCNN) -> None:
+def _pass_input_on(network: SRCNN) -> None:
     """Let a fresh network return its input, by way of the first feature of each layer.
 
     Training then starts from bicubic; the published one started from Gaussian noise.

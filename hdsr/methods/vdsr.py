@@ -51,10 +51,10 @@ class VDSR(nn.Module):
 
 def load(path: Path, scale: int) -> VDSR:
     """VDSR with the weights of either published file; HdsrError if it holds anything else."""
-    return load_authors(path) if path.suffix == ".mat" else load_pickled(path)
+    return _load_authors(path) if path.suffix == ".mat" else _load_pickled(path)
 
 
-def load_authors(path: Path) -> VDSR:
+def _load_authors(path: Path) -> VDSR:
     """The authors' weights, as converted to a MATLAB file."""
     network = VDSR(bias=True)
     with reading(path, "VDSR"):
@@ -63,7 +63,7 @@ def load_authors(path: Path) -> VDSR:
     return network.eval()
 
 
-def load_pickled(path: Path) -> VDSR:
+def _load_pickled(path: Path) -> VDSR:
     """Weights that others trained, without biases, in a pickled module."""
     network = VDSR()
     names = published_names()

@@ -19,7 +19,7 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library is glibc, which can be told so.
     """
-    return set_thresholds(LARGEST_BLOCK, 2**31 - 1)
+    return _set_thresholds(LARGEST_BLOCK, 2**31 - 1)
 
 
 def return_freed_memory(block: int) -> bool:
@@ -36,10 +36,10 @@ def return_freed_memory(block: int) -> bool:
         Whether the C library is glibc, which can be told so.
     """
     threshold = min(block + BOOKKEEPING, LARGEST_BLOCK)
-    return set_thresholds(threshold, 2 * threshold)
+    return _set_thresholds(threshold, 2 * threshold)
 
 
-def set_thresholds(mapped: int, trimmed: int) -> bool:
+def _set_thresholds(mapped: int, trimmed: int) -> bool:
     """Tell glibc from how many bytes on it maps a block, and gives back the free end of its heap."""
     try:
         mallopt = ctypes.CDLL(None).mallopt

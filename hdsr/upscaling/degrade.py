@@ -10,7 +10,7 @@ from hdsr.resize import imresize
 from hdsr.upscaling import plan
 
 
-def degrade_file(path: Path, output: Path, scale: int) -> str:
+def _degrade_file(path: Path, output: Path, scale: int) -> str:
     """Shrink an image file by MATLAB's bicubic, and say what was done.
 
     It is cropped to a multiple of the scale from the top left first. Gray, transparency and the color profile
@@ -47,7 +47,7 @@ def degrade_files(
     for output, path in planned.items():
         plan.make_folder(output.parent)
         try:
-            lines.append(degrade_file(path, output, scale))
+            lines.append(_degrade_file(path, output, scale))
         except HdsrError as error:
             errors.append(error)
     return lines, errors

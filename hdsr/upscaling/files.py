@@ -94,10 +94,10 @@ def upscale(
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
-    pixels = pixels_of(image)
+    pixels = _pixels_of(image)
     if network is None:
         path = weights_path(scale, weights, root)
-        network = kept(scale, weights, root, device, path.stat().st_mtime_ns if path.is_file() else 0)
+        network = _kept(scale, weights, root, device, path.stat().st_mtime_ns if path.is_file() else 0)
     elif isinstance(network, nn.Module):
         network = copy.deepcopy(network)
     else:
@@ -105,11 +105,11 @@ def upscale(
     enlarge = runner(network, device, precision, memory_bytes)
     result = enlarge_pixels(pixels, scale, self_ensemble(enlarge) if ensemble else enlarge)
     if isinstance(image, Image.Image):
-        return pil_image(result, image.info.get("icc_profile"))
+        return _pil_image(result, image.info.get("icc_profile"))
     return result[..., 0] if image.ndim == 2 else result
 
 
-def pixels_of(image: Pixels | Image.Image) -> Pixels:
+def _pixels_of(image: Pixels | Image.Image) -> Pixels:
     """The pixels of an array or a PIL image, (height, width, channels).
 
     Raises:
@@ -134,7 +134,7 @@ def pixels_of(image: Pixels | Image.Image) -> Pixels:
     return pixels
 
 
-def pil_image(pixels: Pixels, icc_profile: bytes | None) -> Image.Image:
+def _pil_image(pixels: Pixels, icc_profile: bytes | None) -> Image.Image:
     """Pixels (height, width, channels) as a PIL image."""
     made = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     if icc_profile:
@@ -143,7 +143,7 @@ def pil_image(pixels: Pixels, icc_profile: bytes | None) -> Image.Image:
 
 
 @lru_cache(maxsize=3)
-def kept(
+def _kept(
     scale: int, weights: str | Path, root: str | Path | None, device: str, changed_ns: int
 ) -> FoldedHDSRNet:
     """The network of weights as they are since `changed_ns`, for one device."""
@@ -201,10 +201,10 @@ def upscale_files(
     for folder in dict.fromkeys(output.parent for output in planned):
         plan.make_folder(folder)
     check = partial(check_enlargeable, scale=scale, precision=precision, limit_bytes=memory_bytes)
-    reading = partial(read_job, check if device == "cpu" else None, strict)
-    read = prefetch(attempt(reading, Job(path, output)) for output, path in planned.items())
-    enlarged = (attempt(partial(enlarge_job, scale, enlarge), job) for job in read)
-    done = in_background(partial(attempt, write_job), enlarged)
+    reading = partial(_read_job, check if device == "cpu" else None, strict)
+    read = prefetch(_attempt(reading, Job(path, output)) for output, path in planned.items())
+    enlarged = (_attempt(partial(_enlarge_job, scale, enlarge), job) for job in read)
+    done = in_background(partial(_attempt, _write_job), enlarged)
     failures = []
     for job in bar(done, "upscale", len(planned), unit="image", shown=progress):
         if job.error is None:
@@ -214,7 +214,7 @@ def upscale_files(
     return failures
 
 
-def attempt(step: Callable[[Job], Job], job: Job) -> Job:
+def _attempt(step: Callable[[Job], Job], job: Job) -> Job:
     """The job after a step, or with the reason why there is none; one that has failed stays as it is."""
     if job.error is not None:
         return job
@@ -228,7 +228,7 @@ def attempt(step: Callable[[Job], Job], job: Job) -> Job:
         return Job(job.path, job.output, error=HdsrError(reason))
 
 
-def read_job(check_size: Callable[[int, int], None] | None, strict: bool, job: Job) -> Job:
+def _read_job(check_size: Callable[[int, int], None] | None, strict: bool, job: Job) -> Job:
     """Read the image file, once its height and width have been checked."""
     data = read_bytes(job.path, "an image")
     if check_size is not None:
@@ -236,7 +236,7 @@ def read_job(check_size: Callable[[int, int], None] | None, strict: bool, job: J
     return replace(job, picture=decode_picture(data, str(job.path), strict))
 
 
-def enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:
+def _enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:
     """Enlarge what was read, and say what was changed in reading."""
     for note in job.picture.notes:
         tqdm.write(f"{job.path}: {note}", file=sys.stderr)
@@ -246,7 +246,7 @@ def enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:
     return replace(job, picture=Picture(pixels, job.picture.icc_profile), sizes=sizes)
 
 
-def write_job(job: Job) -> Job:
+def _write_job(job: Job) -> Job:
     """Write the enlarged image as PNG."""
     write_png(job.output, job.picture.pixels, job.picture.icc_profile)
     return replace(job, picture=None)
@@ -257,14 +257,14 @@ def enlarge_pixels(pixels: Pixels, scale: int, enlarge: Enlarge) -> Pixels:
     has_alpha = pixels.shape[2] in (2, 4)
     colors = pixels[..., :-1] if has_alpha else pixels
     if has_alpha:
-        colors = spread(colors, pixels[..., -1])
-    result = assembled(enlarge_colors(colors, enlarge), scale, colors)
+        colors = _spread(colors, pixels[..., -1])
+    result = assembled(_enlarge_colors(colors, enlarge), scale, colors)
     if not has_alpha:
         return result
     return np.concatenate([result, enlarge_alpha(pixels[..., -1:], scale)], axis=2)
 
 
-def enlarge_colors(colors: Pixels, enlarge: Enlarge) -> Iterator[NDArray[np.float32]]:
+def _enlarge_colors(colors: Pixels, enlarge: Enlarge) -> Iterator[NDArray[np.float32]]:
     """Enlarge gray or RGB, strip by strip; what is gray stays exactly gray. In 0..255, not rounded."""
     in_range = colors.astype(np.float32) * np.float32(255 / np.iinfo(colors.dtype).max)
     if not (colors == colors[..., :1]).all():
@@ -287,14 +287,14 @@ def assembled(strips: Iterable[NDArray[np.float32]], scale: int, lr: Pixels) -> 
         if bottom > height or strip.shape[1] != width:
             found = f"{lr.shape[:2]} became {bottom} or more rows of {strip.shape[1]}"
             raise HdsrError(f"the network does not enlarge x{scale}: {found}")
-        result[top:bottom] = rounded(strip, lr.dtype)
+        result[top:bottom] = _rounded(strip, lr.dtype)
         top = bottom
     if top < height:
         raise HdsrError(f"the network does not enlarge x{scale}: {lr.shape[:2]} became {top} rows")
     return result
 
 
-def spread(colors: Pixels, alpha: Pixels) -> Pixels:
+def _spread(colors: Pixels, alpha: Pixels) -> Pixels:
     """Give wholly transparent pixels the nearest visible color: their own must not bleed into others."""
     hidden = alpha == 0
     if not hidden.any() or hidden.all():
@@ -309,7 +309,7 @@ def enlarge_alpha(alpha: Pixels, scale: int) -> Pixels:
     return np.rint(imresize_float(alpha, scale).clip(0, peak)).astype(alpha.dtype)
 
 
-def rounded(values: NDArray[np.float32], dtype: np.dtype | type) -> Pixels:
+def _rounded(values: NDArray[np.float32], dtype: np.dtype | type) -> Pixels:
     """Values in 0..255 as whole numbers that fill the range of `dtype`."""
     return np.rint(values.clip(0, 255) * np.float32(np.iinfo(dtype).max / 255)).astype(dtype)
 

@@ -68,7 +68,7 @@ def strip_rows(
         rows = max(least, rows * 7 // 8)
     needed = working_bytes(height, width, scale, precision, rows)
     if needed > free * (1 - SPARE):
-        raise HdsrError(too_large(height, width, needed, max(free, 0), limit_bytes))
+        raise HdsrError(_too_large(height, width, needed, max(free, 0), limit_bytes))
     return rows
 
 
@@ -83,7 +83,7 @@ def check_enlargeable(
     free = min(psutil.virtual_memory().available + own, limit_bytes or math.inf)
     needed = working_bytes(height, width, scale, precision, min(height, LEAST_ROWS))
     if needed > free * (1 - SPARE):
-        raise HdsrError(too_large(height, width, needed, int(free), limit_bytes))
+        raise HdsrError(_too_large(height, width, needed, int(free), limit_bytes))
 
 
 def check_readable(height: int, width: int, name: str) -> None:
@@ -96,7 +96,7 @@ def check_readable(height: int, width: int, name: str) -> None:
         )
 
 
-def too_large(height: int, width: int, needed: int, free: int, limit_bytes: int | None) -> str:
+def _too_large(height: int, width: int, needed: int, free: int, limit_bytes: int | None) -> str:
     """Why an image cannot be enlarged."""
     left = "are free" if limit_bytes is None else f"are left of a limit of {limit_bytes / 2**30:.2f} GiB"
     return (

@@ -56,13 +56,13 @@ class FoldedGraph(nn.Module):
     def with_exact_ends(self, sr: Tensor, features: Tensor, axis: int) -> Tensor:
         """The HR image with the first and last LR pixel along an axis computed the long way."""
         scale, reconstruction = self.network.scale, self.network.reconstruction
-        first = reconstruction(narrowed(features, axis, 0, REACH + 1))
-        last = reconstruction(narrowed(features, axis, -REACH - 1, None))
-        sr = torch.cat([narrowed(first, axis, 0, scale), narrowed(sr, axis, scale, None)], axis)
-        return torch.cat([narrowed(sr, axis, 0, -scale), narrowed(last, axis, -scale, None)], axis)
+        first = reconstruction(_narrowed(features, axis, 0, REACH + 1))
+        last = reconstruction(_narrowed(features, axis, -REACH - 1, None))
+        sr = torch.cat([_narrowed(first, axis, 0, scale), _narrowed(sr, axis, scale, None)], axis)
+        return torch.cat([_narrowed(sr, axis, 0, -scale), _narrowed(last, axis, -scale, None)], axis)
 
 
-def narrowed(tensor: Tensor, axis: int, start: int, stop: int | None) -> Tensor:
+def _narrowed(tensor: Tensor, axis: int, start: int, stop: int | None) -> Tensor:
     """A slice along one axis."""
     return tensor[(slice(None),) * axis + (slice(start, stop),)]
 
@@ -92,11 +92,11 @@ def export(
         raise HdsrError(f"{out}: expected the name of a file that ends in .onnx")
     network = checkpoint.load_pretrained(scale, weights, root).eval()
     model = to_onnx(network)
-    about = metadata(scale, weights, weights_path(scale, weights, root))
+    about = _metadata(scale, weights, weights_path(scale, weights, root))
     onnx.helper.set_model_props(model, about)
     with atomic_path(out) as temporary:
         onnx.save(model, temporary)
-        difference = largest_difference(temporary, network)
+        difference = _largest_difference(temporary, network)
         if not difference <= TOLERANCE:
             raise HdsrError(
                 f"ONNX Runtime and PyTorch differ by {difference:.3g} of 255, expected at most {TOLERANCE}: "
@@ -119,13 +119,13 @@ def to_onnx(network: HDSRNet) -> onnx.ModelProto:
             dynamo=True,
             verbose=False,
         )
-    model = without_notes(program.model_proto)
+    model = _without_notes(program.model_proto)
     model.producer_name, model.producer_version = "hdsr", __version__
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
+def _without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model without what PyTorch notes beside each node: stack traces with the paths of this machine."""
     graph = model.graph
     parts = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
@@ -135,7 +135,7 @@ def without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def metadata(scale: int, weights: str | Path, path: Path) -> dict[str, str]:
+def _metadata(scale: int, weights: str | Path, path: Path) -> dict[str, str]:
     """What the file says of itself: its input and output, its weights, and what made it."""
     digest = sha256(path)
     trained = checkpoint.describe(path) if path.suffix == ".safetensors" else {}
@@ -159,11 +159,11 @@ def session(model: str | Path | bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def largest_difference(path: str | Path, network: HDSRNet) -> float:
+def _largest_difference(path: str | Path, network: HDSRNet) -> float:
     """Between an ONNX file and the published form in PyTorch, on photographs of many sizes; of 255."""
     run = session(path).run
     differences = []
-    for lr in compared_images(network.scale):
+    for lr in _compared_images(network.scale):
         with torch.inference_mode():
             expected = network(torch.from_numpy(lr)).numpy()
         (found,) = run([OUTPUT], {INPUT: lr})
@@ -171,7 +171,7 @@ def largest_difference(path: str | Path, network: HDSRNet) -> float:
     return float(max(differences))
 
 
-def compared_images(scale: int) -> list[NDArray[np.float32]]:
+def _compared_images(scale: int) -> list[NDArray[np.float32]]:
     """Parts of the built-in photographs, reduced `scale` times, and one whole, as (1, 3, height, width)."""
     reduced = [lr for _, lr, _ in samples(scale)]
     parts = [lr[:height, :width] for lr, (height, width) in zip(reduced, COMPARED_SIZES, strict=False)]

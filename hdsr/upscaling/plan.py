@@ -32,7 +32,7 @@ def check(paths: Sequence[Path], out: Path, ending: str, overwrite: bool) -> dic
 def plan(paths: list[Path], out: Path, ending: str, overwrite: bool) -> dict[Path, Path]:
     """The input of every output, or an HdsrError if one would replace what it must not; see `check`."""
     files = [file for path in paths for file in (image_paths(path) if path.is_dir() else [path])]
-    is_file = names_a_file(out)
+    is_file = _names_a_file(out)
     if is_file and (len(files) != 1 or paths[0].is_dir()):
         raise HdsrError(f"{out} names one file, but there are folders or {len(files)} images: name a folder")
     planned: dict[Path, Path] = {}
@@ -50,7 +50,7 @@ def plan(paths: list[Path], out: Path, ending: str, overwrite: bool) -> dict[Pat
     return planned
 
 
-def names_a_file(out: Path) -> bool:
+def _names_a_file(out: Path) -> bool:
     """Whether results are to go to a file rather than a folder; HdsrError for a kind that is not written."""
     if out.is_dir() or out.suffix.lower() not in SUFFIXES:
         return False

@@ -39,9 +39,9 @@ def network_runner(
     module = module.to(device, memory_format=torch.channels_last).eval()
 
     def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        with inference(device, precision, image):
+        with _inference(device, precision, image):
             result = module(as_batch(image, device))
-        return as_image(result)
+        return _as_image(result)
 
     return run
 
@@ -57,13 +57,13 @@ def strip_runner(network: FoldedHDSRNet, device: torch.device, precision: Precis
     def run(
         image: NDArray[np.float32], rows: int, advance: Advance = ignore
     ) -> Iterator[NDArray[np.float32]]:
-        with inference(device, precision, image):
+        with _inference(device, precision, image):
             centered = network.centered(as_batch(image, device))
             features = upper_features(network.upper, centered, rows, advance)
         for strip in network.strips(len(image), rows):
-            with inference(device, precision, image):
+            with _inference(device, precision, image):
                 result = network.enlarged(features, centered, strip, advance)
-            yield as_image(result)
+            yield _as_image(result)
 
     return run
 
@@ -87,7 +87,7 @@ def self_ensemble(enlarge: Enlarge) -> Enlarge:
 
 
 @contextmanager
-def inference(device: torch.device, precision: Precision, image: NDArray[np.float32]) -> Iterator[None]:
+def _inference(device: torch.device, precision: Precision, image: NDArray[np.float32]) -> Iterator[None]:
     """Torch without gradients and in a precision; HdsrError if the device's memory cannot hold the image."""
     try:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -106,7 +106,7 @@ def as_batch(image: NDArray[np.float32], device: torch.device) -> Tensor:
     )
 
 
-def as_image(batch: Tensor) -> NDArray[np.float32]:
+def _as_image(batch: Tensor) -> NDArray[np.float32]:
     """(1, 3, height, width) as (height, width, 3); HdsrError if it is not made of finite numbers."""
     if not batch.isfinite().all():
         raise HdsrError("the network's result is not made of finite numbers: its weights are of no use")
