@@ -17,7 +17,7 @@ from hdsr.report.tables import Table, pairs
 from hdsr.settings import ProtocolSettings
 from hdsr.upscaling.run import Image
 
-READERS = {"srcnn": registry.read_srcnn, "vdsr": vdsr.load}
+_READERS = {"srcnn": registry.read_srcnn, "vdsr": vdsr.load}
 """Networks that sharpen the enlarged luma."""
 
 
@@ -45,7 +45,7 @@ def network_alone(settings: ProtocolSettings) -> LumaRunner:
     """The network of the settings as a call on the luma of an image that has been enlarged already."""
     weights = registry.chosen_weights(settings.model, None, settings.scale, settings.root)
     files = find_weights(settings.scale, weights, settings.root, settings.model)
-    network = READERS[settings.model](*files, settings.scale)
+    network = _READERS[settings.model](*files, settings.scale)
     return of_luma.luma_runner(network, 1, torch.device("cpu"), "fp32", "enlarged")
 
 

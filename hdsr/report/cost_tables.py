@@ -34,7 +34,7 @@ ROUNDED_G, ROUNDED_K = 0.005, 0.5
 
 
 @dataclass(frozen=True)
-class Convention:
+class _Convention:
     """A way to count operations."""
 
     description: str
@@ -44,30 +44,31 @@ class Convention:
     """Whether weights that are used at several places are counted at one."""
 
 
-ALL = (*SEEN[TORCH], SHIFTS)
-LAYERS = (CONVOLUTIONS, BIASES, ACTIVATIONS, counters.OTHER_ACTIVATIONS)
-POOLING = (counters.POOLED, counters.OTHER_POOLED)
-CONVENTIONS = (
-    Convention("all convolutions and matrix products, the mean shift among them", ALL),
-    Convention(
+_ALL = (*SEEN[TORCH], SHIFTS)
+_LAYERS = (CONVOLUTIONS, BIASES, ACTIVATIONS, counters.OTHER_ACTIVATIONS)
+_POOLING = (counters.POOLED, counters.OTHER_POOLED)
+_CONVENTIONS = (
+    _Convention("all convolutions and matrix products, the mean shift among them", _ALL),
+    _Convention(
         "the same with biases, activations and pooling",
         tuple(item for item in ITEMS if item != FOURIERS),
     ),
-    Convention("everything, Fourier transforms too", tuple(ITEMS)),
-    Convention("convolution layers, not computed kernels", (CONVOLUTIONS,)),
-    Convention("convolution layers, not computed kernels, with biases and activations", LAYERS),
-    Convention(
-        "convolution layers, not computed kernels, with biases, activations and pooling", (*LAYERS, *POOLING)
+    _Convention("everything, Fourier transforms too", tuple(ITEMS)),
+    _Convention("convolution layers, not computed kernels", (CONVOLUTIONS,)),
+    _Convention("convolution layers, not computed kernels, with biases and activations", _LAYERS),
+    _Convention(
+        "convolution layers, not computed kernels, with biases, activations and pooling",
+        (*_LAYERS, *_POOLING),
     ),
-    Convention("convolution layers, weights used twice counted once", (CONVOLUTIONS,), True),
-    Convention("convolution layers, biases and activations, weights used twice counted once", LAYERS, True),
+    _Convention("convolution layers, weights used twice counted once", (CONVOLUTIONS,), True),
+    _Convention("convolution layers, biases and activations, weights used twice counted once", _LAYERS, True),
 )
 """Those that a paper may have used, the plainest first."""
-LEARNED = "learned values"
-PARAMETER_CONVENTIONS = {LEARNED: False, "learned values and the mean shift's 24 constants": True}
+_LEARNED = "learned values"
+_PARAMETER_CONVENTIONS = {_LEARNED: False, "learned values and the mean shift's 24 constants": True}
 """Whether the constants of the mean shift are counted as parameters."""
 
-Key = TypeVar("Key")
+_Key = TypeVar("Key")
 
 
 def table(rows: pd.DataFrame) -> Table:
@@ -82,10 +83,10 @@ def table(rows: pd.DataFrame) -> Table:
     numbers = learned.to_frame().join(wide).join(published.rename_axis(["network", "scale"])).reset_index()
     numbers = numbers.rename(columns={"network": "method", HAND: "macs"})
     caption = f"Table VII: parameters and MACs for LR images of {_size_of(rows)}, as printed and as counted"
-    return Table("table_VII_complexity", caption, numbers, _printed_counts(numbers), COUNT_NOTES)
+    return Table("table_VII_complexity", caption, numbers, _printed_counts(numbers), _COUNT_NOTES)
 
 
-COUNT_NOTES = (
+_COUNT_NOTES = (
     "MACs in units of 10^9: one multiplication with its addition. The paper calls them flops.",
     "By hand includes the mean shift as two 1x1 convolutions, and for DCLS the Fourier transforms; no counter"
     " of operations sees these. ptflops' backend pytorch misses convolutions whose kernel is computed.",
@@ -103,16 +104,16 @@ def _printed_counts(numbers: pd.DataFrame) -> pd.DataFrame:
     cells = {
         ("", "network"): numbers["method"],
         ("", "scale"): "×" + numbers["scale"].astype(str),
-        ("parameters", "paper"): texts(numbers["parameters_k"], "{:,.0f}K"),
-        ("parameters", "counted"): texts(numbers["parameters"], "{:,}"),
-        ("MACs (G)", "paper"): texts(numbers["flops_g"], "{:.2f}"),
+        ("parameters", "paper"): _texts(numbers["parameters_k"], "{:,.0f}K"),
+        ("parameters", "counted"): _texts(numbers["parameters"], "{:,}"),
+        ("MACs (G)", "paper"): _texts(numbers["flops_g"], "{:.2f}"),
     }
     heads = {"macs": "by hand", TORCH: "torch", ATEN: "ptflops, aten", PYTORCH: "ptflops, pytorch"}
-    cells |= {("MACs (G)", head): texts(numbers[name] / GIGA, "{:.2f}") for name, head in heads.items()}
+    cells |= {("MACs (G)", head): _texts(numbers[name] / GIGA, "{:.2f}") for name, head in heads.items()}
     return pd.DataFrame(cells)
 
 
-def texts(values: pd.Series, form: str) -> pd.Series:
+def _texts(values: pd.Series, form: str) -> pd.Series:
     """Numbers as text, a dash for those that are absent."""
     return values.map(form.format, na_action="ignore").fillna(ABSENT).astype(str)
 
@@ -198,11 +199,11 @@ def _parameters_origin(cell: Any) -> Origin:
     """Which scale gives the published number of parameters, with or without the mean shift's constants."""
     counted = {
         (way, scale): _stored_values(cell.method, scale, constants) / 1e3
-        for way, constants in PARAMETER_CONVENTIONS.items()
+        for way, constants in _PARAMETER_CONVENTIONS.items()
         for scale in (4, 3, 2)
     }
     (way, scale), equal = plainest(counted, cell.parameters_k, ROUNDED_K)
-    true = counted[LEARNED, cell.scale]
+    true = counted[_LEARNED, cell.scale]
     return Origin(cell.method, "parameters", cell.parameters_k, true, scale, counted[way, scale], way, equal)
 
 
@@ -213,7 +214,7 @@ def _stored_values(network: str, scale: int, constants: bool) -> int:
     return int(parts["parameters"].sum()) + (counters.SHIFT_CONSTANTS if constants and has_shift else 0)
 
 
-def plainest(counted: Mapping[Key, float], published: float, tolerance: float) -> tuple[Key, bool]:
+def plainest(counted: Mapping[_Key, float], published: float, tolerance: float) -> tuple[_Key, bool]:
     """The first value that is the published one as printed, and True; else the nearest, and False."""
     equal = [key for key, value in counted.items() if abs(value - published) <= tolerance]
     return (equal or [min(counted, key=lambda key: abs(counted[key] - published))])[0], bool(equal)
@@ -223,17 +224,17 @@ def _flops_origin(cell: Any, lr_px: int) -> Origin:
     """Which scale and convention give the published operations: the plainest that do, else the nearest."""
     counted = {
         (way, scale): operations(cell.method, scale, lr_px, way) / GIGA
-        for way in CONVENTIONS
+        for way in _CONVENTIONS
         for scale in (4, 3, 2)
     }
     (way, scale), equal = plainest(counted, cell.flops_g, ROUNDED_G)
-    true = counted[CONVENTIONS[0], cell.scale]
+    true = counted[_CONVENTIONS[0], cell.scale]
     return Origin(
         cell.method, "flops", cell.flops_g, true, scale, counted[way, scale], way.description, equal
     )
 
 
-def operations(network: str, scale: int, lr_px: int, convention: Convention) -> int:
+def operations(network: str, scale: int, lr_px: int, convention: _Convention) -> int:
     """The operations of a network that a convention counts."""
     parts = by_hand(scale, lr_px, lr_px, network)
     return int(by_item(parts, convention.shared_once)[list(convention.items)].sum())

@@ -14,9 +14,9 @@ from hdsr.paths import LOGS
 from hdsr.report import training as training_record
 from hdsr.report.figures import Drawing
 
-ROW_SIZE_IN = (10.0, 2.8)
+_ROW_SIZE_IN = (10.0, 2.8)
 """Width of a drawing, height of one row of its panels."""
-MOST_IN_A_ROW = 3
+_MOST_IN_A_ROW = 3
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -66,9 +66,9 @@ def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
     """
     scored = {label: log[log["psnr_db"].notna()] for label, log in logs.items()}
     scored = {label: log for label, log in scored.items() if len(log) > 1}
-    rows = math.ceil(len(scored) / MOST_IN_A_ROW) or 1
+    rows = math.ceil(len(scored) / _MOST_IN_A_ROW) or 1
     columns = math.ceil(len(scored) / rows)
-    figure = Figure(figsize=(ROW_SIZE_IN[0], rows * ROW_SIZE_IN[1]), layout="constrained")
+    figure = Figure(figsize=(_ROW_SIZE_IN[0], rows * _ROW_SIZE_IN[1]), layout="constrained")
     grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[1.6, *[1] * columns])
     loss = figure.add_subplot(grid[:, 0])
     figure.suptitle(title, fontsize=11)

@@ -22,12 +22,12 @@ SCREEN_DPI, PRINT_DPI = 100, 200
 PALETTE_DPI = 150
 """Resolution of photographs as PNG: all figures must fit into what is published."""
 JPEG_QUALITY = 80
-COLORS = 256
-ENLARGED = "side by side HR, {panels}; one place framed in red and enlarged in a corner"
+_COLORS = 256
+_ENLARGED = "side by side HR, {panels}; one place framed in red and enlarged in a corner"
 CAPTIONS = {
     "figure_1": "HDSRNet as a diagram: two branches of layers, their sums and product, the upsampler",
-    "figure": f"{{subject}}: {ENLARGED}",
-    "samples": f"A built-in photograph: {ENLARGED}",
+    "figure": f"{{subject}}: {_ENLARGED}",
+    "samples": f"A built-in photograph: {_ENLARGED}",
     "thumbnails": "The built-in photographs: {panels}",
     "explore": "One image in the explorer: before and after, the error, the mixes of kernels",
     "kernel_mixes": "How far each image's shares of the four kernels are from a quarter, for five layers",
@@ -121,7 +121,7 @@ class Photographs(Drawing):
     def save(self, path: Path) -> None:
         if path.suffix == ".png":
             # A median cut would lose small areas of strong color.
-            picture = self.raster(PALETTE_DPI).quantize(COLORS, Quantize.FASTOCTREE)
+            picture = self.raster(PALETTE_DPI).quantize(_COLORS, Quantize.FASTOCTREE)
             picture.save(path, optimize=True, dpi=(PALETTE_DPI, PALETTE_DPI))
         else:
             self.raster(PRINT_DPI).save(path, quality=JPEG_QUALITY, resolution=PRINT_DPI)

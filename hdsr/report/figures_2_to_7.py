@@ -30,14 +30,14 @@ from hdsr.report.tables import Table, with_variants
 
 Image = NDArray[np.uint8]
 
-PAPER_PX = 1200
+_PAPER_PX = 1200
 """The longer side of the paper's picture as it is shown."""
-COLUMNS = 3
+_COLUMNS = 3
 CAPTION_IN, TITLE_IN, NOTE_IN, GAP_IN = 0.45, 0.35, 0.2, 0.06
-RED = "#e00000"
-INSET_SHARE = 0.5
+_RED = "#e00000"
+_INSET_SHARE = 0.5
 """Height of the enlarged place over the panel's."""
-CROP_FIELDS = ("dataset", "image", "scale", "x", "y", "width", "height")
+_CROP_FIELDS = ("dataset", "image", "scale", "x", "y", "width", "height")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ SAMPLE_CROPS = (
 def crops(datasets: Iterable[str]) -> list[Crop]:
     """The places that figures enlarge in these sets: the paper's, and our own in the built-in samples."""
     published = [
-        Crop(f"figure_{line.figure}", *(getattr(line, field) for field in CROP_FIELDS))
+        Crop(f"figure_{line.figure}", *(getattr(line, field) for field in _CROP_FIELDS))
         for line in paper.figures().itertuples()
     ]
     wanted = set(datasets)
@@ -125,14 +125,14 @@ def comparison(
     rows = chosen(with_variants(crop.rows(rows)), panels)
     if rows.empty:
         raise HdsrError(f"no rows for {crop.title}")
-    pictures = [sr_image(images, row, hr) for row in rows.itertuples()]
+    pictures = [_sr_image(images, row, hr) for row in rows.itertuples()]
     columns = ["variant", "model", "weights", "stands_for", "psnr_db", "ssim"]
     numbers = rows[columns].rename(columns={"variant": "panel"})
     pairs = [(crop.of(sr), crop.of(hr)) for sr in pictures]
     numbers["crop_psnr_db"] = [metrics.psnr_y(*pair, crop_px=0) for pair in pairs]
     numbers["crop_ssim"] = [metrics.ssim_y(*pair, crop_px=0) for pair in pairs]
-    captions = ["HR", *map(panel_caption, numbers.itertuples())]
-    figure = arranged(crop, [hr, *pictures], captions, absence_note(numbers))
+    captions = ["HR", *map(_panel_caption, numbers.itertuples())]
+    figure = _arranged(crop, [hr, *pictures], captions, _absence_note(numbers))
     return Photographs(crop.name, figure, numbers, crop.title)
 
 
@@ -147,15 +147,15 @@ class Beside:
     paper: Path | None
 
     def _repr_html_(self) -> str:
-        ours = embedded(self.drawing._repr_jpeg_(), self.drawing.seen)
+        ours = _embedded(self.drawing._repr_jpeg_(), self.drawing.seen)
         if self.paper is None:
             return f'<div class="beside"><figure>{ours}</figure></div>'
         name = self.paper.stem.replace("Figure", "Figure ")
         picture = PillowImage.open(self.paper).convert("RGB")
-        picture.thumbnail((PAPER_PX, PAPER_PX))
+        picture.thumbnail((_PAPER_PX, _PAPER_PX))
         stream = io.BytesIO()
         picture.save(stream, format="jpeg", quality=JPEG_QUALITY)
-        theirs = embedded(stream.getvalue(), f"{name} as the paper prints it")
+        theirs = _embedded(stream.getvalue(), f"{name} as the paper prints it")
         caption = f"<figcaption>{name} of the paper</figcaption>"
         return (
             f'<div class="beside"><figure>{ours}<figcaption>Measured here</figcaption></figure>'
@@ -166,8 +166,7 @@ class Beside:
         return repr(self.drawing)
 
 
-def embedded(picture: bytes, alt: str) -> str:
-    """A JPEG picture as an element of HTML that holds it."""
+def _embedded(picture: bytes, alt: str) -> str:
     data = base64.b64encode(picture).decode()
     return f'<img src="data:image/jpeg;base64,{data}" alt="{html.escape(alt)}">'
 
@@ -200,7 +199,7 @@ def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:
     return pd.concat([first.head(0).assign(stands_for=""), *shown], ignore_index=True)
 
 
-def sr_image(images: str | Path, row: Any, hr: Image) -> Image:
+def _sr_image(images: str | Path, row: Any, hr: Image) -> Image:
     """The saved SR image of a result row, of the size of the true image."""
     path = Path(images) / row.weights / row.model / row.dataset / f"x{row.scale}" / f"{row.image}.png"
     sr = read_image(path)
@@ -209,14 +208,13 @@ def sr_image(images: str | Path, row: Any, hr: Image) -> Image:
     return sr
 
 
-def panel_caption(line: Any) -> str:
+def _panel_caption(line: Any) -> str:
     """Name of a panel, and PSNR in dB / SSIM of its image and of the enlarged place."""
     image, inset = f"{line.psnr_db:.2f}/{line.ssim:.4f}", f"{line.crop_psnr_db:.2f}/{line.crop_ssim:.4f}"
     return f"{line.panel}\nimage {image}, inset {inset}"
 
 
-def absence_note(numbers: pd.DataFrame) -> str:
-    """Which methods stand in the place of which others."""
+def _absence_note(numbers: pd.DataFrame) -> str:
     stand_ins = numbers[numbers["stands_for"] != ""]
     return "; ".join(
         f"{line.stands_for} is not measured here, {paper.label(line.model)} stands in its place"
@@ -224,48 +222,48 @@ def absence_note(numbers: pd.DataFrame) -> str:
     )
 
 
-def arranged(crop: Crop, pictures: Sequence[Image], captions: Sequence[str], note: str) -> Figure:
+def _arranged(crop: Crop, pictures: Sequence[Image], captions: Sequence[str], note: str) -> Figure:
     """Panels in rows of three, lettered as in the paper."""
     height, width = pictures[0].shape[:2]
     head_in = TITLE_IN + NOTE_IN * bool(note)
-    figure, panels = empty_panels(len(pictures), height / width, head_in)
+    figure, panels = _empty_panels(len(pictures), height / width, head_in)
     for text, middle_in, size in ((crop.title, 0.5 * TITLE_IN, 12), (note, head_in - 0.7 * NOTE_IN, 8)):
         figure.text(0.5, 1 - middle_in / figure.get_figheight(), text, ha="center", va="center", size=size)
     for axes, picture, letter, caption in zip(panels, pictures, ascii_lowercase, captions, strict=False):
         axes.imshow(picture, interpolation="lanczos")
         axes.set_title(f"({letter}) {caption}", y=0, pad=-4, va="top", fontsize=9)
-        frame_place(axes, crop, picture)
+        _frame_place(axes, crop, picture)
     return figure
 
 
-def empty_panels(count: int, ratio: float, head_in: float) -> tuple[Figure, list[Axes]]:
+def _empty_panels(count: int, ratio: float, head_in: float) -> tuple[Figure, list[Axes]]:
     """Axes without ticks for panels of height over width `ratio`, with room for captions and a head."""
-    lines, width_in = -(-count // COLUMNS), WIDTH_IN / COLUMNS - GAP_IN
+    lines, width_in = -(-count // _COLUMNS), WIDTH_IN / _COLUMNS - GAP_IN
     line_in = width_in * ratio + CAPTION_IN
     figure = Figure(figsize=(WIDTH_IN, head_in + lines * line_in))
     share = width_in / WIDTH_IN, width_in * ratio / figure.get_figheight()
     panels = []
     for index in range(count):
-        line, column = divmod(index, COLUMNS)
+        line, column = divmod(index, _COLUMNS)
         bottom_in = (lines - 1 - line) * line_in + CAPTION_IN
-        left = (column + 0.5 * GAP_IN / (width_in + GAP_IN)) / COLUMNS
+        left = (column + 0.5 * GAP_IN / (width_in + GAP_IN)) / _COLUMNS
         panels.append(figure.add_axes((left, bottom_in / figure.get_figheight(), *share)))
         panels[-1].set_axis_off()
     return figure, panels
 
 
-def frame_place(axes: Axes, crop: Crop, picture: Image) -> None:
+def _frame_place(axes: Axes, crop: Crop, picture: Image) -> None:
     """Frame the place in red, and show it enlarged in the lower corner that it leaves free."""
     height, width = picture.shape[:2]
-    axes.add_patch(Rectangle((crop.x, crop.y), crop.width, crop.height, fill=False, color=RED, lw=1))
-    inset_width = INSET_SHARE * height / width * crop.width / crop.height
+    axes.add_patch(Rectangle((crop.x, crop.y), crop.width, crop.height, fill=False, color=_RED, lw=1))
+    inset_width = _INSET_SHARE * height / width * crop.width / crop.height
     hides = (
-        crop.x + crop.width > (1 - inset_width) * width and crop.y + crop.height > (1 - INSET_SHARE) * height
+        crop.x + crop.width > (1 - inset_width) * width and crop.y + crop.height > (1 - _INSET_SHARE) * height
     )
-    inset = axes.inset_axes((0 if hides else 1 - inset_width, 0, inset_width, INSET_SHARE))
+    inset = axes.inset_axes((0 if hides else 1 - inset_width, 0, inset_width, _INSET_SHARE))
     inset.imshow(crop.of(picture), interpolation="nearest")
     inset.set(xticks=[], yticks=[])
-    inset.spines[:].set(color=RED, linewidth=1.5)
+    inset.spines[:].set(color=_RED, linewidth=1.5)
 
 
 def numbers(drawings: Iterable[Drawing]) -> Table:

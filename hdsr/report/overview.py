@@ -11,7 +11,7 @@ from hdsr.provenance import commit, versions
 from hdsr.report.tables import ABSENT, Table, with_variants
 from hdsr.results import NO_WEIGHTS, VERSIONS
 
-MEASURED = ("psnr_db", "median_ms", "macs")
+_MEASURED = ("psnr_db", "median_ms", "macs")
 """The column of a table's file that holds what was measured."""
 
 
@@ -53,7 +53,7 @@ def state(report: Path, notebook: str, output: str) -> str:
         return ", ".join(f"{count} {verdict}" for verdict, count in numbers["verdict"].value_counts().items())
     if "panel" in numbers:
         return f"drawn with {', '.join(numbers['panel'])}"
-    value = next(column for column in MEASURED if column in numbers)
+    value = next(column for column in _MEASURED if column in numbers)
     measured = numbers.loc[numbers[value].notna(), "method"].unique()
     return f"measured: {', '.join(measured)}" if len(measured) else "published numbers only"
 
@@ -89,12 +89,12 @@ def provenance(rows: pd.DataFrame | None = None) -> Table:
     if torch := sys.modules.get("torch"):
         lines.append(("machine", "threads of torch", str(torch.get_num_threads())))
     if rows is not None:
-        lines += measured_with(rows)
+        lines += _measured_with(rows)
     numbers = pd.DataFrame(lines, columns=["kind", "of", "value"])
     return Table("provenance", "What this was made with", numbers, numbers)
 
 
-def measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+def _measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Lines of `provenance` on result rows: how they were scored, on which images, with which weights."""
     columns = ("protocol", "precision", "device")
     lines = [("scores", column, ", ".join(rows[column].unique())) for column in columns]
@@ -104,11 +104,11 @@ def measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
         lines.append(("images", dataset, f"{count}, LR from {source}"))
     weights = with_variants(rows[rows["weights"] != NO_WEIGHTS])[["variant", "scale", "weights_sha256"]]
     for variant, scale, digest in weights.drop_duplicates().itertuples(index=False, name=None):
-        lines.append(("weights", f"{variant}, ×{scale}", f"SHA-256 {digest[:16]}{training_of(digest)}"))
+        lines.append(("weights", f"{variant}, ×{scale}", f"SHA-256 {digest[:16]}{_training_of(digest)}"))
     return lines
 
 
-def training_of(digest: str) -> str:
+def _training_of(digest: str) -> str:
     """How the weights with this SHA-256 were trained, if they are ones that the project ships."""
     from hdsr import checkpoint
 

@@ -7,11 +7,9 @@ import pandas as pd
 from hdsr import paper, results
 from hdsr.measure.protocols import COMMON, NAMED, TITLES, VARIED
 from hdsr.measure.sensitivity import MODELS
-from hdsr.report.tables import ABSENT, Table, pairs, with_variants
+from hdsr.report.tables import ABSENT, SCORES, Table, pairs, with_variants
 
-SCORES = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
-"""Name and digits of each score."""
-SENSITIVITY_COLUMNS = [
+_SENSITIVITY_COLUMNS = [
     *("dataset", "way", "changed", "model", "variant", "weights", "scale", "n"),
     *("psnr_db", "ssim", "psnr_difference_db", "ssim_difference"),
 ]
@@ -51,7 +49,7 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
     )
     order = means["way"].map(list(words).index)
     ordered = means.assign(order=order).sort_values(["order", "scale", "model"], kind="stable")
-    return ordered[SENSITIVITY_COLUMNS].reset_index(drop=True)
+    return ordered[_SENSITIVITY_COLUMNS].reset_index(drop=True)
 
 
 def cells(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +64,7 @@ def cells(numbers: pd.DataFrame) -> pd.DataFrame:
     return printed.reset_index().rename(columns={"changed": "what is done"})
 
 
-def by_method(cells: pd.DataFrame, dataset: str) -> Table:
+def _by_method(cells: pd.DataFrame, dataset: str) -> Table:
     """Every method that was measured or traced on a set: by one protocol, beside the paper's values.
 
     Args:
@@ -91,7 +89,7 @@ def by_method(cells: pd.DataFrame, dataset: str) -> Table:
     return Table(f"protocols_{dataset}", caption, numbers, printed.fillna(ABSENT).reset_index(), tuple(notes))
 
 
-def way_means(rows: pd.DataFrame) -> pd.DataFrame:
+def _way_means(rows: pd.DataFrame) -> pd.DataFrame:
     """Means of whole sets by named protocol: a line per set, scale, method and weights, columns by score and
     protocol, absent where a protocol was not tried or does not apply; weights trained here are left out."""
     named = rows[rows["way"].isin(NAMED) & (rows["weights"] != "ours")]
@@ -109,7 +107,7 @@ def leads(means: pd.DataFrame) -> Table:
     lowest mean of the same SR network by the named protocols, of methods that were scored by all of them.
 
     Args:
-        means: what `way_means` returns, of one method at least.
+        means: what `_way_means` returns, of one method at least.
     """
     means = means.dropna()
     spreads = pd.DataFrame({name: means[name].max(axis=1) - means[name].min(axis=1) for name in SCORES})
@@ -156,7 +154,7 @@ def corrections(means: pd.DataFrame, cells: pd.DataFrame) -> Table:
     """What to subtract from a row that was measured by another protocol, to compare it with this project's.
 
     Args:
-        means: what `way_means` returns, of one method at least.
+        means: what `_way_means` returns, of one method at least.
         cells: what `hdsr.scorecard.quality.cells` returns.
     """
     explained, lines = cells[cells["verdict"] == "explained"], []
@@ -191,8 +189,8 @@ def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> list[Table]:
         cells: what `hdsr.scorecard.quality.cells` returns.
     """
     sets = cells.loc[cells["verdict"] != "not measured", "dataset"].unique()
-    tables = [by_method(cells, dataset) for dataset in sets]
-    means = way_means(rows) if len(rows) else rows
+    tables = [_by_method(cells, dataset) for dataset in sets]
+    means = _way_means(rows) if len(rows) else rows
     tables += [leads(means), corrections(means, cells)] if len(means) else []
     filled = [table for table in tables if len(table.numbers)]
     said = findings([table.numbers for table in filled])
@@ -203,10 +201,10 @@ def findings(numbers: Sequence[pd.DataFrame]) -> Table:
     """What the tables on protocols say, in at most five lines.
 
     Args:
-        numbers: those of `by_method`, `leads` and `corrections`, as far as they are there.
+        numbers: those of `_by_method`, `leads` and `corrections`, as far as they are there.
     """
     found = []
-    for question, (column, say) in SAID.items():
+    for question, (column, say) in _SAID.items():
         parts = [frame for frame in numbers if column in frame]
         answer = say(pd.concat(parts, ignore_index=True)) if parts else ""
         found += [(question, answer)] if answer else []
@@ -247,7 +245,6 @@ def _small_leads(leads: pd.DataFrame) -> str:
 
 
 def _share(leads: pd.DataFrame, name: str, size: str) -> str:
-    """Of each set, how many leads are smaller."""
     of_set = leads.groupby("dataset", sort=False)[[f"{name}_{size}", f"{name}_leads"]].sum()
     return ", ".join(f"{count} of {all_} on {dataset}" for dataset, count, all_ in of_set.itertuples())
 
@@ -263,7 +260,7 @@ def _to_subtract(corrections: pd.DataFrame) -> str:
     return "; ".join(told)
 
 
-SAID: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
+_SAID: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
     "Do published weights give the printed cells?": ("verdict", _judged),
     "Which other protocols are these?": ("verdict", _explaining),
     "How much do protocols alone change?": ("ssim_spread", _spreads),

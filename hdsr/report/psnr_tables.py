@@ -9,6 +9,7 @@ from hdsr.methods.registry import LOADERS
 from hdsr.report import statistics
 from hdsr.report.tables import (
     ABSENT,
+    SCORES,
     Table,
     pairs,
     ranks,
@@ -19,12 +20,10 @@ from hdsr.report.tables import (
 )
 from hdsr.results import NO_WEIGHTS
 
-METRICS = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
-"""Name and digits of each score."""
-BRIEF = {"measured": "here", "difference": "diff.", "over bicubic": "gain"}
+_BRIEF = {"measured": "here", "difference": "diff.", "over bicubic": "gain"}
 """Heads for narrow columns."""
-HEADLINE_MODELS = ("bicubic", "hdsrnet", "carn_m")
-GAIN = "PSNR over bicubic"
+_HEADLINE_MODELS = ("bicubic", "hdsrnet", "carn_m")
+_GAIN = "PSNR over bicubic"
 
 
 def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
@@ -37,11 +36,11 @@ def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
         dataset: the set's name in rows and paper.
         gaps: what could not be measured, and why; see `hdsr.measure.benchmarks.Measurement`.
     """
-    numbers = comparison_numbers(rows, dataset, gaps)
+    numbers = _comparison_numbers(rows, dataset, gaps)
     published = numbers["paper_psnr_db"].notna().any()
-    cells = comparison_cells(numbers, "difference" if published else "over bicubic")
-    printed, reasons = footnoted(cells)
-    notes, brief = (*comparison_notes(numbers), *reasons), measured_lines(printed)
+    cells = _comparison_cells(numbers, "difference" if published else "over bicubic")
+    printed, reasons = _footnoted(cells)
+    notes, brief = (*_comparison_notes(numbers), *reasons), _measured_lines(printed)
     if not published:
         caption = f"PSNR (dB) / SSIM measured on {dataset}; the paper has no numbers for this set"
         return Table(f"table_{dataset}", caption, numbers, printed, notes, brief)
@@ -50,7 +49,7 @@ def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
     return Table(f"table_{roman}_{dataset}", caption, numbers, printed, notes, brief)
 
 
-def comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> pd.DataFrame:
+def _comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> pd.DataFrame:
     """The numbers of `comparison`: one line per method, source of weights and scale.
 
     Columns: method, weights, scale; paper_psnr_db and paper_ssim, and the ranks that the paper marks them
@@ -59,44 +58,43 @@ def comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> 
     paired by image; see `hdsr.report.statistics`); psnr_difference_db, ssim_difference; note (why it was not
     measured).
     """
-    measured = measured_means(rows[rows["dataset"] == dataset])
+    measured = _measured_means(rows[rows["dataset"] == dataset])
     gaps = with_methods(gaps[gaps["dataset"] == dataset])
-    published = published_scores(dataset)
+    published = _published_scores(dataset)
     numbers = (
-        comparison_lines(published, measured, gaps)
+        _comparison_lines(published, measured, gaps)
         .merge(published, how="left", on=["method", "scale"])
         .merge(measured, how="left", on=["method", "weights", "scale"])
     )
-    return numbers.pipe(with_differences).pipe(with_notes, gaps)
+    return numbers.pipe(_with_differences).pipe(_with_notes, gaps)
 
 
-def measured_means(rows: pd.DataFrame) -> pd.DataFrame:
+def _measured_means(rows: pd.DataFrame) -> pd.DataFrame:
     """Means of one set by method, source of weights and scale, and the gain in PSNR over bicubic."""
     means = with_methods(results.summarize(rows))
-    groups = paired_gains(rows).groupby(list(results.GROUP), sort=False)["gain_db"]
+    groups = _paired_gains(rows).groupby(list(results.GROUP), sort=False)["gain_db"]
     gains = groups.agg(gain_db="mean", gain_half_width_db=statistics.half_width).reset_index(drop=True)
     means = means.join(gains.where(means["complete"] & (means["model"] != "bicubic")))
     return means[["method", "weights", "scale", "n", "expected", "psnr_db", "ssim", *gains]]
 
 
-def paired_gains(rows: pd.DataFrame) -> pd.DataFrame:
+def _paired_gains(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of one set with a column gain_db: the PSNR less that of bicubic of the same image."""
     place = ["scale", "image"]
     bicubic = rows[rows["model"] == "bicubic"].drop_duplicates(place).set_index(place)["psnr_db"]
     return rows.assign(gain_db=rows["psnr_db"] - rows[place].join(bicubic, on=place)["psnr_db"])
 
 
-def published_scores(dataset: str) -> pd.DataFrame:
-    """What the paper prints for one set, by method and scale, with the ranks that it marks."""
-    scores = paper.quality().query("dataset == @dataset")[["method", "scale", *METRICS]]
+def _published_scores(dataset: str) -> pd.DataFrame:
+    scores = paper.quality().query("dataset == @dataset")[["method", "scale", *SCORES]]
     marks = paper.marks().query("dataset == @dataset").set_index(["method", "scale", "metric"])["rank"]
-    marks = marks.unstack().reindex(columns=list(METRICS)).add_suffix("_mark")
+    marks = marks.unstack().reindex(columns=list(SCORES)).add_suffix("_mark")
     return scores.join(marks, on=["method", "scale"]).rename(
-        columns=lambda name: f"paper_{name}" if name.startswith(tuple(METRICS)) else name
+        columns=lambda name: f"paper_{name}" if name.startswith(tuple(SCORES)) else name
     )
 
 
-def comparison_lines(published: pd.DataFrame, measured: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+def _comparison_lines(published: pd.DataFrame, measured: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """Every method, in the paper's order, with each of its sources of weights, at every scale."""
     everything = pd.concat([published, measured, gaps])
     methods = everything[["method"]].drop_duplicates()
@@ -105,7 +103,7 @@ def comparison_lines(published: pd.DataFrame, measured: pd.DataFrame, gaps: pd.D
     return methods.merge(sources, how="left").fillna({"weights": ""}).merge(scales, how="cross")
 
 
-def with_differences(numbers: pd.DataFrame) -> pd.DataFrame:
+def _with_differences(numbers: pd.DataFrame) -> pd.DataFrame:
     """Add measured less published values; less bicubic's where nothing is published."""
     if numbers["paper_psnr_db"].notna().any():
         reference = numbers[["paper_psnr_db", "paper_ssim"]]
@@ -117,7 +115,7 @@ def with_differences(numbers: pd.DataFrame) -> pd.DataFrame:
     return numbers.assign(psnr_difference_db=differences[:, 0], ssim_difference=differences[:, 1])
 
 
-def with_notes(numbers: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+def _with_notes(numbers: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """Add why a line was not measured, or not on the whole set."""
     reasons = gaps.set_index(["method", "weights", "scale"])["reason"].to_dict()
     implemented = {paper.label(model) for model in LOADERS}
@@ -135,7 +133,7 @@ def with_notes(numbers: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     return numbers.assign(note=[note(line) for _, line in numbers.iterrows()])
 
 
-def comparison_cells(numbers: pd.DataFrame, difference: str) -> pd.DataFrame:
+def _comparison_cells(numbers: pd.DataFrame, difference: str) -> pd.DataFrame:
     """The printed form of the numbers: a line per method and source of weights, columns by scale."""
     lines = numbers.groupby(["method", "weights"], sort=False)
     cells = lines.size().index.to_frame(index=False)
@@ -143,26 +141,26 @@ def comparison_cells(numbers: pd.DataFrame, difference: str) -> pd.DataFrame:
     for scale, part in numbers.groupby("scale"):
         part = part.reset_index(drop=True)
         if part["paper_psnr_db"].notna().any():
-            cells = pairs(part, "paper_psnr_db", "paper_ssim", marked=True, flags=other_marks(part))
+            cells = pairs(part, "paper_psnr_db", "paper_ssim", marked=True, flags=_other_marks(part))
             printed[f"×{scale}", "paper"] = cells
         measured = pairs(part, "psnr_db", "ssim", marked=part["psnr_db"].nunique() > 2)
         incomplete = part["n"].notna() & (part["n"] != part["expected"])
         printed[f"×{scale}", "measured"] = measured.mask(incomplete, part["note"])
         if part["gain_db"].notna().any():
-            printed[f"×{scale}", GAIN] = gain_cells(part)
+            printed[f"×{scale}", _GAIN] = _gain_cells(part)
         printed[f"×{scale}", difference] = pairs(part, "psnr_difference_db", "ssim_difference", sign="+")
-    notes = pd.Series([joined(part) for _, part in lines])
+    notes = pd.Series([_joined(part) for _, part in lines])
     return pd.DataFrame(printed | ({("", "note"): notes} if notes.any() else {}))
 
 
-def gain_cells(numbers: pd.DataFrame) -> pd.Series:
+def _gain_cells(numbers: pd.DataFrame) -> pd.Series:
     """Cells `gain ± half of its interval` in dB, or a dash."""
     width = " ± " + numbers["gain_half_width_db"].map("{:.2f}".format)
     text = numbers["gain_db"].map("{:+.2f}".format) + width.where(numbers["gain_half_width_db"].notna(), "")
     return text.where(numbers["gain_db"].notna(), ABSENT)
 
 
-def footnoted(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _footnoted(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The cells with numbers in the place of notes, and the notes by number."""
     if ("", "note") not in cells:
         return cells, []
@@ -172,29 +170,29 @@ def footnoted(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return cells, [f"{number} {reason}" for reason, number in numbers.items()]
 
 
-def measured_lines(cells: pd.DataFrame) -> pd.DataFrame | None:
+def _measured_lines(cells: pd.DataFrame) -> pd.DataFrame | None:
     """What was measured: method with weights, scores and differences in dB; None where nothing was."""
     scores = [column for column in cells if column[1] == "measured"]
     found = cells[(cells[scores] != ABSENT).any(axis=1)]
     source = found["", "weights"]
     methods = found["", "method"] + (", " + source).where(~source.isin(["", source_label(NO_WEIGHTS)]), "")
-    kept = [column for column in cells if column[0] and column[1] != GAIN]
-    brief = found[kept].set_axis([f"{scale} {BRIEF.get(what, what)}" for scale, what in kept], axis=1)
+    kept = [column for column in cells if column[0] and column[1] != _GAIN]
+    brief = found[kept].set_axis([f"{scale} {_BRIEF.get(what, what)}" for scale, what in kept], axis=1)
     narrow = brief.columns.str.endswith(("diff.", "gain"))
     brief.loc[:, narrow] = brief.loc[:, narrow].apply(lambda cells: cells.str.partition("/")[0])
     brief.insert(0, "method", methods)
     return brief.reset_index(drop=True) if len(brief) else None
 
 
-def other_marks(numbers: pd.DataFrame) -> pd.DataFrame:
+def _other_marks(numbers: pd.DataFrame) -> pd.DataFrame:
     """Where, at one scale, the paper marks a printed value otherwise than its rank among them says."""
-    columns = [f"paper_{metric}" for metric in METRICS]
+    columns = [f"paper_{metric}" for metric in SCORES]
     computed = numbers[columns].apply(ranks)
     computed = computed.where(computed <= 2).fillna(0)
     return computed != numbers[[f"{column}_mark" for column in columns]].fillna(0).set_axis(columns, axis=1)
 
 
-def joined(line: pd.DataFrame) -> str:
+def _joined(line: pd.DataFrame) -> str:
     """Why one line was not measured: notes that differ only in the scale are told once."""
     reasons: dict[str, list[str]] = {}
     for note, scale in zip(line["note"], line["scale"], strict=True):
@@ -205,14 +203,14 @@ def joined(line: pd.DataFrame) -> str:
     )
 
 
-def comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+def _comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """Sentences on marks, on intervals and on sets that are not whole."""
     notes = []
     if numbers["paper_psnr_db"].notna().any():
         notes.append(
             "Bold red: the best of a column, underlined blue: the second; of measured values from three on."
         )
-        notes.extend(mark_notes(numbers))
+        notes.extend(_mark_notes(numbers))
     if numbers["gain_db"].notna().any():
         counts = ", ".join(f"{n:.0f}" for n in sorted(numbers.loc[numbers["gain_db"].notna(), "n"].unique()))
         notes.append(
@@ -227,12 +225,12 @@ def comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def mark_notes(numbers: pd.DataFrame) -> Iterator[str]:
+def _mark_notes(numbers: pd.DataFrame) -> Iterator[str]:
     """A sentence for each column in which the paper's own marks are not those of its numbers."""
     for scale, part in numbers.groupby("scale"):
         part = part.drop_duplicates("method")
-        flags = other_marks(part)
-        for metric, (name, digits) in METRICS.items():
+        flags = _other_marks(part)
+        for metric, (name, digits) in SCORES.items():
             column = f"paper_{metric}"
             if flags[column].any():
                 shown = part["method"] + " (" + part[column].map(f"{{:.{digits}f}}".format) + ")"
@@ -255,13 +253,13 @@ def per_image(rows: pd.DataFrame, dataset: str) -> Table:
     """
     rows = rows[rows["dataset"] == dataset]
     whole = results.summarize(rows)["complete"].all()
-    parts = [psnr_by_image(part, whole) for _, part in rows.groupby("scale")]
+    parts = [_psnr_by_image(part, whole) for _, part in rows.groupby("scale")]
     printed = pd.concat(parts, ignore_index=True).fillna(ABSENT)
     numbers = rows[["image", "model", "weights", "scale", "psnr_db", "ssim", "image_sha256", "lr_source"]]
     return Table(f"images_{dataset}", f"PSNR (dB) of each image of {dataset}", numbers, printed)
 
 
-def psnr_by_image(rows: pd.DataFrame, whole: bool) -> pd.DataFrame:
+def _psnr_by_image(rows: pd.DataFrame, whole: bool) -> pd.DataFrame:
     """PSNR in dB at one scale as text: a line per image, then the mean of a whole set; columns by variant."""
     columns = with_variants(rows)
     table = columns.pivot(index="image", columns="variant", values="psnr_db")
@@ -279,9 +277,9 @@ def headline(rows: pd.DataFrame) -> Table:
     Args:
         rows: result rows of one device and precision; see `hdsr.results.Row`.
     """
-    means = results.summarize(rows[rows["model"].isin(HEADLINE_MODELS)]).query("complete")
+    means = results.summarize(rows[rows["model"].isin(_HEADLINE_MODELS)]).query("complete")
     means = with_methods(means)
-    published = paper.quality()[["method", "dataset", "scale", *METRICS]]
+    published = paper.quality()[["method", "dataset", "scale", *SCORES]]
     numbers = means.merge(published, how="left", on=["method", "dataset", "scale"], suffixes=("", "_paper"))
     numbers["difference_db"] = (numbers["psnr_db"] - numbers["psnr_db_paper"]).round(2) + 0.0
     order = list(rows["dataset"].unique())
@@ -291,17 +289,17 @@ def headline(rows: pd.DataFrame) -> Table:
         ("", "set"): places["dataset"].tolist(),
         ("", "scale"): [f"×{scale}" for scale in places["scale"]],
     }
-    for model in HEADLINE_MODELS:
+    for model in _HEADLINE_MODELS:
         for weights, part in numbers[numbers["model"] == model].groupby("weights", sort=False):
-            printed |= headline_columns(places.merge(part, how="left"), paper.label(model), weights)
+            printed |= _headline_columns(places.merge(part, how="left"), paper.label(model), weights)
     caption = "PSNR (dB) / SSIM, as the paper prints them and as measured here"
     return Table("headline", caption, numbers, pd.DataFrame(printed))
 
 
-def headline_columns(part: pd.DataFrame, method: str, weights: str) -> dict[tuple[str, str], pd.Series]:
+def _headline_columns(part: pd.DataFrame, method: str, weights: str) -> dict[tuple[str, str], pd.Series]:
     """Columns of `headline` on one method with one source of weights; a peer has no more than its scores."""
     measured = pairs(part, "psnr_db", "ssim")
-    if method == paper.label(HEADLINE_MODELS[-1]):
+    if method == paper.label(_HEADLINE_MODELS[-1]):
         return {(method, source_label(weights)): measured}
     difference = part["difference_db"].map("{:+.2f}".format).where(part["psnr_db"].notna(), ABSENT)
     return {

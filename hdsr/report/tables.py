@@ -29,17 +29,19 @@ SOURCES = {
 }
 """How tables print the sources of weights; a file is printed by its name."""
 
+SCORES = {"psnr_db": ("PSNR", 2), "ssim": ("SSIM", 4)}
+"""Name of each score, and the digits that the paper prints."""
 ABSENT = "–"
 BEST, SECOND = "c00000", "0050c8"
 """Red and blue, as the paper marks them; the best is bold and the second underlined, too."""
-LONG_TEXT = 30
+_LONG_TEXT = 30
 """Letters from which on a column's texts are wrapped, and its lines are set as cards on a phone."""
-ASIDE = " paper"
+_ASIDE = " paper"
 """Columns whose names end so are left out on a phone, where the full table is folded beneath."""
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-MANY_LINES = 30
+_MANY_LINES = 30
 """Lines from which on a table of numbers is folded."""
-NUMBER = re.compile(
+_NUMBER = re.compile(
     r"[-+–·*†⁰¹²³⁴⁵⁶⁷⁸⁹/.,\d]*K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+|[-+.\d]+ ± [.\d]+"
 )
 STYLE = """
@@ -57,8 +59,8 @@ STYLE = """
 [data-jp-theme-light=false] .hdsr-table { --best: #ff8f86; --second: #8fbcff; }
 """
 """Enough for a notebook; pages add theirs."""
-TEMPLATE = Path(__file__).parent / "table.html.j2"
-LATEX = r"""% Needs \usepackage{{booktabs, graphicx, xcolor}}.
+_TEMPLATE = Path(__file__).parent / "table.html.j2"
+_LATEX = r"""% Needs \usepackage{{booktabs, graphicx, xcolor}}.
 \begin{{table*}}
 \caption{{{caption}}}
 \label{{tab:{name}}}
@@ -67,7 +69,7 @@ LATEX = r"""% Needs \usepackage{{booktabs, graphicx, xcolor}}.
 {notes}
 \end{{table*}}
 """
-LATEX_SIGNS = str.maketrans(
+_LATEX_SIGNS = str.maketrans(
     {
         **{sign: rf"\{sign}" for sign in "&%$#_{}"},
         "\\": r"\textbackslash{}",
@@ -106,7 +108,7 @@ class Table:
     def _repr_html_(self) -> str:
         parts = [] if self.brief is None else [grid(self.brief, f"{self.name}_brief", self.caption)]
         full = grid(self.printed, self.name, self.caption)
-        many = len(self.printed) > MANY_LINES and not full["wordy"]
+        many = len(self.printed) > _MANY_LINES and not full["wordy"]
         parts.append(full | {"folded": f"All {len(self.printed)} lines" if parts or many else ""})
         return _template().render(style=Markup(STYLE), parts=parts, notes=self.notes, name=self.name)
 
@@ -120,10 +122,10 @@ class Table:
     def latex(self) -> str:
         """The table as a float of LaTeX; its first line names the packages that it needs."""
         aligned = "".join(
-            "l" if is_text(self.printed.iloc[:, i]) else "r" for i in range(self.printed.shape[1])
+            "l" if _is_text(self.printed.iloc[:, i]) else "r" for i in range(self.printed.shape[1])
         )
-        styler = Styler(self.printed).format(latex_cell).format_index(latex_text, axis=1).hide(axis="index")
-        return LATEX.format(
+        styler = Styler(self.printed).format(_latex_cell).format_index(latex_text, axis=1).hide(axis="index")
+        return _LATEX.format(
             caption=latex_text(self.caption),
             name=self.name,
             table=styler.to_latex(column_format=aligned, hrules=True, multicol_align="c"),
@@ -151,7 +153,7 @@ def markdown(printed: pd.DataFrame) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    return jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return jinja2.Environment(autoescape=True).from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
 def grid(printed: pd.DataFrame, name: str, caption: str) -> dict[str, Any]:
@@ -160,7 +162,7 @@ def grid(printed: pd.DataFrame, name: str, caption: str) -> dict[str, Any]:
     kinds = [column_kind(names[index][-1], printed.iloc[:, index]) for index in range(printed.shape[1])]
     heads = [" ".join(head).strip() for head in names]
     cells = printed.to_numpy().tolist()
-    stack = "" if any("long" in kind for kind in kinds) else stacked(names)
+    stack = "" if any("long" in kind for kind in kinds) else _stacked(names)
     if stack:
         kinds = [kind if all(head) else f"{kind} stays" for head, kind in zip(names, kinds, strict=True)]
     return {
@@ -168,7 +170,7 @@ def grid(printed: pd.DataFrame, name: str, caption: str) -> dict[str, Any]:
         "caption": caption,
         "stack": stack,
         "wordy": any("long" in kind for kind in kinds),
-        "heads": [head_line(names, kinds, level) for level in range(printed.columns.nlevels)],
+        "heads": [_head_line(names, kinds, level) for level in range(printed.columns.nlevels)],
         "lines": [
             [(colored(cell), head, kind) for cell, head, kind in zip(line, heads, kinds, strict=True)]
             for line in cells
@@ -176,7 +178,7 @@ def grid(printed: pd.DataFrame, name: str, caption: str) -> dict[str, Any]:
     }
 
 
-def stacked(names: list[tuple[str, ...]]) -> str:
+def _stacked(names: list[tuple[str, ...]]) -> str:
     """How a phone sets groups of columns side by side, as values for the style sheet; "" where it cannot."""
     groups = Counter(head[0] for head in names if all(head))
     if len(names[0]) == 1 or len(set(groups.values())) != 1:
@@ -185,7 +187,7 @@ def stacked(names: list[tuple[str, ...]]) -> str:
     return f"--leads: {leads}; --groups: {len(groups)}; --rows: {max(groups.values())}"
 
 
-def head_line(names: list[tuple[str, ...]], kinds: list[str], level: int) -> list[tuple[str, int, str]]:
+def _head_line(names: list[tuple[str, ...]], kinds: list[str], level: int) -> list[tuple[str, int, str]]:
     """One line of heads: text, number of columns, kind. Neighbors of one group share a head."""
     if level == len(names[0]) - 1:
         return [(head[level], 1, kind) for head, kind in zip(names, kinds, strict=True)]
@@ -196,18 +198,17 @@ def head_line(names: list[tuple[str, ...]], kinds: list[str], level: int) -> lis
 def column_kind(head: str, cells: pd.Series) -> str:
     """Classes of a column: whether it holds words, long ones, a verdict, or what a phone has no room for."""
     kinds = []
-    if is_text(cells):
-        kinds.append("long" if cells.str.len().max() > LONG_TEXT else "words")
+    if _is_text(cells):
+        kinds.append("long" if cells.str.len().max() > _LONG_TEXT else "words")
     if head in ("verdict", "difference"):
         kinds.append(head)
-    if head.endswith(ASIDE):
+    if head.endswith(_ASIDE):
         kinds.append("aside")
     return " ".join(kinds)
 
 
-def is_text(cells: pd.Series) -> bool:
-    """Whether a column's cells are words rather than numbers."""
-    return not all(map(NUMBER.fullmatch, cells))
+def _is_text(cells: pd.Series) -> bool:
+    return not all(map(_NUMBER.fullmatch, cells))
 
 
 def colored(cell: str) -> Markup:
@@ -218,15 +219,14 @@ def colored(cell: str) -> Markup:
     return Markup(re.sub(r"(?<=\d|†)((?:</\w+>)?/)(?=[\d<+-])", r"\1<wbr>", text))
 
 
-def latex_cell(cell: str) -> str:
-    """A text cell as LaTeX: **best** bold and red, *second* underlined and blue."""
+def _latex_cell(cell: str) -> str:
     text = re.sub(r"\*\*(.+?)\*\*", rf"\\textcolor[HTML]{{{BEST}}}{{\\textbf{{\1}}}}", latex_text(cell))
     return re.sub(r"\*(.+?)\*", rf"\\textcolor[HTML]{{{SECOND}}}{{\\underline{{\1}}}}", text)
 
 
 def latex_text(text: str) -> str:
     """Plain text with what LaTeX would take as commands written out."""
-    return text.translate(LATEX_SIGNS)
+    return text.translate(_LATEX_SIGNS)
 
 
 def with_methods(frame: pd.DataFrame) -> pd.DataFrame:
@@ -270,12 +270,12 @@ def pairs(
     texts = []
     for column, digits in ((psnr, 2), (ssim, 4)):
         plain = numbers[column].map(f"{{:{sign}.{digits + extra}f}}".format)
-        text = emphasized(numbers[column], plain) if marked else plain
+        text = _emphasized(numbers[column], plain) if marked else plain
         texts.append(text if flags is None else text + flags[column].map({True: "†", False: ""}))
     return (texts[0] + "/" + texts[1]).where(numbers[psnr].notna(), ABSENT)
 
 
-def emphasized(values: pd.Series, texts: pd.Series) -> pd.Series:
+def _emphasized(values: pd.Series, texts: pd.Series) -> pd.Series:
     """Texts with the highest value as **best** and the next as *second*; equal values share a rank."""
     rank = ranks(values)
     return texts.mask(rank == 1, "**" + texts + "**").mask(rank == 2, "*" + texts + "*")

@@ -32,7 +32,6 @@ def _with_paper_times(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _runtime_cells(part: pd.DataFrame) -> dict[str, pd.Series]:
-    """The printed columns of one size."""
     spread = part["quartile1_ms"].map("{:.0f}".format) + " to " + part["quartile3_ms"].map("{:.0f}".format)
     published = part[["paper_ms", "paper_ratio"]].map("{:.2f}".format, na_action="ignore").fillna(ABSENT)
     return {

@@ -15,7 +15,7 @@ from hdsr.report.tables import ABSENT, Table
 from hdsr.training.config import PLACES, TrainingConfig, load_config, validated
 
 PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
-COMPARED = ("SRCNN", "VDSR", "HDSRNet")
+_COMPARED = ("SRCNN", "VDSR", "HDSRNet")
 """Published methods that the trained network is held against."""
 
 
@@ -44,7 +44,6 @@ def weights(scales: Sequence[int]) -> Table:
 
 
 def _weights_line(scale: int) -> dict[str, Any]:
-    """The line of one file in `weights`."""
     path = weights_path(scale)
     about = checkpoint.describe(path)
     return {
@@ -151,7 +150,7 @@ def comparison(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
     measured as a whole has no line of the latter.
     """
     keys = ["dataset", "scale", "method"]
-    published = paper.quality().query("method in @COMPARED and scale in @scales").assign(source="paper")
+    published = paper.quality().query("method in @_COMPARED and scale in @scales").assign(source="paper")
     measured = results.summarize(rows).query("complete").assign(method="HDSRNet", source="trained here")
     measured = measured[measured["dataset"].isin(published["dataset"])]
     numbers = pd.concat([published, measured])[[*keys, "source", "psnr_db", "ssim"]].reset_index(drop=True)
@@ -169,7 +168,7 @@ def _comparison_cells(numbers: pd.DataFrame) -> pd.DataFrame:
     cells = wide.pivot(index=place, columns="column", values="cell")[order].fillna(ABSENT)
     psnr = wide.pivot(index=place, columns="column", values="psnr_db")
     ours = psnr.get("HDSRNet, trained here", pd.Series(float("nan"), psnr.index))
-    for method in COMPARED:
+    for method in _COMPARED:
         ahead = ours - psnr[f"{method}, paper"]
         cells[f"ahead of {method}"] = ahead.map("{:+.2f}".format).where(ahead.notna(), ABSENT)
     cells = cells.loc[list(dict.fromkeys(wide[place].itertuples(index=False, name=None)))].reset_index()

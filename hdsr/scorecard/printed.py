@@ -10,12 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from hdsr import paper
-from hdsr.report.tables import pairs
+from hdsr.report.tables import SCORES, pairs
 from hdsr.scorecard.verdict import THRESHOLDS, Claim, Verdict
 
-RANKS = {1: "best (red)", 2: "second (blue)"}
-METRICS = {"psnr_db": ("PSNR", "{:.2f}"), "ssim": ("SSIM", "{:.4f}")}
-UNLIKELY = THRESHOLDS["unlikely"].value
+_RANKS = {1: "best (red)", 2: "second (blue)"}
+_UNLIKELY = THRESHOLDS["unlikely"].value
 NETWORK = "HDSRNet"
 
 
@@ -23,8 +22,8 @@ def printed_claims() -> list[Claim]:
     """Marks in Tables II to V, and the order in Tables VI and VII."""
     quality, marks = paper.quality(), paper.marks()
     columns = quality.groupby(["table", "dataset", "scale"], sort=False)
-    claims = [mark_claim(column, marks, rank) for rank in RANKS for _, column in columns]
-    return [*claims, *fastest_claims(), fewest_claim()]
+    claims = [_mark_claim(column, marks, rank) for rank in _RANKS for _, column in columns]
+    return [*claims, *_fastest_claims(), _fewest_claim()]
 
 
 def oddities() -> list[tuple[str, str]]:
@@ -33,7 +32,7 @@ def oddities() -> list[tuple[str, str]]:
     found = []
     for _, printed in quality.groupby("dataset", sort=False):
         table = f"Table {printed['table'].iloc[0]}"
-        found += [(table, text) for text in [*equal_cells(printed, quality), *unlikely_cells(printed)]]
+        found += [(table, text) for text in [*_equal_cells(printed, quality), *_unlikely_cells(printed)]]
     return found
 
 
@@ -48,18 +47,19 @@ def place_of(column: pd.DataFrame) -> tuple[str, str]:
     return f"Table {first['table']}", f"{first['dataset']} ×{first['scale']}"
 
 
-def mark_claim(column: pd.DataFrame, marks: pd.DataFrame, rank: int) -> Claim:
+def _mark_claim(column: pd.DataFrame, marks: pd.DataFrame, rank: int) -> Claim:
     """The methods that are marked as best or second in a column have the highest or next values."""
     first = column.iloc[0]
     here = marks[(marks["dataset"] == first["dataset"]) & (marks["scale"] == first["scale"])]
     printed, problems = [], []
-    for metric, (name, form) in METRICS.items():
+    for metric, (name, digits) in SCORES.items():
+        form = f"{{:.{digits}f}}"
         marked = here[(here["metric"] == metric) & (here["rank"] == rank)]["method"].tolist()
         values = column.set_index("method")[metric]
         printed.append(f"{name}: {', '.join(marked)} {form.format(values[marked[0]])}")
         problems += mark_problems(values, marked, rank, name, form)
     table, where = place_of(column)
-    claim = f"{where}: the methods marked {RANKS[rank]} are so"
+    claim = f"{where}: the methods marked {_RANKS[rank]} are so"
     reason = "; ".join(problems) or "as computed from the printed numbers"
     return Claim(table, claim, "; ".join(printed), "", verdict_of(not problems), reason)
 
@@ -74,7 +74,7 @@ def mark_problems(values: pd.Series, marked: list[str], rank: int, name: str, fo
     return [f"{name}: it is {' and '.join(holders)} with {held}, not {' and '.join(marked)} with {given}"]
 
 
-def equal_cells(printed: pd.DataFrame, quality: pd.DataFrame) -> Iterator[str]:
+def _equal_cells(printed: pd.DataFrame, quality: pd.DataFrame) -> Iterator[str]:
     """Cells of one table with the same digits, and what speaks for a slip."""
     for _, cells in printed.groupby(["scale", "psnr_db", "ssim"], sort=False):
         if len(cells) > 1:
@@ -85,11 +85,11 @@ def equal_cells(printed: pd.DataFrame, quality: pd.DataFrame) -> Iterator[str]:
             yield f"{' and '.join(names)} both have {digits} at ×{scale}{''.join(single)}"
 
 
-def unlikely_cells(printed: pd.DataFrame) -> Iterator[str]:
+def _unlikely_cells(printed: pd.DataFrame) -> Iterator[str]:
     """Cells whose SSIM is far from the one that their PSNR makes likely within the column."""
     for scale, column in printed.groupby("scale"):
         away = ssim_distance(column)
-        for method, value in away[away.abs() > UNLIKELY].items():
+        for method, value in away[away.abs() > _UNLIKELY].items():
             yield f"SSIM of {method} at ×{scale} is {value:+.3f} from what its PSNR makes likely"
 
 
@@ -101,21 +101,19 @@ def ssim_distance(column: pd.DataFrame) -> pd.Series:
     return pd.Series(column["ssim"].to_numpy() - likely, index=column["method"])
 
 
-def fastest_claims() -> list[Claim]:
+def _fastest_claims() -> list[Claim]:
     """HDSRNet is the fastest in Table VI, at each size, by the printed milliseconds."""
     return [
-        lowest_claim("Table VI", f"HDSRNet is the fastest at HR {size} x {size}", column, "runtime_ms", "ms")
+        _lowest_claim("Table VI", f"HDSRNet is the fastest at HR {size} x {size}", column, "runtime_ms", "ms")
         for size, column in paper.runtime().groupby("hr_px")
     ]
 
 
-def fewest_claim() -> Claim:
-    """HDSRNet needs the fewest operations in Table VII, by the printed numbers."""
-    return lowest_claim("Table VII", "HDSRNet needs the fewest flops", paper.complexity(), "flops_g", "G")
+def _fewest_claim() -> Claim:
+    return _lowest_claim("Table VII", "HDSRNet needs the fewest flops", paper.complexity(), "flops_g", "G")
 
 
-def lowest_claim(where: str, claim: str, lines: pd.DataFrame, column: str, unit: str) -> Claim:
-    """HDSRNet has the lowest value of a column."""
+def _lowest_claim(where: str, claim: str, lines: pd.DataFrame, column: str, unit: str) -> Claim:
     values = lines.set_index("method")[column].sort_values()
     below = values[values < values[NETWORK]]
     printed = ", ".join(f"{method} {value:g} {unit}" for method, value in values.items())

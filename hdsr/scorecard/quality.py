@@ -9,12 +9,12 @@ import pandas as pd
 from hdsr import paper, results
 from hdsr.measure.protocols import COMMON, NAMED, TITLES
 from hdsr.methods.registry import LOADERS
-from hdsr.report.tables import pairs, source_label, with_methods
+from hdsr.report.tables import SCORES, pairs, source_label, with_methods
 from hdsr.scorecard.printed import NETWORK, place_of, ssim_distance, verdict_of
-from hdsr.scorecard.verdict import ADVICE, THRESHOLDS, Claim, Evidence, Verdict
+from hdsr.scorecard.verdict import ADVICE, THRESHOLDS, Claim, Evidence, Verdict, not_measured
 
-CELL = ["method", "dataset", "scale"]
-UNVERIFIED = ("DCLS",)
+_CELL = ["method", "dataset", "scale"]
+_UNVERIFIED = ("DCLS",)
 """Methods whose published weights were matched to layers by their position: rows of them judge nothing until
 one of them meets a printed cell."""
 
@@ -33,30 +33,30 @@ def cells(evidence: Evidence) -> pd.DataFrame:
     printed = paper.quality()
     offers = offered(printed, evidence)
     liked = offers.groupby(["method", "way"])["met"].sum()
-    by_cell = {place: part.set_index("way") for place, part in offers.groupby(CELL)}
-    traced, present, lines = traced_cells(printed), Present.of(evidence.quality), []
+    by_cell = {place: part.set_index("way") for place, part in offers.groupby(_CELL)}
+    traced, present, lines = _traced_cells(printed), _Present.of(evidence.quality), []
     for line in printed.itertuples():
         place = (line.method, line.dataset, line.scale)
         found = judged(by_cell.get(place, offers.head(0)), liked.get(line.method, pd.Series(dtype=int)))
         if place in traced and found["verdict"] in (Verdict.CONTRADICTED, Verdict.NOT_MEASURED):
             found |= {"verdict": Verdict.TRACED, "reason": "the mean of SelfExSR's published results"}
         if found["verdict"] == Verdict.NOT_MEASURED and not found["reason"]:
-            found["reason"] = missing_reason(place, present)
-        lines.append({"table": line.table, **dict(zip(CELL, place, strict=True)), **found})
+            found["reason"] = _missing_reason(place, present)
+        lines.append({"table": line.table, **dict(zip(_CELL, place, strict=True)), **found})
     scores = printed[["psnr_db", "ssim"]].add_suffix("_printed").reset_index(drop=True)
     return pd.concat([pd.DataFrame(lines), scores], axis=1)
 
 
 def offered(printed: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     """Means by each protocol beside the printed cell, and whether they meet it."""
-    measured = means(evidence.judging(by_protocol(evidence)))
-    both = measured[measured["complete"]].merge(printed, on=CELL, suffixes=("", "_printed"))
+    measured = means(evidence.judging(_by_protocol(evidence)))
+    both = measured[measured["complete"]].merge(printed, on=_CELL, suffixes=("", "_printed"))
     both["met"] = meets(both)
-    verified = both.groupby("method")["met"].transform("any") | ~both["method"].isin(UNVERIFIED)
+    verified = both.groupby("method")["met"].transform("any") | ~both["method"].isin(_UNVERIFIED)
     return both[verified]
 
 
-def by_protocol(evidence: Evidence) -> pd.DataFrame:
+def _by_protocol(evidence: Evidence) -> pd.DataFrame:
     """All rows by named protocols, with a column `way`; result rows are by the common one."""
     rows = evidence.quality.assign(way=COMMON)
     if evidence.protocols.empty:
@@ -72,13 +72,13 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     found = with_methods(pd.concat(parts) if parts else results.summarize(rows).assign(way=""))
     order = found["weights"].ne("authors")
     found = found.assign(after=order).sort_values("after", kind="stable").drop(columns="after")
-    return found.drop_duplicates([*CELL, "way"])
+    return found.drop_duplicates([*_CELL, "way"])
 
 
 def meets(both: pd.DataFrame) -> pd.Series:
     """Whether means at printed precision are the printed values, within the thresholds."""
     met = pd.Series(True, both.index)
-    for column, digits in (("psnr_db", 2), ("ssim", 4)):
+    for column, (_, digits) in SCORES.items():
         steps = [(both[name] * 10**digits).round() for name in (column, f"{column}_printed")]
         met &= (steps[0] - steps[1]).abs() <= THRESHOLDS[column].value * 10**digits + 1e-6
     return met
@@ -123,21 +123,20 @@ def distance(ways: pd.DataFrame) -> pd.Series:
     )
 
 
-def traced_cells(printed: pd.DataFrame) -> set[tuple[str, str, int]]:
-    """The cells that are means of SelfExSR's published results."""
-    found = paper.selfexsr().groupby(CELL, as_index=False)[["psnr_db", "ssim"]].mean()
-    both = found.merge(printed, on=CELL, suffixes=("", "_printed"))
-    return set(both.loc[meets(both), CELL].itertuples(index=False, name=None))
+def _traced_cells(printed: pd.DataFrame) -> set[tuple[str, str, int]]:
+    found = paper.selfexsr().groupby(_CELL, as_index=False)[["psnr_db", "ssim"]].mean()
+    both = found.merge(printed, on=_CELL, suffixes=("", "_printed"))
+    return set(both.loc[meets(both), _CELL].itertuples(index=False, name=None))
 
 
 @cache
-def implemented() -> frozenset[str]:
+def _implemented() -> frozenset[str]:
     """Methods that the registry has, as the paper prints them."""
     return frozenset(map(paper.label, LOADERS))
 
 
 @dataclass(frozen=True)
-class Present:
+class _Present:
     """What there is of sets and scores, also of such as can judge nothing."""
 
     images: dict[str, tuple[int, int]]
@@ -146,7 +145,7 @@ class Present:
     """Means, and whose weights they are of, by method, set and scale."""
 
     @classmethod
-    def of(cls, rows: pd.DataFrame) -> "Present":
+    def of(cls, rows: pd.DataFrame) -> "_Present":
         """What all result rows hold."""
         images = {
             name: (part["image"].nunique(), part["expected"].iloc[-1])
@@ -154,13 +153,13 @@ class Present:
         }
         found = means(rows.assign(way=COMMON))
         texts = found["weights"].map(source_label) + ": " + pairs(found, "psnr_db", "ssim")
-        return cls(images, dict(zip(found[CELL].itertuples(index=False, name=None), texts, strict=True)))
+        return cls(images, dict(zip(found[_CELL].itertuples(index=False, name=None), texts, strict=True)))
 
 
-def missing_reason(place: tuple[str, str, int], present: Present) -> str:
+def _missing_reason(place: tuple[str, str, int], present: _Present) -> str:
     """Why there is no mean of a method on a set at a scale that could judge a cell."""
     method, dataset, _ = place
-    if method not in implemented():
+    if method not in _implemented():
         return "no implementation here"
     if dataset not in present.images:
         return f"no rows of {dataset} in this report; {ADVICE}"
@@ -169,7 +168,7 @@ def missing_reason(place: tuple[str, str, int], present: Present) -> str:
         return f"{images} of {expected} images of {dataset} are here; {ADVICE}"
     if place not in present.scores:
         return f"no weights of its authors at this scale in this report; {ADVICE}"
-    doubt = "matched by position, " if method in UNVERIFIED else ""
+    doubt = "matched by position, " if method in _UNVERIFIED else ""
     return f"only with weights that cannot judge it ({doubt}{present.scores[place]})"
 
 
@@ -194,14 +193,14 @@ def cell_claims(judged_cells: pd.DataFrame) -> list[Claim]:
 def lead_claims(evidence: Evidence) -> list[Claim]:
     """HDSRNet, measured, is ahead of every other method on each set and at each scale."""
     rows = evidence.judging(evidence.quality).assign(way=COMMON)
-    measured, present = means(rows).query("complete"), Present.of(evidence.quality)
+    measured, present = means(rows).query("complete"), _Present.of(evidence.quality)
     return [
-        lead_claim(column, measured.merge(column[["dataset", "scale"]].drop_duplicates()), present)
+        _lead_claim(column, measured.merge(column[["dataset", "scale"]].drop_duplicates()), present)
         for _, column in paper.quality().groupby(["dataset", "scale"], sort=False)
     ]
 
 
-def lead_claim(column: pd.DataFrame, measured: pd.DataFrame, present: "Present") -> Claim:
+def _lead_claim(column: pd.DataFrame, measured: pd.DataFrame, present: "_Present") -> Claim:
     """HDSRNet is ahead of every other method of a column: as measured, else as printed.
 
     Printed cells whose SSIM is unlikely (see `hdsr.scorecard.printed.ssim_distance`) are left out.
@@ -211,8 +210,8 @@ def lead_claim(column: pd.DataFrame, measured: pd.DataFrame, present: "Present")
     scores = measured.set_index("method")[["psnr_db", "ssim"]]
     if NETWORK not in scores.index:
         place = column.iloc[0]
-        reason = missing_reason((NETWORK, place["dataset"], place["scale"]), present)
-        return Claim(table, claim, "", "", Verdict.NOT_MEASURED, reason)
+        reason = _missing_reason((NETWORK, place["dataset"], place["scale"]), present)
+        return not_measured(table, claim, reason)
     likely = column.set_index("method")[ssim_distance(column).abs() <= THRESHOLDS["unlikely"].value]
     rivals, own = scores.combine_first(likely[["psnr_db", "ssim"]]).drop(NETWORK), scores.loc[NETWORK]
     ahead = rivals.index[(rivals >= own).any(axis=1)].tolist()

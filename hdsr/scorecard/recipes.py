@@ -10,7 +10,7 @@ from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.training.config import TrainingConfig, load_config
 
-FREE = {"data", "images_on", "save_every", "log_every", "seed", "validation", "channels_last"}
+_FREE = {"data", "images_on", "save_every", "log_every", "seed", "validation", "channels_last"}
 """Keys of a configuration that do not change the recipe."""
 
 
@@ -43,5 +43,5 @@ def is_completed(path: Path) -> bool:
 
 def follows(config: dict[str, object], recipe: TrainingConfig) -> bool:
     """Whether a configuration, as a weights file holds it, is the recipe in all that matters."""
-    wanted = recipe.model_dump(mode="json", exclude=FREE, exclude_none=True)
-    return {key: value for key, value in config.items() if key not in FREE} == wanted
+    wanted = recipe.model_dump(mode="json", exclude=_FREE, exclude_none=True)
+    return {key: value for key, value in config.items() if key not in _FREE} == wanted

@@ -7,13 +7,12 @@ import pandas as pd
 
 from hdsr.errors import HdsrError
 from hdsr.report.tables import ABSENT, Table
-from hdsr.scorecard.costs import cost_claims, mixed_scales
-from hdsr.scorecard.figures import figure_claims
+from hdsr.scorecard.measured import cost_claims, figure_claims, mixed_scales
 from hdsr.scorecard.printed import oddities, printed_claims
 from hdsr.scorecard.quality import cell_claims, lead_claims
-from hdsr.scorecard.verdict import THRESHOLDS, Claim, Evidence, Verdict
+from hdsr.scorecard.verdict import THRESHOLDS, Evidence, Verdict, not_measured
 
-NAME = "scorecard"
+_NAME = "scorecard"
 BASES = {
     "cells": "cell by cell of Tables II to V",
     "measured": "otherwise from what this report measured",
@@ -33,7 +32,7 @@ def judge(evidence: Evidence, cells: pd.DataFrame) -> pd.DataFrame:
         `hdsr.scorecard.verdict.Claim`, in the order of the paper within each basis.
     """
     absent = "its numbers are not transcribed in data/paper, and it needs networks that are trained anew"
-    parts = Claim("Table I", "each part of the network adds quality", "", "", Verdict.NOT_MEASURED, absent)
+    parts = not_measured("Table I", "each part of the network adds quality", absent)
     claims = {
         "cells": cell_claims(cells),
         "measured": [parts, *figure_claims(evidence), *lead_claims(evidence), *cost_claims(evidence)],
@@ -63,7 +62,7 @@ def table(verdicts: pd.DataFrame, basis: str) -> Table:
     printed = shown[columns[:-1] if basis == "printed" else columns].replace("", ABSENT)
     left_out = f"{len(part) - len(shown)} cells that were not measured are left out."
     return Table(
-        f"{NAME}_{basis}",
+        f"{_NAME}_{basis}",
         f"Claims judged {BASES[basis]}",
         part,
         printed,
@@ -75,14 +74,14 @@ def oddity_table() -> Table:
     """What is odd about the printed tables: no claim of the paper, and no verdict on it."""
     found = [*oddities(), *(("Table VII", text) for text in mixed_scales())]
     numbers = pd.DataFrame(found, columns=["where", "oddity"])
-    return Table(f"{NAME}_oddities", f"{len(numbers)} oddities of the printed tables", numbers, numbers)
+    return Table(f"{_NAME}_oddities", f"{len(numbers)} oddities of the printed tables", numbers, numbers)
 
 
 def threshold_table() -> Table:
     """What counts as the same, or as different, and why."""
     numbers = pd.DataFrame(map(dataclasses.asdict, THRESHOLDS.values()))
     printed = numbers.assign(value=numbers["value"].map("{:g}".format))
-    return Table(f"{NAME}_thresholds", "Our thresholds", numbers, printed)
+    return Table(f"{_NAME}_thresholds", "Our thresholds", numbers, printed)
 
 
 def lines(verdicts: pd.DataFrame) -> list[str]:
@@ -101,7 +100,7 @@ def read(report: Path) -> pd.DataFrame:
     Raises:
         HdsrError: where it has not been run there.
     """
-    paths = {basis: report / "tables" / f"{NAME}_{basis}.csv" for basis in BASES}
+    paths = {basis: report / "tables" / f"{_NAME}_{basis}.csv" for basis in BASES}
     if not all(path.is_file() for path in paths.values()):
         raise HdsrError(f"no verdicts in profile {report.name!r}: run 08_scorecard")
     frames = [

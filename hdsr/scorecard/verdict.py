@@ -13,7 +13,7 @@ from hdsr.results import NO_WEIGHTS
 from hdsr.scorecard import recipes
 from hdsr.study import mixes
 
-ROWS = ("protocols", "complexity", "runtime")
+_ROWS = ("protocols", "complexity", "runtime")
 """Row files besides those of images."""
 ADVICE = "`hdsr data fetch` brings what is published"
 
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Threshold:
+class _Threshold:
     """Up to which distance something counts as the same, or from which on as different, and why."""
 
     quantity: str
@@ -40,27 +40,27 @@ class Threshold:
 
 
 THRESHOLDS = {
-    "psnr_db": Threshold(
+    "psnr_db": _Threshold(
         "PSNR of a cell, measured less printed, dB, both at two decimals",
         0.01,
         "one in the last printed digit: two libraries' rounding can turn it",
     ),
-    "ssim": Threshold(
+    "ssim": _Threshold(
         "SSIM of a cell, measured less printed, both at four decimals",
         0.0005,
         "less than any two protocols differ by that lay their windows otherwise",
     ),
-    "cost": Threshold(
+    "cost": _Threshold(
         "a number of Table VII, relative",
         0.01,
         "biases, activations and pooling, which some counters add, are less",
     ),
-    "share": Threshold(
+    "share": _Threshold(
         "a kernel's share, between two images",
         0.05,
         "a fifth of a uniform share of 0.25",
     ),
-    "unlikely": Threshold(
+    "unlikely": _Threshold(
         "SSIM, from what its PSNR makes likely",
         0.015,
         "bicubic, the method farthest from the rest, keeps within",
@@ -83,6 +83,11 @@ class Claim:
     verdict: Verdict
     reason: str
     """What differs and for what cause, or what is missing."""
+
+
+def not_measured(where: str, claim: str, reason: str, published: str = "") -> Claim:
+    """A claim that nothing at hand can judge."""
+    return Claim(where, claim, published, "", Verdict.NOT_MEASURED, reason)
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def read_evidence(report: Path, weights: tuple[str, ...] = (), root: str | Path 
             up whether a completed run of the paper's recipe made them.
         root: the data folder.
     """
-    others = {name: read_rows(report / "rows" / f"{name}.csv") for name in ROWS}
+    others = {name: _read_rows(report / "rows" / f"{name}.csv") for name in _ROWS}
     quality = standing(results.load(report / "rows" / "benchmarks.csv"), weights, root)
     protocols = others.pop("protocols")
     found = sorted((report / "figures").glob("figure_[2-7].csv"))
@@ -141,7 +146,7 @@ def read_evidence(report: Path, weights: tuple[str, ...] = (), root: str | Path 
     )
 
 
-def read_rows(path: Path) -> pd.DataFrame:
+def _read_rows(path: Path) -> pd.DataFrame:
     """A file of rows; a frame without lines if there is none."""
     return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
@@ -149,16 +154,16 @@ def read_rows(path: Path) -> pd.DataFrame:
 def standing(rows: pd.DataFrame, weights: tuple[str, ...], root: str | Path | None) -> pd.DataFrame:
     """Those rows whose weights and images are still there."""
     used = rows[["model", "weights", "scale"]].drop_duplicates().itertuples(index=False, name=None)
-    digests = {digest for place in used for digest in present_weights(*place, weights, root)}
+    digests = {digest for place in used for digest in _present_weights(*place, weights, root)}
     sets = rows[["dataset", "scale"]].drop_duplicates().itertuples(index=False, name=None)
-    images = {(*place, name) for place in sets for name in present_images(*place, root)}
+    images = {(*place, name) for place in sets for name in _present_images(*place, root)}
     places = pd.Series(
         zip(rows["dataset"], rows["scale"], rows["image"].astype(str), strict=True), rows.index
     )
     return rows[rows["weights_sha256"].isin(digests) & places.isin(images)]
 
 
-def present_weights(
+def _present_weights(
     model: str, source: str, scale: int, weights: tuple[str, ...], root: str | Path | None
 ) -> set[str]:
     """SHA-256 of the weights that rows of a method may have come from, as far as these are there."""
@@ -174,7 +179,7 @@ def present_weights(
     return found
 
 
-def present_images(dataset: str, scale: int, root: str | Path | None) -> set[str]:
+def _present_images(dataset: str, scale: int, root: str | Path | None) -> set[str]:
     """Names of the images of a set that are there, and are the published ones."""
     try:
         benchmark = load_benchmark(dataset, scale, root)

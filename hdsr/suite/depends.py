@@ -17,7 +17,7 @@ from hdsr.errors import HdsrError, error_line
 from hdsr.files import atomic_path
 from hdsr.provenance import closure
 
-PAGES = "import hdsr.suite.pages"
+_PAGES = "import hdsr.suite.pages"
 """The code that makes a page of an executed notebook."""
 
 
@@ -33,7 +33,7 @@ def fragment() -> str:
         TopologicalSorter(reads).prepare()
     except CycleError as error:
         raise HdsrError(f"notebooks read each other in a circle: {' -> '.join(error.args[1])}") from None
-    lines = [f"PAGES := {_listed(closure(PAGES))}"]
+    lines = [f"PAGES := {_listed(closure(_PAGES))}"]
     for name, document in notebooks.items():
         others = " ".join(map(_target, reads[name]))
         lines.append(f"{_target(name)}: {_listed(_used(name, document))} {others}")
@@ -57,7 +57,6 @@ def _used(name: str, document: dict[str, Any]) -> set[Path]:
 
 
 def _reads(name: str, document: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """The notebooks whose results a notebook reads."""
     own = document["metadata"].get("hdsr", {})
     others = [other for other in names if other != name]
     reads = others if own.get("reads") == "all" else own.get("reads", [])

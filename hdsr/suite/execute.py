@@ -25,17 +25,17 @@ from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.suite import parameters as notebook
 
-START_TIMEOUT_S = 120
-READ_FIRST = ("01_data", "05_network")
+_START_TIMEOUT_S = 120
+_READ_FIRST = ("01_data", "05_network")
 WIDGET = "application/vnd.jupyter.widget-view+json"
-PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+_PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 STORED_METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 
 
-class EnvironmentKernel(AsyncKernelManager):
+class _EnvironmentKernel(AsyncKernelManager):
     """Starts the interpreter of this process, whichever kernels are registered for the user."""
 
     @default("transport_encryption")
@@ -57,7 +57,7 @@ class EnvironmentKernel(AsyncKernelManager):
         return KernelSpec(**get_kernel_dict())
 
 
-def source_of(name: str) -> Path:
+def _source_of(name: str) -> Path:
     """The notebook file of a name such as "02_benchmarks"; HdsrError names the known ones."""
     path = paths.NOTEBOOKS / f"{name}.ipynb"
     if not path.is_file():
@@ -68,7 +68,7 @@ def source_of(name: str) -> Path:
 def notebook_names() -> list[str]:
     """Names of all notebooks, in the order of reading: data and network first, then by their numbers."""
     names = (path.stem for path in paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
-    return sorted(names, key=lambda name: (name not in READ_FIRST, name))
+    return sorted(names, key=lambda name: (name not in _READ_FIRST, name))
 
 
 def executed_path(name: str, profile: str) -> Path:
@@ -85,12 +85,12 @@ def run(name: str, profile: str) -> Path:
     Raises:
         HdsrError: for unknown names and parameters before anything runs, and for the cell that failed.
     """
-    source, target = source_of(name), executed_path(name, profile)
+    source, target = _source_of(name), executed_path(name, profile)
     parameters = notebook.load_parameters(name, profile)
     failed = target.with_suffix(".failed.ipynb")
     with (
         atomic_path(target) as temporary,
-        errors_in_one_line(name, temporary, failed),
+        _errors_in_one_line(name, temporary, failed),
         machine_to_itself(nbformat.read(source, as_version=4).metadata.get("hdsr", {}).get("alone", False)),
     ):
         document = papermill.execute_notebook(
@@ -99,8 +99,8 @@ def run(name: str, profile: str) -> Path:
             parameters,
             kernel_name="python3",
             language="python",
-            kernel_manager_class=EnvironmentKernel,
-            start_timeout=START_TIMEOUT_S,
+            kernel_manager_class=_EnvironmentKernel,
+            start_timeout=_START_TIMEOUT_S,
             coalesce_streams=True,
             store_widget_state=False,
             progress_bar={"desc": name} if "--jobserver" not in os.environ.get("MAKEFLAGS", "") else False,
@@ -126,16 +126,16 @@ def machine_to_itself(alone: bool) -> Iterator[None]:
 
 
 @contextmanager
-def errors_in_one_line(name: str, temporary: Path, failed: Path) -> Iterator[None]:
+def _errors_in_one_line(name: str, temporary: Path, failed: Path) -> Iterator[None]:
     """Turn the failure of a cell, or of the kernel, into an HdsrError; keep the notebook as `failed`."""
     try:
         yield
     except (PapermillExecutionError, DeadKernelError) as error:
         temporary.replace(failed)
-        raise HdsrError(f"notebook {name}: {first_line(error)} (see {shown(failed)})") from None
+        raise HdsrError(f"notebook {name}: {_first_line(error)} (see {shown(failed)})") from None
 
 
-def first_line(error: PapermillExecutionError | CellExecutionError | DeadKernelError) -> str:
+def _first_line(error: PapermillExecutionError | CellExecutionError | DeadKernelError) -> str:
     """What went wrong, in one line. Errors of this module say it all; others need their type."""
     if isinstance(error, DeadKernelError):
         return "the kernel died, often for want of memory"
@@ -156,12 +156,12 @@ def refresh(name: str, reports: Path) -> Path:
     Raises:
         HdsrError: for the cell that failed; the file is then as it was.
     """
-    source = source_of(name)
+    source = _source_of(name)
     document = nbformat.read(source, as_version=4)
     client = NotebookClient(
         document,
-        kernel_manager_class=EnvironmentKernel,
-        startup_timeout=START_TIMEOUT_S,
+        kernel_manager_class=_EnvironmentKernel,
+        startup_timeout=_START_TIMEOUT_S,
         timeout=None,
         record_timing=False,
         store_widget_state=False,
@@ -173,7 +173,7 @@ def refresh(name: str, reports: Path) -> Path:
             for index, cell in enumerate(tqdm(document.cells, desc=name, unit="cell")):
                 client.execute_cell(cell, index)
     except (CellExecutionError, DeadKernelError) as error:
-        raise HdsrError(f"notebook {name}: {first_line(error)}") from None
+        raise HdsrError(f"notebook {name}: {_first_line(error)}") from None
     leave_pictures_of_widgets(document)
     document.metadata = nbformat.from_dict(
         {key: value for key, value in document.metadata.items() if key == "hdsr"} | STORED_METADATA
@@ -185,7 +185,7 @@ def refresh(name: str, reports: Path) -> Path:
 
 def has_picture(output: nbformat.NotebookNode) -> bool:
     """Whether an output can be shown as a picture."""
-    return any(kind in output.get("data", {}) for kind in PICTURES)
+    return any(kind in output.get("data", {}) for kind in _PICTURES)
 
 
 def leave_pictures_of_widgets(document: nbformat.NotebookNode) -> None:

@@ -25,7 +25,7 @@ FLOORS = (
     ("suite", "cli"),
 )
 """From the ground up. A room imports from those below, or beside it without a circle."""
-PICTURE = PROJECT / "docs" / "house.svg"
+_PICTURE = PROJECT / "docs" / "house.svg"
 _BOX = (1.5, 0.62)
 """Width and height of a room."""
 
@@ -49,7 +49,7 @@ def _imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
             yield from (name for name in (node.module, *named) if name in known)
 
 
-def draw(path: Path = PICTURE) -> Path:
+def draw(path: Path = _PICTURE) -> Path:
     """Draw the rooms with their lines of code, and an arrow from each to what it imports.
 
     An arrow is left out where a longer way of arrows says the same.

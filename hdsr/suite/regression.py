@@ -13,7 +13,7 @@ from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 
 COMPARED = paths.COMPARED
-TOLERANCE_DB = 0.005
+_TOLERANCE_DB = 0.005
 """A hundred times what machines differ by, and half of the last digit that tables print."""
 _KEY = ["dataset", "image", "model", "weights", "scale"]
 
@@ -23,8 +23,8 @@ def report(rows: pd.DataFrame) -> str:
     both = _beside_stored(rows)
     if both.empty:
         return "No value of this run is compared: notebooks/compared.csv names none of its images."
-    if (both["off_db"] <= TOLERANCE_DB).all():
-        return f"{len(both)} values are those of notebooks/compared.csv, within {TOLERANCE_DB} dB"
+    if (both["off_db"] <= _TOLERANCE_DB).all():
+        return f"{len(both)} values are those of notebooks/compared.csv, within {_TOLERANCE_DB} dB"
     worst = both.loc[both["off_db"].idxmax()]
     return (
         f"{worst['model']} on {worst['image']} at x{worst['scale']}: {worst['psnr_db']:.4f} dB, "
@@ -50,14 +50,14 @@ def refresh(names: Sequence[str], reports: Path) -> None:
     if set(names) == set(execute.notebook_names()):
         for name in names if renew(rows) else ():
             execute.refresh(name, reports)
-    elif (_beside_stored(rows)["off_db"] > TOLERANCE_DB).any():
+    elif (_beside_stored(rows)["off_db"] > _TOLERANCE_DB).any():
         raise HdsrError(f"{report(rows)}: refresh all notebooks")
 
 
 def renew(rows: pd.DataFrame) -> bool:
     """Store these rows and means, unless they are the stored ones; return whether the file changed."""
     values, both = _with_means(rows), _beside_stored(rows)
-    if len(both) == len(values) == len(_stored()) and (both["off_db"] <= TOLERANCE_DB).all():
+    if len(both) == len(values) == len(_stored()) and (both["off_db"] <= _TOLERANCE_DB).all():
         return False
     with atomic_path(COMPARED) as temporary:
         values.to_csv(temporary, index=False)

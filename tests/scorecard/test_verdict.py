@@ -11,8 +11,7 @@ from fabricated import IDENTITY
 from hdsr import images, paper, results
 from hdsr.measure.sensitivity import ProtocolRow
 from hdsr.report import protocol_tables
-from hdsr.scorecard import costs, printed, quality, scorecard, verdict
-from hdsr.scorecard import figures as figure_claims
+from hdsr.scorecard import measured, printed, quality, scorecard, verdict
 from hdsr.scorecard.verdict import Claim, Evidence, Verdict
 from hdsr.suite import index
 
@@ -335,14 +334,14 @@ def counts(hdsrnet_macs: float) -> pd.DataFrame:
     ],
 )
 def test_numbers_and_order_of_table_vii(macs: float, number: str, order: str) -> None:
-    judged = costs.cost_claims(Evidence(complexity=counts(macs)))
+    judged = measured.cost_claims(Evidence(complexity=counts(macs)))
     assert found(judged, "Table VII", "flops of HDSRNet").verdict == number
     assert found(judged, "Table VII", "fewest flops").verdict == order
     assert found(judged, "Table VII", "parameters of ACNet").verdict == Verdict.REPRODUCED
 
 
 def test_without_counts_table_vii_is_not_measured() -> None:
-    judged = costs.cost_claims(Evidence())
+    judged = measured.cost_claims(Evidence())
     assert found(judged, "Table VII", "flops of HDSRNet").verdict == Verdict.NOT_MEASURED
     assert found(judged, "Table VII", "fewest flops").reason == "no counts in this report: run 07_complexity"
 
@@ -358,10 +357,10 @@ def timings(device: str, carn_m: float) -> pd.DataFrame:
     [("cpu", 0.5, "not measured"), ("A GPU", 0.5, "contradicted"), ("A GPU", 1.5, "reproduced")],
 )
 def test_gpu_timings_are_judged_on_a_gpu_only(device: str, carn_m: float, verdict: str) -> None:
-    claim = costs.fastest_claim(256, timings(device, carn_m))
+    claim = measured.fastest_claim(256, timings(device, carn_m))
     assert claim.verdict == verdict
     assert f"CARN-M {carn_m:.2f}" in claim.reason + claim.measured
-    assert costs.fastest_claim(512, timings(device, carn_m)).verdict == Verdict.NOT_MEASURED
+    assert measured.fastest_claim(512, timings(device, carn_m)).verdict == Verdict.NOT_MEASURED
 
 
 @pytest.mark.parametrize(
@@ -378,7 +377,7 @@ def test_enlarged_places(weights: str, own: float, verdict: str) -> None:
             "figure": 2,
         }
     )
-    judged = figure_claims.figure_claims(Evidence(crops=crops))
+    judged = measured.figure_claims(Evidence(crops=crops))
     assert found(judged, "Figure 2", "zebra").verdict == verdict
     assert found(judged, "Figure 3", "223061").verdict == Verdict.NOT_MEASURED
 
@@ -393,12 +392,12 @@ def test_adaptation_of_kernels(weights: str, share: float, verdict: str) -> None
     mixes = pd.DataFrame(
         place | {f"share_{kernel}": value for kernel, value in enumerate(image, 1)} for image in shares
     )
-    assert figure_claims.adaptation_claim(mixes).verdict == verdict
+    assert measured.adaptation_claim(mixes).verdict == verdict
 
 
 def test_the_drawing_is_judged_by_the_authors_weights() -> None:
-    assert figure_claims.drawing_claim(rows_as_printed()).verdict == Verdict.REPRODUCED
-    assert figure_claims.drawing_claim(rows_as_printed("ours")).verdict == Verdict.NOT_MEASURED
+    assert measured.drawing_claim(rows_as_printed()).verdict == Verdict.REPRODUCED
+    assert measured.drawing_claim(rows_as_printed("ours")).verdict == Verdict.NOT_MEASURED
 
 
 def test_evidence_of_an_empty_report_is_empty(tmp_path: Path) -> None:
