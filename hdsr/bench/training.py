@@ -18,10 +18,9 @@ def measure(request: Request, turns: int = 5, steps: int = 30) -> list[Row]:
     """
     rows = step_rows(training_step.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
     config = training_step.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
-    drawing = training_step.drawing(config, steps, request.root)
+    share = training_step.drawing_share(config, steps, request.root)
     place = (SCALE, size(), DTYPES[config.precision], "share")
-    share = Row("time drawing patches", "loop of hdsr train", *place, drawing.steps, drawing.share)
-    return [*rows, share]
+    return [*rows, Row("time drawing patches", "loop of hdsr train", *place, steps, share)]
 
 
 def size() -> str:

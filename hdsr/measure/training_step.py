@@ -7,7 +7,6 @@ as one grouped convolution, no folding, Adam. All take the same loss on the same
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,21 +34,6 @@ NO_IMAGES = TrainingData((), np.empty(0), (), "", 0)
 CPU = torch.device("cpu")
 
 Step = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How much of a training step goes into its patches."""
-
-    share: float
-    """Of a step's time: 0..1."""
-    step_ms: float
-    """Mean time of a step, its patches included."""
-    draw_ms: float
-    """Mean time of drawing one batch."""
-    steps: int
-    threads: int
-    """CPU threads of torch."""
 
 
 def ratios(
@@ -85,16 +69,16 @@ def ratios(
     configs = {name: step_config(scale, batch_size, lr_px, name) for name in ("adam", "muon")}
     lr, hr = (patches.to(device) for patches in random_patches(scale, batch_size, lr_px))
     steps: dict[str, Step] = {PUBLISHED: PublishedStep(lr, hr, scale)}
-    steps |= {f"ours, {name.capitalize()}": our_step(lr, hr, config) for name, config in configs.items()}
+    steps |= {f"ours, {name.capitalize()}": _our_step(lr, hr, config) for name, config in configs.items()}
     times_ms = take_turns(steps, device, range(-warmup, turns))
     ours = configs["adam"]
     forms = [("adam", "fp32", "contiguous")]
-    forms += [(name, ours.precision, layout_of(config)) for name, config in configs.items()]
+    forms += [(name, ours.precision, _layout_of(config)) for name, config in configs.items()]
     frame = pd.DataFrame(forms, columns=["optimizer", "precision", "layout"])
     frame.insert(0, "form", list(steps))
     frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=device_name(device))
     frame = frame.assign(threads=torch.get_num_threads(), warmup=warmup, n=turns)
-    return with_times(frame, times_ms)
+    return _with_times(frame, times_ms)
 
 
 def measured(report: Path, turns: int) -> pd.DataFrame:
@@ -116,7 +100,7 @@ def measured(report: Path, turns: int) -> pd.DataFrame:
     return rows
 
 
-def with_times(frame: pd.DataFrame, times_ms: dict[str, list[float]]) -> pd.DataFrame:
+def _with_times(frame: pd.DataFrame, times_ms: dict[str, list[float]]) -> pd.DataFrame:
     """Add to each form the median and quartiles of its times, and of its ratio to the baseline per turn."""
     columns = ("step_ms", "step_ms_quartile1", "step_ms_quartile3")
     times = pd.DataFrame([quartiles(times_ms[form]) for form in frame["form"]], columns=list(columns))
@@ -138,8 +122,7 @@ def step_config(scale: int, batch_size: int, lr_px: int, optimizer: str) -> Trai
     return load_config(CONFIGS / f"hdsrnet_x{scale}.yaml", own)
 
 
-def layout_of(config: TrainingConfig) -> str:
-    """How the weights lie in memory."""
+def _layout_of(config: TrainingConfig) -> str:
     return "channels_last" if config.channels_last else "contiguous"
 
 
@@ -168,7 +151,7 @@ class PublishedStep:
         self.optimizer.step()
 
 
-def our_step(lr: Tensor, hr: Tensor, config: TrainingConfig) -> Step:
+def _our_step(lr: Tensor, hr: Tensor, config: TrainingConfig) -> Step:
     """One training step as `hdsr train` takes it, norm and averaging included; on a GPU as a graph."""
     learner = Run(config, Path(), NO_IMAGES, new_accelerator(config)).step
     learner.set(0, 1.0, head_only=False)
@@ -182,8 +165,8 @@ def our_step(lr: Tensor, hr: Tensor, config: TrainingConfig) -> Step:
     return lambda: (graph.replay(), learner)  # whose weights the graph reads, and does not keep
 
 
-def drawing(config: TrainingConfig, steps: int = 30, root: str | Path | None = None) -> Drawing:
-    """How long drawing its patches takes of a training step.
+def drawing_share(config: TrainingConfig, steps: int = 30, root: str | Path | None = None) -> float:
+    """The share of a training step's time that drawing its patches takes, 0..1.
 
     Args:
         config: what is trained; the images it names must be there.
@@ -195,14 +178,10 @@ def drawing(config: TrainingConfig, steps: int = 30, root: str | Path | None = N
     """
     data = load_training_data(config, data_root(root or config.data), progress=False)
     run = Run(config, Path(), data, new_accelerator(config))
-    source = run.step.source
     for _ in range(EAGER_STEPS + 1):
         run.take_step()
-    times_ms = [
-        _mean_ms(call, steps, run) for call in (run.take_step, lambda: source.batch(run.progress.step))
-    ]
-    step_ms, draw_ms = times_ms
-    return Drawing(draw_ms / step_ms, step_ms, draw_ms, steps, torch.get_num_threads())
+    step_ms = _mean_ms(run.take_step, steps, run)
+    return _mean_ms(lambda: run.step.source.batch(run.progress.step), steps, run) / step_ms
 
 
 def _mean_ms(call: Step, times: int, run: Run) -> float:
