@@ -14,7 +14,7 @@ from hdsr.images import as_rgb, read_picture
 from hdsr.measure import protocols
 from hdsr.measure.protocols import Scores
 
-ENDING = re.compile(r"_?x([2-8])$")
+_ENDING = re.compile(r"_?x([2-8])$")
 """How the name of an enlarged image ends, and the scale in it."""
 
 
@@ -28,7 +28,7 @@ class Pair:
     @property
     def scale(self) -> int:
         """The scale that the name of SR ends in; 0 if it does not."""
-        found = ENDING.search(self.sr.stem)
+        found = _ENDING.search(self.sr.stem)
         return int(found[1]) if found else 0
 
 
@@ -50,8 +50,8 @@ def pairs(sr: Path, hr: Path) -> list[Pair]:
         return [Pair(sr, hr)]
     known, judged = {path.stem: path for path in image_paths(hr)}, {}
     for path in image_paths(sr):
-        once = ENDING.sub("", path.stem)
-        names = (path.stem, once, ENDING.sub("", once))
+        once = _ENDING.sub("", path.stem)
+        names = (path.stem, once, _ENDING.sub("", once))
         judged[path] = next((known[name] for name in names if name in known), None)
     alone = [path.name for path, true in judged.items() if true is None]
     if alone:

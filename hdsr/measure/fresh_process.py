@@ -12,7 +12,7 @@ from typing import Any
 
 from hdsr.errors import HdsrError
 
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def peak_rss_bytes() -> int:
@@ -20,8 +20,8 @@ def peak_rss_bytes() -> int:
 
     Linux's VmHWM begins anew with a program, whereas getrusage carries over what the parent process had.
     """
-    if STATUS.is_file():
-        lines = STATUS.read_text(encoding="ascii").splitlines()
+    if _STATUS.is_file():
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
@@ -30,7 +30,7 @@ def peak_rss_bytes() -> int:
 def forget_peak() -> None:
     """Let the peak begin anew from what is resident now, where the system can do that (Linux)."""
     with suppress(OSError):
-        RESET.write_text("5", encoding="ascii")
+        _RESET.write_text("5", encoding="ascii")
 
 
 def run(work: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
@@ -48,5 +48,4 @@ def run(work: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
 
 
 def _with_peak(work: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
-    """A function's result, and the peak of this process after it."""
     return work(*arguments), peak_rss_bytes()

@@ -91,7 +91,6 @@ def time_calls(
 
 
 def _check_size(lr_height_px: int, lr_width_px: int) -> None:
-    """Raise HdsrError for numbers that cannot be measured with."""
     if min(lr_height_px, lr_width_px) < 1:
         raise HdsrError(
             f"an image of {lr_width_px} x {lr_height_px} pixels cannot be: expected 1 x 1 or more"

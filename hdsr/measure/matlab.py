@@ -10,7 +10,7 @@ from hdsr.datasets import load_benchmark
 from hdsr.images import read_image
 from hdsr.resize import imresize
 
-COLUMNS = ("set", "scale", "images", "values", "differing")
+_COLUMNS = ("set", "scale", "images", "values", "differing")
 
 
 def matlab_differences(
@@ -32,12 +32,11 @@ def matlab_differences(
         for name in datasets
         for scale in scales
     ]
-    lines = [compare(name, scale, folder, root) for name, scale, folder in folders if folder.is_dir()]
-    return pd.DataFrame(lines, columns=list(COLUMNS))
+    lines = [_compare(name, scale, folder, root) for name, scale, folder in folders if folder.is_dir()]
+    return pd.DataFrame(lines, columns=list(_COLUMNS))
 
 
-def compare(name: str, scale: int, folder: Path, root: str | Path | None) -> tuple[str, int, int, int, int]:
-    """One line of `matlab_differences`."""
+def _compare(name: str, scale: int, folder: Path, root: str | Path | None) -> tuple[str, int, int, int, int]:
     images = values = differing = 0
     for image, _, hr in load_benchmark(name, scale, root):
         ours, matlab = imresize(hr, 1 / scale), read_image(folder / f"{image}x{scale}.png")

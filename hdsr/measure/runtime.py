@@ -25,11 +25,11 @@ from hdsr.upscaling.run import device_name, torch_device
 SCALE = 4
 REFERENCE = "HDSRNet"
 """Ratios are to its published form."""
-PUBLISHED, FOLDED = "as published", "folded"
+PUBLISHED, _FOLDED = "as published", "folded"
 
-PLACE = ("method", "form", "scale", "hr_px", "lr_px")
+_PLACE = ("method", "form", "scale", "hr_px", "lr_px")
 IDENTITY = (
-    *PLACE,
+    *_PLACE,
     "precision",
     "device",
     "threads",
@@ -40,7 +40,7 @@ IDENTITY = (
     "code_version",
 )
 """What a line's times depend on; hr_px and lr_px are sides of square images, n is the number of turns."""
-MEASURED = ("median_ms", "quartile1_ms", "quartile3_ms", "ratio", "ratio_quartile1", "ratio_quartile3")
+_MEASURED = ("median_ms", "quartile1_ms", "quartile3_ms", "ratio", "ratio_quartile1", "ratio_quartile3")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Contender:
         return 1, entry.channels, side, side
 
 
-CONTENDERS = (*map(Contender, ("VDSR", "CARN-M", "ACNet", "HDSRNet")), Contender("HDSRNet", FOLDED))
+CONTENDERS = (*map(Contender, ("VDSR", "CARN-M", "ACNet", "HDSRNet")), Contender("HDSRNet", _FOLDED))
 
 
 def measure_runtime(settings: RuntimeSettings, progress: bool = True) -> pd.DataFrame:
@@ -87,12 +87,12 @@ def measure_runtime(settings: RuntimeSettings, progress: bool = True) -> pd.Data
     for hr_px in settings.hr_sizes:
         identity = {"scale": SCALE, "hr_px": hr_px, "lr_px": hr_px // SCALE, **_identity(settings)}
         sizes.append(results.reused(known, identity, partial(time_size, settings, hr_px, progress)))
-    results.write_table(pd.concat(sizes)[[*IDENTITY, *MEASURED]], path)
+    results.write_table(pd.concat(sizes)[[*IDENTITY, *_MEASURED]], path)
     return _stored(path)
 
 
 def _stored(path: Path) -> pd.DataFrame:
-    return results.read_table(path, [*IDENTITY, *MEASURED], [*results.VERSIONS, "code_version"])
+    return results.read_table(path, [*IDENTITY, *_MEASURED], [*results.VERSIONS, "code_version"])
 
 
 def _identity(settings: RuntimeSettings) -> dict[str, object]:
@@ -113,7 +113,7 @@ def made(contender: Contender) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = NETWORKS[contender.method].make(SCALE)
-    return (fold(network) if contender.form == FOLDED else network).eval()
+    return (fold(network) if contender.form == _FOLDED else network).eval()
 
 
 def time_size(settings: RuntimeSettings, hr_px: int, progress: bool) -> pd.DataFrame:
@@ -129,4 +129,4 @@ def time_size(settings: RuntimeSettings, hr_px: int, progress: bool) -> pd.DataF
         (contender.method, contender.form, *quartiles(times), *time_ratios(times, reference))
         for contender, times in zip(CONTENDERS, times_ms.values(), strict=True)
     ]
-    return pd.DataFrame(lines, columns=["method", "form", *MEASURED])
+    return pd.DataFrame(lines, columns=["method", "form", *_MEASURED])

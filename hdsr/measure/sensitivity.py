@@ -45,7 +45,7 @@ class ProtocolRow(results.Row):
 
 
 @dataclass(frozen=True)
-class Subject:
+class ScoredImage:
     """One image that a method enlarges, for all protocols."""
 
     method: Method
@@ -71,7 +71,9 @@ class Subject:
         if protocol.lr != "rgb" or by_gray:
             lr = protocols.lr_image(self.hr, self.scale, protocol)
         if self.method.luma is None:
-            return protocols.score(self.method(as_color(lr)), self.hr, self.scale, protocol)
+            return protocols.score(
+                self.method(protocols.as_rgb(lr).astype(np.uint8)), self.hr, self.scale, protocol
+            )
         true = protocols.gray_values(self.hr) if by_gray else protocols.luma(self.hr)
         plane = lr.astype(np.float64) if lr.ndim == 2 else protocols.luma(lr)
         sr = self.method.luma(plane)
@@ -84,11 +86,6 @@ class Subject:
         enlarged = resize.imresize_float(lr, self.scale)
         change = sr - protocols.luma(enlarged)
         return enlarged + change[..., None] / metrics.LUMA_WEIGHTS.sum()
-
-
-def as_color(lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """RGB in uint8 of RGB or gray values."""
-    return protocols.as_rgb(lr).astype(np.uint8)
 
 
 def applies(protocol: Protocol, method: Method) -> bool:
@@ -114,11 +111,11 @@ def score_by_protocols(settings: BenchmarkTableSettings, progress: bool = True) 
             picture = picture_path(settings.report / "images" / method.weights_label, plain)
             found = plain.identity in scored and shows(picture, hr, scored[plain.identity])
             true = hr if read_picture(file).pixels.shape[2] > 2 else hr[..., 0]
-            subject = Subject(method, benchmark.scale, lr, true, picture if found else None)
+            image = ScoredImage(method, benchmark.scale, lr, true, picture if found else None)
             for way, protocol in ways(settings, method, benchmark).items():
                 row = by_protocol(plain, way, protocol)
                 if row.identity not in known:
-                    psnr_db, ssim = subject.scores(protocol)
+                    psnr_db, ssim = image.scores(protocol)
                     known[row.identity] = replace(row, psnr_db=psnr_db, ssim=ssim)
                     results.add(path, known[row.identity])
                 rows.append(replace(known[row.identity], expected=row.expected))

@@ -9,7 +9,7 @@ from hdsr.errors import HdsrError
 from hdsr.fetch.weights import find_weights
 from hdsr.images import read_picture
 from hdsr.measure.protocols import NAMED, TITLES, luma, rounded
-from hdsr.measure.sensitivity import Subject, applies
+from hdsr.measure.sensitivity import ScoredImage, applies
 from hdsr.methods import luma as of_luma
 from hdsr.methods import registry, vdsr
 from hdsr.methods.luma import LumaRunner, Plane
@@ -60,10 +60,10 @@ def by_every_protocol(settings: ProtocolSettings, hr: Image) -> Table:
     lines = []
     for model in ("bicubic", settings.model):
         method = registry.load(model, settings.scale, root=settings.root)
-        subject = Subject(method, settings.scale, resize.imresize(hr, 1 / settings.scale), hr, None)
+        image = ScoredImage(method, settings.scale, resize.imresize(hr, 1 / settings.scale), hr, None)
         for name, protocol in NAMED.items():
             if applies(protocol, method):
-                psnr_db, ssim = subject.scores(protocol)
+                psnr_db, ssim = image.scores(protocol)
                 lines.append((method.label, name, psnr_db, ssim))
     numbers = pd.DataFrame(lines, columns=["method", "protocol", "psnr_db", "ssim"])
     shown = numbers.assign(cell=pairs(numbers, "psnr_db", "ssim"))

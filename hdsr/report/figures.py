@@ -37,7 +37,7 @@ CAPTIONS = {
     "dynamics": "What other attentions in the place of the network's own change in PSNR, set by set",
     "dynamics_mixes": "Shares of the kernels, a dot per image, as their distance from a quarter",
     "dynamics_gains": "The gain over bicubic against the gradient of an image, and by tenths of its blocks",
-    "dynamics_extremes": "The images with the largest and the smallest gain, the place of most error framed",
+    "dynamics_extremes": f"The largest or the smallest gain, {{subject}}: {_ENLARGED}",
     "dynamics_field": "How far an output pixel looks: its gradient with respect to the pixels around it",
 }
 """What is seen in a figure, by the beginning of its name; the longest that fits counts."""

@@ -223,7 +223,6 @@ def _treated_rows(
 
 
 def _treated(plain: results.Row, treatment: Treatment) -> TreatedRow:
-    """The row of one image under a treatment, its scores still missing."""
     fields = {name: getattr(plain, name) for name in results.COLUMNS}
     fields["code_version"] = f"{plain.code_version}-{CODE_VERSION}"
     about = {"treatment": treatment.name, "given": treatment.given, "given_sha256": treatment.sha256}
@@ -231,7 +230,6 @@ def _treated(plain: results.Row, treatment: Treatment) -> TreatedRow:
 
 
 def _score(row: TreatedRow, treatment: Treatment, folded: FoldedHDSRNet, lr: Image, hr: Image) -> TreatedRow:
-    """The row with its scores."""
     with attending(folded, treatment.attentions(folded)) as used:
         sr = network_upscaler(folded, torch.device("cpu"), "fp32")(lr)
     return replace(
@@ -265,7 +263,6 @@ def changes(rows: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _change(part: pd.DataFrame) -> dict[str, object]:
-    """The numbers of one line of `changes`."""
     given = part["given"].unique()
     line = {
         "given": given[0] if len(given) == 1 else "",

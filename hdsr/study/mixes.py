@@ -32,11 +32,11 @@ from hdsr.upscaling.run import Image
 
 TESTED, AVERAGED = "tested", "averaged"
 """Roles of images: benchmark images, and training images, of which only the mean mix is kept."""
-GROUP = ["weights", "scale"]
+_GROUP = ["weights", "scale"]
 IDENTITY = ["weights_sha256", "lr_sha256", "code_version", *results.VERSIONS]
 """What a mix depends on."""
 SHARES = [f"share_{kernel}" for kernel in (1, 2, 3, 4)]
-COLUMNS = [*GROUP, "role", "dataset", "image", *IDENTITY, "layer", *SHARES, "live", "inputs"]
+COLUMNS = [*_GROUP, "role", "dataset", "image", *IDENTITY, "layer", *SHARES, "live", "inputs"]
 _DIGITS = 7
 """Decimals of a share: the last bits differ with the number of threads."""
 
@@ -249,7 +249,7 @@ def by_layer(rows: pd.DataFrame) -> pd.DataFrame:
     mean entropy), units, dead (units that are live on no image), inputs (channels before the convolution, the
     most that are live in an image), n (images).
     """
-    keys = [*GROUP, "layer"]
+    keys = [*_GROUP, "layer"]
     groups = rows[rows["role"] == TESTED].groupby(keys, sort=False)
     return pd.DataFrame({**dict(zip(keys, place, strict=True)), **_spread(part)} for place, part in groups)
 

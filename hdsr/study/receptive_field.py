@@ -39,13 +39,13 @@ PATCH_PX = 57
 """Side of a patch in LR pixels, odd: the theoretical field, and a margin that only the attention sees."""
 CENTRE = PATCH_PX // 2
 CONVOLUTIONS, ATTENTION = "convolutions", "attention"
-GROUP = ["weights", "scale"]
-IDENTITY = [*GROUP, "weights_sha256", "patches", "patches_sha256", "code_version", *results.VERSIONS]
-CELLS = [f"x{x - CENTRE:+d}" for x in range(PATCH_PX)]
-COLUMNS = [*IDENTITY, "part", "y", *CELLS]
+_GROUP = ["weights", "scale"]
+_IDENTITY = [*_GROUP, "weights_sha256", "patches", "patches_sha256", "code_version", *results.VERSIONS]
+_CELLS = [f"x{x - CENTRE:+d}" for x in range(PATCH_PX)]
+COLUMNS = [*_IDENTITY, "part", "y", *_CELLS]
 _DIGITS = 3
 """Significant digits of a gradient in a row."""
-HELD = (0.5, 0.95)
+_HELD = (0.5, 0.95)
 """Shares of the gradient that squares are found for."""
 
 
@@ -92,7 +92,6 @@ def patches(settings: DynamicsSettings, scale: int) -> list[Image]:
 
 
 def _central(lr: Image) -> Image:
-    """The patch in the middle of an image."""
     top, left = ((length - PATCH_PX) // 2 for length in lr.shape[:2])
     return lr[top : top + PATCH_PX, left : left + PATCH_PX]
 
@@ -130,7 +129,7 @@ def _mean_maps(trained: Trained, images: list[Image], progress: bool) -> pd.Data
     found = [gradient_maps(trained.network, image) for image in shown]
     maps = []
     for part in (CONVOLUTIONS, ATTENTION):
-        cells = pd.DataFrame(np.mean([one[part] for one in found], axis=0), columns=CELLS)
+        cells = pd.DataFrame(np.mean([one[part] for one in found], axis=0), columns=_CELLS)
         cells = cells.map(lambda value: float(f"{value:.{_DIGITS}g}"))
         maps.append(cells.assign(part=part, y=cells.index - CENTRE))
     return pd.concat(maps)
@@ -138,7 +137,7 @@ def _mean_maps(trained: Trained, images: list[Image], progress: bool) -> pd.Data
 
 def _map_of(rows: pd.DataFrame, part: str) -> Map:
     """The map of one part, (PATCH_PX, PATCH_PX), of the rows of one network."""
-    return rows[rows["part"] == part].sort_values("y")[CELLS].to_numpy(dtype=np.float64)
+    return rows[rows["part"] == part].sort_values("y")[_CELLS].to_numpy(dtype=np.float64)
 
 
 def held_px(gradient: Map, share: float) -> int:
@@ -160,18 +159,18 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per network.
 
     Columns: weights, scale, patches, theoretical_px (side of the square that outputs can depend on, the
-    attention apart), half_px and most_px (side of the squares that hold the shares HELD of the gradient
+    attention apart), half_px and most_px (side of the squares that hold the shares _HELD of the gradient
     through convolutions), attention (share of the gradient that goes through the attention).
     """
     lines = []
-    for (weights, scale), part in rows.groupby(GROUP, sort=False):
+    for (weights, scale), part in rows.groupby(_GROUP, sort=False):
         local, through = _map_of(part, CONVOLUTIONS), _map_of(part, ATTENTION)
-        sides = [held_px(local, share) for share in HELD]
+        sides = [held_px(local, share) for share in _HELD]
         whole = local.sum() + through.sum()
         lines.append(
             (weights, scale, part["patches"].iloc[0], theoretical(scale).px, *sides, through.sum() / whole)
         )
-    columns = [*GROUP, "patches", "theoretical_px", "half_px", "most_px", "attention"]
+    columns = [*_GROUP, "patches", "theoretical_px", "half_px", "most_px", "attention"]
     return pd.DataFrame(lines, columns=columns)
 
 
@@ -183,8 +182,8 @@ def table(lines: pd.DataFrame) -> Table:
             "scale": "×" + lines["scale"].astype(str),
             "patches": lines["patches"].astype(str),
             "theoretical (LR px)": lines["theoretical_px"].astype(str),
-            f"{HELD[0]:.0%} within (LR px)": lines["half_px"].astype(str),
-            f"{HELD[1]:.0%} within (LR px)": lines["most_px"].astype(str),
+            f"{_HELD[0]:.0%} within (LR px)": lines["half_px"].astype(str),
+            f"{_HELD[1]:.0%} within (LR px)": lines["most_px"].astype(str),
             "through attention": lines["attention"].map("{:.1e}".format),
         }
     )

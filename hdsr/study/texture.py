@@ -5,24 +5,23 @@ Everything is read from saved SR images and their result rows; no network runs.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 from scipy import stats
 
 from hdsr import metrics, results
 from hdsr.datasets import load_benchmark
-from hdsr.images import read_image
 from hdsr.measure.benchmarks import Measurement
 from hdsr.provenance import code_version
-from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
+from hdsr.report.figures import WIDTH_IN, Drawing
+from hdsr.report.figures_2_to_7 import Crop, comparison, sr_image
 from hdsr.report.tables import Table, source_label
 from hdsr.settings import DynamicsSettings
 from hdsr.study.networks import MODEL
@@ -30,12 +29,12 @@ from hdsr.upscaling.run import Image
 
 Plane = NDArray[np.float64]
 
-BLOCK_PX = 16
-BINS = 10
-PLACE_PX = 64
-"""Side of the place that a photograph is shown at."""
-GROUP = ["weights", "scale", "dataset"]
-MADE_BY = ["weights_sha256", "code_version", *results.VERSIONS]
+_BLOCK_PX = 16
+_BINS = 10
+_PLACE_PX = 64
+"""Side of the place that is enlarged."""
+_GROUP = ["weights", "scale", "dataset"]
+_MADE_BY = ["weights_sha256", "code_version", *results.VERSIONS]
 _BICUBIC = "bicubic"
 _ERRORS = ["mse_bicubic", "mse_network"]
 _DIGITS = 6
@@ -44,7 +43,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class Energies:
-    """What `measure_energies` finds; every line also has GROUP and MADE_BY.
+    """What `measure_energies` finds; every line also has _GROUP and _MADE_BY.
 
     Attributes:
         bins: a line for each network, set and tenth of its blocks: images_sha256, bin (1 for the least
@@ -76,7 +75,7 @@ def blocks_of(hr: Image, bicubic: Image, sr: Image, crop_px: int) -> pd.DataFram
     planes = {"energy": gradient_energy(hr)}
     planes |= {name: squared_error(made, hr) for name, made in zip(_ERRORS, (bicubic, sr), strict=True)}
     return pd.DataFrame(
-        {name: block_means(plane[inside, inside], BLOCK_PX).ravel() for name, plane in planes.items()}
+        {name: block_means(plane[inside, inside], _BLOCK_PX).ravel() for name, plane in planes.items()}
     )
 
 
@@ -91,24 +90,18 @@ def in_tenths(blocks: pd.DataFrame) -> pd.DataFrame:
     Columns: bin, low, high, blocks, energy, mse_bicubic, mse_network; see `Energies`.
     """
     blocks = blocks.sort_values("energy", kind="stable", ignore_index=True)
-    bins = np.repeat(range(1, BINS + 1), [len(part) for part in np.array_split(blocks.index, BINS)])
+    bins = np.repeat(range(1, _BINS + 1), [len(part) for part in np.array_split(blocks.index, _BINS)])
     groups = blocks.groupby(bins)
     ends = groups["energy"].agg(low="first", high="last").map(_rounded)
     means = groups[["energy", *_ERRORS]].mean().map(_rounded)
     return pd.concat([ends, groups.size().rename("blocks"), means], axis=1).rename_axis("bin").reset_index()
 
 
-CODE_VERSION = code_version(block_means, gradient_energy, blocks_of, squared_error, in_tenths)
+_CODE_VERSION = code_version(block_means, gradient_energy, blocks_of, squared_error, in_tenths)
 
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
-
-
-def saved_image(settings: DynamicsSettings, row: pd.Series) -> Image:
-    """The SR image that a result row scored."""
-    folder = settings.report / "images" / row["weights"] / row["model"] / row["dataset"]
-    return read_image(folder / f"x{row['scale']}" / f"{row['image']}.png")
 
 
 def measure_energies(settings: DynamicsSettings, measured: Measurement) -> Energies:
@@ -118,13 +111,13 @@ def measure_energies(settings: DynamicsSettings, measured: Measurement) -> Energ
     """
     rows = measured.rows
     bins, images = [], []
-    for place, part in rows[rows["model"] == MODEL].groupby(GROUP, sort=False):
+    for place, part in rows[rows["model"] == MODEL].groupby(_GROUP, sort=False):
         found = [
             (row, blocks_of(*_trio(settings, rows, row, hr), row["crop_px"]))
             for row, hr in _with_hr(settings, part)
         ]
         digest = hashlib.sha256("".join(row["image_sha256"] for row, _ in found).encode()).hexdigest()
-        about = dict(zip(GROUP, place, strict=True)) | _made_by(part.iloc[0])
+        about = dict(zip(_GROUP, place, strict=True)) | _made_by(part.iloc[0])
         tenths = in_tenths(pd.concat(blocks for _, blocks in found))
         bins.append(tenths.assign(**about, images_sha256=digest))
         images += [about | _image_line(row, blocks) for row, blocks in found]
@@ -136,14 +129,14 @@ def measure_energies(settings: DynamicsSettings, measured: Measurement) -> Energ
 
 def _ordered(lines: pd.DataFrame) -> pd.DataFrame:
     """The lines with what they are about in front."""
-    about = [*GROUP, *MADE_BY]
+    about = [*_GROUP, *_MADE_BY]
     return lines[[*about, *lines.columns.drop(about)]].reset_index(drop=True)
 
 
 def _made_by(row: pd.Series) -> dict[str, str]:
     """MADE_BY: the weights, all code and the versions that a line depends on."""
-    code = "-".join((row["code_version"], row["protocol"], CODE_VERSION))
-    return row[MADE_BY].to_dict() | {"code_version": code}
+    code = "-".join((row["code_version"], row["protocol"], _CODE_VERSION))
+    return row[_MADE_BY].to_dict() | {"code_version": code}
 
 
 def _image_line(row: pd.Series, blocks: pd.DataFrame) -> dict[str, object]:
@@ -163,10 +156,9 @@ def _with_hr(settings: DynamicsSettings, part: pd.DataFrame) -> Iterator[tuple[p
 def _trio(
     settings: DynamicsSettings, rows: pd.DataFrame, row: pd.Series, hr: Image
 ) -> tuple[Image, Image, Image]:
-    """HR, bicubic and SR of a result row."""
     same = ["dataset", "scale", "image"]
     bicubic = rows[(rows["model"] == _BICUBIC) & (rows[same] == row[same]).all(axis=1)].iloc[0]
-    return hr, saved_image(settings, bicubic), saved_image(settings, row)
+    return hr, *(sr_image(settings.report / "images", made, hr) for made in (bicubic, row))
 
 
 def by_bin(bins: pd.DataFrame) -> pd.DataFrame:
@@ -180,7 +172,7 @@ def by_bin(bins: pd.DataFrame) -> pd.DataFrame:
     """
     gain_db = 10 * np.log10(bins["mse_bicubic"] / bins["mse_network"])
     removed = (bins["mse_bicubic"] - bins["mse_network"]) * bins["blocks"]
-    total = removed.groupby([bins[name] for name in GROUP]).transform("sum")
+    total = removed.groupby([bins[name] for name in _GROUP]).transform("sum")
     return bins.assign(gain_db=gain_db, share=removed / total)
 
 
@@ -196,7 +188,7 @@ def by_image(images: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
     plain = scored.loc[scored["model"] == _BICUBIC, [*place, "psnr_db"]]
     both = own.merge(plain, on=place, suffixes=("", "_bicubic"))
     gains = both.assign(gain_db=both["psnr_db"] - both["psnr_db_bicubic"])
-    energies = images[[*GROUP, "image", "energy"]]
+    energies = images[[*_GROUP, "image", "energy"]]
     return energies.merge(gains[["weights", *place, "gain_db"]], on=["weights", *place])
 
 
@@ -208,12 +200,12 @@ def trends(bins: pd.DataFrame, images: pd.DataFrame) -> Table:
         images: see `by_image`.
     """
     lines = []
-    for place, part in images.groupby(GROUP, sort=False):
-        tenths = bins[(bins[GROUP] == list(place)).all(axis=1)].sort_values("bin")
+    for place, part in images.groupby(_GROUP, sort=False):
+        tenths = bins[(bins[_GROUP] == list(place)).all(axis=1)].sort_values("bin")
         test = stats.kendalltau(part["energy"], part["gain_db"])
         rank = stats.spearmanr(tenths["bin"], tenths["gain_db"]).statistic
         lines.append((*place, rank, len(part), part["gain_db"].min(), part["gain_db"].max(), *test))
-    columns = [*GROUP, "spearman", "n", "least_db", "most_db", "kendall", "p_value"]
+    columns = [*_GROUP, "spearman", "n", "least_db", "most_db", "kendall", "p_value"]
     numbers = pd.DataFrame(lines, columns=columns)
     printed = (
         numbers[["dataset"]]
@@ -248,7 +240,7 @@ def table(bins: pd.DataFrame) -> Table:
     printed = shown.pivot(index="bin", columns="head", values="cell")[shown["head"].unique()]
     printed = printed.rename_axis(columns=None).reset_index().rename(columns={"bin": "tenth"})
     caption = (
-        f"Gain over bicubic, and share of the error that goes, by gradient energy of {BLOCK_PX} px blocks"
+        f"Gain over bicubic, and share of the error that goes, by gradient energy of {_BLOCK_PX} px blocks"
     )
     return Table("dynamics_gains", caption, bins, printed.astype(str))
 
@@ -278,7 +270,6 @@ def drawing(bins: pd.DataFrame, images: pd.DataFrame, weights: str) -> Drawing:
 
 
 def _plot_images(axes: Axes, images: pd.DataFrame) -> None:
-    """A dot per image and scale."""
     for scale, part in images.groupby("scale"):
         axes.scatter(part["energy"], part["gain_db"], s=10, color=f"C{scale - 2}", label=f"×{scale}")
     axes.axhline(0, color="black", lw=0.7, zorder=0)
@@ -299,7 +290,7 @@ def _plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
     fewest, most = bins["blocks"].min(), bins["blocks"].max()
     count = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
     axes.axhline(0, color="black", lw=0.7, zorder=0)
-    axes.set_xticks(range(1, BINS + 1))
+    axes.set_xticks(range(1, _BINS + 1))
     axes.set_title(f"tenths of blocks, n = {count} each", fontsize=9)
     axes.set_xlabel("least to most gradient energy", fontsize=8)
     axes.set_ylabel(label, fontsize=8)
@@ -315,50 +306,28 @@ def extremes(settings: DynamicsSettings, measured: Measurement, images: pd.DataF
         measured: whose rows say what they are.
         images: see `by_image`.
     """
-    rows = measured.rows
     for weights, part in images[images["scale"] == images["scale"].max()].groupby("weights", sort=False):
-        chosen = [part.loc[part["gain_db"].idxmax()], part.loc[part["gain_db"].idxmin()]]
-        trios = []
-        for line in chosen:
-            same = (rows[[*GROUP, "image", "model"]] == [*line[[*GROUP, "image"]], MODEL]).all(axis=1)
-            ((row, hr),) = _with_hr(settings, rows[same])
-            trios.append(_trio(settings, rows, row, hr))
-        yield _photographs(f"dynamics_extremes_{Path(weights).stem}", trios, chosen)
+        rows = measured.rows[measured.rows["weights"].isin([weights, results.NO_WEIGHTS])]
+        for name, index in (("most", part["gain_db"].idxmax()), ("least", part["gain_db"].idxmin())):
+            yield _extreme(settings, rows, part.loc[index], f"{Path(weights).stem}_{name}", name == "most")
 
 
-def most_changed(hr: Image, bicubic: Image, sr: Image, crop_px: int, largest: bool) -> tuple[int, int]:
-    """Left upper corner (x, y) of the place where the squared error falls most, or least of all."""
+def _extreme(
+    settings: DynamicsSettings, rows: pd.DataFrame, line: pd.Series, name: str, most: bool
+) -> Drawing:
+    """One image, and enlarged the place where its squared error falls most, or least of all."""
+    crop = Crop(f"dynamics_extremes_{name}", *line[["dataset", "image", "scale"]], 0, 0, 0, 0)
+    ((row, hr),) = _with_hr(settings, crop.rows(rows[rows["model"] == MODEL]))
+    x, y, side = most_changed(*_trio(settings, rows, row, hr), crop.scale, most)
+    crop = replace(crop, x=x, y=y, width=side, height=side)
+    return comparison(crop, hr, rows, settings.report / "images", [_BICUBIC, MODEL])
+
+
+def most_changed(hr: Image, bicubic: Image, sr: Image, crop_px: int, most: bool) -> tuple[int, int, int]:
+    """The square where the squared error falls most, or least of all: x, y of its left upper corner, side."""
     inside = slice(crop_px, -crop_px or None)
-    fallen = squared_error(bicubic, hr) - squared_error(sr, hr)
-    places = block_means(fallen[inside, inside], PLACE_PX)
-    row, column = np.unravel_index(places.argmax() if largest else places.argmin(), places.shape)
-    return crop_px + int(column) * PLACE_PX, crop_px + int(row) * PLACE_PX
-
-
-def _photographs(name: str, panels: list[tuple[Image, Image, Image]], chosen: list[pd.Series]) -> Photographs:
-    """Two lines, the largest gain and the smallest: HR, then one place of HR, bicubic and SR."""
-    figure = Figure(figsize=(WIDTH_IN, 5.4), layout="constrained")
-    lines = []
-    for axes, trio, line in zip(figure.subplots(2, 4), panels, chosen, strict=True):
-        x, y = most_changed(*trio, crop_px=line["scale"], largest=line is chosen[0])
-        about = {**line, "x": x, "y": y, "place_px": PLACE_PX}
-        lines += [{**about, "panel": panel} for panel in ("HR", "Bicubic", "HDSRNet")]
-        _draw_line(axes, trio, line, (x, y))
-    first = chosen[0]
-    title = f"Largest and smallest gain over bicubic, ×{first['scale']}"
-    figure.suptitle(f"{title}, HDSRNet, {source_label(first['weights'])}", fontsize=11)
-    return Photographs(name, figure, pd.DataFrame(lines))
-
-
-def _draw_line(
-    axes: NDArray[np.object_], trio: tuple[Image, Image, Image], line: pd.Series, place: tuple[int, int]
-) -> None:
-    """One image, framed where the panels beside it are cut out."""
-    x, y = place
-    cut = [picture[y : y + PLACE_PX, x : x + PLACE_PX] for picture in trio]
-    titles = [f"{line['image']} of {line['dataset']}: {line['gain_db']:+.2f} dB", "HR", "bicubic", "HDSRNet"]
-    for panel, picture, title in zip(axes, [trio[0], *cut], titles, strict=True):
-        panel.imshow(picture, interpolation="nearest")
-        panel.set_title(title, fontsize=9)
-        panel.set_axis_off()
-    axes[0].add_patch(Rectangle((x, y), PLACE_PX, PLACE_PX, fill=False, color="#e00000", lw=1))
+    fallen = (squared_error(bicubic, hr) - squared_error(sr, hr))[inside, inside]
+    side = min(_PLACE_PX, *fallen.shape)
+    places = block_means(fallen, side)
+    row, column = np.unravel_index(places.argmax() if most else places.argmin(), places.shape)
+    return crop_px + int(column) * side, crop_px + int(row) * side, side

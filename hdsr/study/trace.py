@@ -29,8 +29,8 @@ from hdsr.report.tables import Table
 IMAGE = "image"
 CONVOLUTION, DILATED, DYNAMIC, SUB_PIXEL = "convolution", "dilated", "dynamic", "sub-pixel"
 SUM, PRODUCT = "sum", "product"
-JOINS = {Tensor.add: SUM, Tensor.mul: PRODUCT}
-LEAVES = (nn.Conv2d, nn.PixelShuffle, DynamicConv2d)
+_JOINS = {Tensor.add: SUM, Tensor.mul: PRODUCT}
+_LEAVES = (nn.Conv2d, nn.PixelShuffle, DynamicConv2d)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Reach:
         return Reach(tuple(map(min, self.low, other.low)), tuple(map(max, self.high, other.high)))
 
 
-class Trace(TorchFunctionMode):
+class _Trace(TorchFunctionMode):
     """The steps of a network as a graph, written down while the network runs inside of it.
 
     A tensor that a step has made carries the step as its attribute `step`.
@@ -104,7 +104,7 @@ class Trace(TorchFunctionMode):
     ) -> Any:
         result = function(*args, **(kwargs or {}))
         if isinstance(result, Tensor) and not self.inside and any(map(_is_step, args)):
-            result.step = self.graph.call_function(function, *steps((args, kwargs or {})))
+            result.step = self.graph.call_function(function, *_steps((args, kwargs or {})))
         return result
 
     def enter(self, layer: nn.Module, given: tuple[Tensor, ...]) -> None:
@@ -115,15 +115,14 @@ class Trace(TorchFunctionMode):
         """The hook behind a layer."""
         self.inside -= 1
         if not self.inside:
-            result.step = self.graph.call_module(layer.path, steps(given))
+            result.step = self.graph.call_module(layer.path, _steps(given))
 
 
 def _is_step(value: object) -> bool:
-    """Whether a value is a tensor that depends on the image."""
     return hasattr(value, "step")
 
 
-def steps(values: Any) -> Any:
+def _steps(values: Any) -> Any:
     """Arguments with the step that has made it, or that reads it from the network, for each tensor."""
     return tree_map(lambda value: getattr(value, "step", value), values)
 
@@ -133,13 +132,13 @@ def _traced(network: HDSRNet) -> fx.Graph:
 
     Nothing is computed and nothing of the network changes, so that it may run on another thread meanwhile.
     """
-    outline, trace = copy.deepcopy(network).to("meta"), Trace()
+    outline, trace = copy.deepcopy(network).to("meta"), _Trace()
     image = torch.empty(1, 3, 8, 8, device="meta")
     image.step = trace.graph.placeholder("image")
     for name, tensor in outline.named_buffers():
         tensor.step = trace.graph.get_attr(name)
     for path, layer in outline.named_modules():
-        if isinstance(layer, LEAVES):
+        if isinstance(layer, _LEAVES):
             layer.path = path
             layer.register_forward_pre_hook(trace.enter)
             layer.register_forward_hook(trace.leave)
@@ -150,7 +149,7 @@ def _traced(network: HDSRNet) -> fx.Graph:
 
 def parts(network: HDSRNet) -> dict[str, Part]:
     """All parts of the network by name, in the order in which they are computed; the image is the first."""
-    return named(_traced(network), network)[0]
+    return _named(_traced(network), network)[0]
 
 
 def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
@@ -163,7 +162,7 @@ def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
         name: of a part, as `parts` has it.
     """
     graph = _traced(network)
-    found, names = named(graph, network)
+    found, names = _named(graph, network)
     if name not in found:
         raise HdsrError(f"HDSRNet ×{network.scale} has no part {name!r}: expected one of {', '.join(found)}")
     last = [node for node, part in names.items() if part == name][-1]
@@ -175,21 +174,21 @@ def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
     return cut
 
 
-def named(graph: fx.Graph, network: HDSRNet) -> tuple[dict[str, Part], dict[fx.Node, str]]:
+def _named(graph: fx.Graph, network: HDSRNet) -> tuple[dict[str, Part], dict[fx.Node, str]]:
     """The parts that a trace shows by name, and the part that each step of it belongs to."""
     found: dict[str, Part] = {}
     names: dict[fx.Node, str] = {}
     for node in graph.nodes:
         sources = tuple(names[item] for item in node.all_input_nodes if item in names)
         module = network.get_submodule(node.target) if node.op == "call_module" else None
-        part = part_of(node, module, sources, found)
+        part = _part_of(node, module, sources, found)
         if part:
             found[part.name] = part
             names[node] = part.name
     return found, names
 
 
-def part_of(
+def _part_of(
     node: fx.Node, module: nn.Module | None, sources: tuple[str, ...], found: dict[str, Part]
 ) -> Part | None:
     """What a step of the trace adds: a part, an earlier one with its activation or shuffle, or nothing."""
@@ -197,8 +196,8 @@ def part_of(
         return Part(IMAGE, IMAGE)
     if node.op not in ("call_module", "call_function"):
         return None
-    if node.target in JOINS and len(sources) == 2:
-        return Part(node.name, JOINS[node.target], sources)
+    if node.target in _JOINS and len(sources) == 2:
+        return Part(node.name, _JOINS[node.target], sources)
     if isinstance(module, nn.PixelShuffle):
         return replace(found[sources[0]], kind=SUB_PIXEL, shuffle=module.upscale_factor)
     if module:
@@ -207,7 +206,6 @@ def part_of(
 
 
 def _kind_of(layer: nn.Module) -> str:
-    """The kind of a convolution."""
     if isinstance(layer, DynamicConv2d):
         return DYNAMIC
     return DILATED if layer.dilation[0] > 1 else CONVOLUTION
@@ -225,7 +223,7 @@ def reaches(found: dict[str, Part]) -> dict[str, Reach]:
     """The reach of each part's output, without the dynamic convolutions' global average, which sees all."""
     known = {IMAGE: Reach()}
     for name, part in found.items():
-        if part.kind in JOINS.values():
+        if part.kind in _JOINS.values():
             known[name] = known[part.inputs[0]].joined(known[part.inputs[1]])
         elif part.module:
             size, dilation, *_ = _geometry(part.module)
@@ -249,7 +247,6 @@ def layer_lines(network: HDSRNet, lr_px: int = 256) -> pd.DataFrame:
 
 
 def _layer_line(part: Part, reach: Reach, lr_px: int) -> dict[str, Any]:
-    """One line of `layer_lines`."""
     shape = dict(zip(("kernel", "dilation", "inputs", "outputs"), _geometry(part.module), strict=True))
     side_px = lr_px * len(reach.low) // part.shuffle
     counts = {

@@ -11,6 +11,7 @@ from small_sets import dynamics_settings
 from hdsr import metrics
 from hdsr.datasets import load_benchmark
 from hdsr.measure import benchmarks
+from hdsr.report.figures_2_to_7 import sr_image
 from hdsr.settings import DynamicsSettings
 from hdsr.study import texture
 
@@ -88,8 +89,10 @@ def test_the_place_is_where_the_error_falls_most_or_least() -> None:
     bicubic, sr = hr.copy(), hr.copy()
     bicubic[70, 70], bicubic[1, 130] = 200, 255
     sr[5, 130], sr[100, 1] = 200, 255
-    assert texture.most_changed(hr, bicubic, sr, crop_px=2, largest=True) == (66, 66)
-    assert texture.most_changed(hr, bicubic, sr, crop_px=2, largest=False) == (130, 2)
+    assert texture.most_changed(hr, bicubic, sr, crop_px=2, most=True) == (66, 66, 64)
+    assert texture.most_changed(hr, bicubic, sr, crop_px=2, most=False) == (130, 2, 64)
+    small = [image[:40, 100:] for image in (hr, bicubic, sr)]
+    assert texture.most_changed(*small, crop_px=2, most=False) == (2, 2, 36)
 
 
 @pytest.fixture
@@ -108,16 +111,15 @@ def test_saved_images_are_summed_and_shown(settings: DynamicsSettings) -> None:
     errors = []
     for image, _, hr in load_benchmark("Own", 2, settings.root):
         rows = measured.rows[(measured.rows["image"] == image) & (measured.rows["model"] == "bicubic")]
-        error = texture.squared_error(texture.saved_image(settings, rows.iloc[0]), hr)
+        error = texture.squared_error(sr_image(settings.report / "images", rows.iloc[0], hr), hr)
         errors.append(texture.block_means(error[2:-2, 2:-2], 16).mean())
     assert energies.bins["mse_bicubic"].mean() == pytest.approx(np.mean(errors), rel=1e-5)
     bins, images = texture.by_bin(energies.bins), texture.by_image(energies.images, measured.rows)
     drawing = texture.drawing(bins, images, "ours")
     assert drawing._repr_png_().startswith(b"\x89PNG")
     assert texture.table(bins).printed["tenth"].tolist() == [str(number) for number in range(1, 11)]
-    (shown,) = texture.extremes(settings, measured, images)
-    first, last = shown.numbers["image"].iloc[[0, -1]]
+    most, least = texture.extremes(settings, measured, images)
     ranked = images.sort_values("gain_db")["image"].tolist()
-    assert [last, first] == ranked
-    assert shown.name == "dynamics_extremes_ours"
-    assert len(shown.figure.axes) == 8
+    assert [least.subject, most.subject] == [f"{image} of Own at ×2" for image in ranked]
+    assert (most.name, least.name) == ("dynamics_extremes_ours_most", "dynamics_extremes_ours_least")
+    assert most.numbers["panel"].tolist() == ["Bicubic", "HDSRNet, trained here"]
