@@ -125,7 +125,7 @@ def comparison(
     rows = chosen(with_variants(crop.rows(rows)), panels)
     if rows.empty:
         raise HdsrError(f"no rows for {crop.title}")
-    pictures = [_sr_image(images, row, hr) for row in rows.itertuples()]
+    pictures = [sr_image(images, row, hr) for row in rows.itertuples()]
     columns = ["variant", "model", "weights", "stands_for", "psnr_db", "ssim"]
     numbers = rows[columns].rename(columns={"variant": "panel"})
     pairs = [(crop.of(sr), crop.of(hr)) for sr in pictures]
@@ -199,7 +199,7 @@ def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:
     return pd.concat([first.head(0).assign(stands_for=""), *shown], ignore_index=True)
 
 
-def _sr_image(images: str | Path, row: Any, hr: Image) -> Image:
+def sr_image(images: str | Path, row: Any, hr: Image) -> Image:
     """The saved SR image of a result row, of the size of the true image."""
     path = Path(images) / row.weights / row.model / row.dataset / f"x{row.scale}" / f"{row.image}.png"
     sr = read_image(path)
