@@ -76,8 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(commands: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
     """Run a command of a program and return its exit code; SIGTERM ends it and the processes it started."""
-    nowhere = open(os.devnull, "w")  # noqa: SIM115  stands for a stream that the caller has closed
-    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # the caller has closed it
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
