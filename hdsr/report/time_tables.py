@@ -1,10 +1,14 @@
-"""Measured times as tables: Table VI, and what a training step takes."""
+"""Measured times as tables: Table VI on this machine and on a GPU, and what a training step takes."""
 
 import pandas as pd
 
 from hdsr import paper
 from hdsr.measure.runtime import PUBLISHED, REFERENCE
 from hdsr.report.tables import ABSENT, Table
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+OLDEST = "VDSR"
+"""Times on a GPU are divided by its time there: the oldest network in Table VI."""
 
 
 def runtime(rows: pd.DataFrame) -> Table:
@@ -23,10 +27,67 @@ def runtime(rows: pd.DataFrame) -> Table:
     return Table("table_VI", caption, numbers, lines, _runtime_notes(rows))
 
 
-def _with_paper_times(rows: pd.DataFrame) -> pd.DataFrame:
+def gpu_times(bench: pd.DataFrame) -> pd.DataFrame:
+    """The networks of Table VI on a GPU, as `make bench` timed them in turns.
+
+    Args:
+        bench: rows of reports/bench.csv.
+
+    Returns:
+        A line per size, network and precision: method, form, hr_px, precision, device, n; median, quartile1
+        and quartile3 in ms; ratio (to VDSR's in the same turns); paper_ms, paper_ratio (to VDSR's).
+    """
+    rows = bench[(bench["part"] == "gpu") & (bench["what"] == "time, Table VI")].reset_index(drop=True)
+    rows = rows.rename(columns={"form": "title", "dtype": "precision"}).assign(ratio=1 / rows["ratio"])
+    named = rows["title"].str.extract("^(?P<method>.*), (?P<form>.*)$")
+    hr_px = rows["size"].str.extract(r"(\d+)x", expand=False).astype(int)
+    return _with_paper_times(rows.join(named).assign(hr_px=hr_px), OLDEST)
+
+
+def gpu(bench: pd.DataFrame) -> Table:
+    """Table VI on GPUs, the authors' and that of `make bench`: times and ratios to VDSR's."""
+    numbers = gpu_times(bench)
+    places = numbers.drop_duplicates(["hr_px", "method", "form"])
+    printed = pd.DataFrame(
+        {
+            ("", "HR"): places["hr_px"].map("{0} × {0}".format),
+            ("", "network"): places["method"],
+            ("", "form"): places["form"],
+            ("the paper's GPU", "ms"): places["paper_ms"].map("{:.2f}".format, na_action="ignore"),
+            ("the paper's GPU", "÷ VDSR"): places["paper_ratio"].map("{:.2f}".format, na_action="ignore"),
+        }
+    ).fillna(ABSENT)
+    columns = numbers.sort_values("precision", key=lambda names: names.map(PRECISIONS.index), kind="stable")
+    for (device, precision), part in columns.groupby(["device", "precision"], sort=False):
+        for name, column in {"ms": "median", "÷ VDSR": "ratio"}.items():
+            printed[f"{device}, {precision}", name] = part[column].map("{:.2f}".format).to_numpy()
+    caption = "Table VI on GPUs, at ×4: what can be compared are ratios to VDSR on the same card"
+    return Table("table_VI_gpu", caption, numbers, printed, _gpu_notes(bench, numbers))
+
+
+def _gpu_notes(bench: pd.DataFrame, numbers: pd.DataFrame) -> tuple[str, ...]:
+    """How it was measured, and how much of it is waiting for launches; or that nothing was."""
+    if numbers.empty:
+        return ("No GPU was measured: `make bench PARTS=gpu` does so where there is one.",)
+    notes = [
+        f"Medians of {numbers['n'].iloc[0]} turns; random weights; VDSR without the enlargement before it."
+    ]
+    forms = bench[(bench["part"] == "gpu") & (bench["what"] == "time") & (bench["dtype"] == "fp32")]
+    times = forms.pivot(index="size", columns="form", values="median")
+    if {"published form", "published form, CUDA graph"} <= set(times):
+        size, line = forms["size"].iloc[0], times.loc[forms["size"].iloc[0]]
+        alone, as_graph = line["published form"], line["published form, CUDA graph"]
+        notes.append(
+            "A small image leaves a large card waiting for launches, of which VDSR has the fewest: at LR "
+            f"{size} HDSRNet takes {alone:.2f} ms in fp32, and {as_graph:.2f} as one CUDA graph."
+        )
+    return tuple(notes)
+
+
+def _with_paper_times(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
     """The rows with paper_ms and paper_ratio, which forms that the paper does not have lack."""
     published = paper.runtime()[["method", "hr_px", "runtime_ms"]].rename(columns={"runtime_ms": "paper_ms"})
-    reference = published[published["method"] == REFERENCE].set_index("hr_px")["paper_ms"]
+    reference = published[published["method"] == reference].set_index("hr_px")["paper_ms"]
     published["paper_ratio"] = published["paper_ms"] / published["hr_px"].map(reference)
     return rows.merge(published.assign(form=PUBLISHED), how="left", on=["method", "form", "hr_px"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hdsr import results
+from hdsr import paths, results
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.results import NO_WEIGHTS
@@ -99,6 +99,7 @@ class Evidence:
         protocols: see `hdsr.measure.sensitivity.ProtocolRow`.
         complexity: counts; see `hdsr.measure.counters.count_networks`.
         runtime: timings; see `hdsr.measure.runtime.measure_runtime`.
+        bench: what `make bench` measured, perhaps on another machine; see `hdsr.bench.rows.COLUMNS`.
         kernel_mixes: see `hdsr.study.mixes.measure_mixes`.
         crops: the numbers of Figures 2 to 7, with a column figure; see `hdsr.report.figures`.
         completed: SHA-256 of weights that a completed run of the paper's recipe made.
@@ -108,6 +109,7 @@ class Evidence:
     protocols: pd.DataFrame = field(default_factory=pd.DataFrame)
     complexity: pd.DataFrame = field(default_factory=pd.DataFrame)
     runtime: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bench: pd.DataFrame = field(default_factory=pd.DataFrame)
     kernel_mixes: pd.DataFrame = field(default_factory=pd.DataFrame)
     crops: pd.DataFrame = field(default_factory=pd.DataFrame)
     completed: frozenset[str] = frozenset()
@@ -139,6 +141,7 @@ def read_evidence(report: Path, weights: tuple[str, ...] = (), root: str | Path 
     return Evidence(
         quality=quality,
         protocols=standing(protocols, weights, root) if len(protocols) else protocols,
+        bench=read_rows(paths.BENCH),
         kernel_mixes=mixes.read(report / "rows" / "kernel_mixes.csv"),
         crops=pd.concat(crops, ignore_index=True) if crops else pd.DataFrame(),
         completed=recipes.completed_weights(weights),

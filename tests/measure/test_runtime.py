@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from on_gpu import on_a_gpu
 
 from hdsr import paper
 from hdsr.errors import HdsrError
@@ -104,6 +105,28 @@ def test_the_table_puts_ratios_beside_the_papers() -> None:
     assert pd.isna(numbers.loc[("HDSRNet", "folded"), "paper_ms"])
     assert "| HDSRNet | folded | – | – | 40 (39 to 42) | 0.40 |" in repr(table)
     assert "| VDSR | as published | 17.20 | 1.21 | 300 (299 to 302) | 3.00 |" in repr(table)
+
+
+def test_a_gpu_stands_beside_the_papers_by_ratios_to_vdsr() -> None:
+    parts = [on_a_gpu({"VDSR": 2.0, "HDSRNet": 3.0}, "bf16"), on_a_gpu({"VDSR": 4.0, "HDSRNet": 3.0}, "fp32")]
+    launched = {"published form": 2.8, "published form, CUDA graph": 1.2}
+    forms = [
+        {"part": "gpu", "what": "time", "form": form, "size": "64x64", "dtype": "fp32", "median": time}
+        for form, time in launched.items()
+    ]
+    table = time_tables.gpu(pd.concat([*parts, pd.DataFrame(forms)]))
+    assert [*table.printed.columns[3:]] == [
+        (place, quantity)
+        for place in ("the paper's GPU", "Some card, fp32", "Some card, bf16")
+        for quantity in ("ms", "÷ VDSR")
+    ]
+    assert "| 256 × 256 | HDSRNet | as published | 14.17 | 0.82 | 3.00 | 0.75 | 3.00 | 1.50 |" in repr(table)
+    assert "at LR 64x64 HDSRNet takes 2.80 ms in fp32, and 1.20 as one CUDA graph" in repr(table)
+
+
+def test_without_a_gpu_the_table_says_what_measures_one() -> None:
+    table = time_tables.gpu(on_a_gpu({"VDSR": 2.0}).head(0))
+    assert "No GPU was measured" in repr(table)
 
 
 def test_a_size_that_cannot_be_reduced_is_named() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import IDENTITY
+from on_gpu import on_a_gpu
 
 from hdsr import images, paper, results
 from hdsr.measure.sensitivity import ProtocolRow
@@ -357,10 +358,29 @@ def timings(device: str, carn_m: float) -> pd.DataFrame:
     [("cpu", 0.5, "not measured"), ("A GPU", 0.5, "contradicted"), ("A GPU", 1.5, "reproduced")],
 )
 def test_gpu_timings_are_judged_on_a_gpu_only(device: str, carn_m: float, verdict: str) -> None:
-    claim = measured.fastest_claim(256, timings(device, carn_m))
+    claim = measured.fastest_claim(256, timings(device, carn_m), pd.DataFrame())
     assert claim.verdict == verdict
     assert f"CARN-M {carn_m:.2f}" in claim.reason + claim.measured
-    assert measured.fastest_claim(512, timings(device, carn_m)).verdict == Verdict.NOT_MEASURED
+    assert measured.fastest_claim(512, timings(device, carn_m), pd.DataFrame()).verdict == Verdict.NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("carn_m", "verdict", "why"),
+    [
+        (1.5, "contradicted", "; faster: CARN-M"),
+        (1.98, "not measured", "; CARN-M cannot be told from HDSRNet"),
+        (2.2, "reproduced", "HDSRNet 0.80 (0.82)"),
+    ],
+)
+def test_rows_of_a_gpu_judge_table_vi_by_quartiles(carn_m: float, verdict: str, why: str) -> None:
+    times = {"VDSR": 2.5, "CARN-M": carn_m, "HDSRNet": 2.0}
+    claim = measured.fastest_claim(256, timings("cpu", 0.5), on_a_gpu(times))
+    assert claim.verdict == verdict
+    assert claim.measured == f"VDSR 2.50 ms, CARN-M {carn_m:.2f} ms, HDSRNet 2.00 ms"
+    assert claim.reason.startswith(
+        "on Some card, ratios to VDSR there (as printed): VDSR 1.00 (1.00), CARN-M "
+    )
+    assert claim.reason.endswith(why)
 
 
 @pytest.mark.parametrize(
