@@ -141,7 +141,7 @@ def read_evidence(report: Path, weights: tuple[str, ...] = (), root: str | Path 
     return Evidence(
         quality=quality,
         protocols=standing(protocols, weights, root) if len(protocols) else protocols,
-        bench=read_rows(paths.BENCH),
+        bench=_read_rows(paths.BENCH),
         kernel_mixes=mixes.read(report / "rows" / "kernel_mixes.csv"),
         crops=pd.concat(crops, ignore_index=True) if crops else pd.DataFrame(),
         completed=recipes.completed_weights(weights),

@@ -361,7 +361,9 @@ def test_gpu_timings_are_judged_on_a_gpu_only(device: str, carn_m: float, verdic
     claim = measured.fastest_claim(256, timings(device, carn_m), pd.DataFrame())
     assert claim.verdict == verdict
     assert f"CARN-M {carn_m:.2f}" in claim.reason + claim.measured
-    assert measured.fastest_claim(512, timings(device, carn_m), pd.DataFrame()).verdict == Verdict.NOT_MEASURED
+    assert (
+        measured.fastest_claim(512, timings(device, carn_m), pd.DataFrame()).verdict == Verdict.NOT_MEASURED
+    )
 
 
 @pytest.mark.parametrize(
