@@ -22,8 +22,6 @@ from hdsr.errors import HdsrError, error_line, listed, meant, missing, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hdsr.measure.latency import Latency
-
 app = typer.Typer(
     name="hdsr",
     no_args_is_help=False,
@@ -430,8 +428,11 @@ def profile(
 ) -> None:
     """Count HDSRNet's parameters and operations, and time it, as published and folded."""
     _check_device(device)
+    import torch
+
     from hdsr import inference, network
     from hdsr.measure import counters, latency
+    from hdsr.upscaling.run import device_name, torch_device
 
     published = network.HDSRNet(scale)
     forms = {"published": published, "folded": inference.fold(published)}
@@ -451,7 +452,11 @@ def profile(
     print(f"MACs by hand, mean shift as convolutions: {counted['macs'].sum() / 1e9:.2f} G")
     for name, form in forms.items():
         print(f"MACs by torch's counter, {name}: {counters.macs(form, lr_size, lr_size) / 1e9:.2f} G")
-    print("\n".join(_latency_lines(timed)))
+    for name, times_ms in timed.items():
+        median, first, third = latency.quartiles(times_ms)
+        print(f"latency, {name}: {median:.1f} ms (quartiles {first:.1f} to {third:.1f})")
+    made = f"{device_name(torch_device(device))}, {precision}, CPU threads: {torch.get_num_threads()}"
+    print(f"({made}, warm-up turns: {warmup}, timed turns: {runs})")
     print(f"convolutions, folded: {convolution_line(device, precision)}")
 
 
@@ -465,17 +470,6 @@ def convolution_line(device: str, precision: str) -> str:
     with torch.inference_mode(), torch.autocast(features.device.type, torch.bfloat16, precision == "bf16"):
         obstacle = winograd_obstacle(features, weight)
     return "Winograd's, the faster way here" if obstacle is None else f"PyTorch's; Winograd's: {obstacle}"
-
-
-def _latency_lines(timed: "dict[str, Latency]") -> list[str]:
-    """Median and quartiles of each form, then what they were measured with."""
-    lines = [
-        f"latency, {name}: {t.median_ms:.1f} ms (quartiles {t.quartile1_ms:.1f} to {t.quartile3_ms:.1f})"
-        for name, t in timed.items()
-    ]
-    last = next(reversed(timed.values()))
-    turns = f"warm-up turns: {last.warmup}, timed turns: {last.runs}"
-    return [*lines, f"({last.device}, {last.precision}, CPU threads: {last.threads}, {turns})"]
 
 
 @app.command()

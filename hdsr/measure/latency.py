@@ -5,33 +5,15 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from hdsr.errors import HdsrError
 from hdsr.progress import bar
-from hdsr.upscaling.run import Precision, check_precision, device_name, torch_device
+from hdsr.upscaling.run import Precision, check_precision, torch_device
 
 Call = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Milliseconds of one call, and everything the figure depends on."""
-
-    median_ms: float
-    quartile1_ms: float
-    quartile3_ms: float
-    runs: int
-    warmup: int
-    lr_height_px: int
-    lr_width_px: int
-    precision: str
-    device: str
-    threads: int
-    """CPU threads of torch."""
 
 
 def time_networks(
@@ -44,8 +26,8 @@ def time_networks(
     warmup: int = 3,
     runs: int = 20,
     progress: bool | None = False,
-) -> dict[str, Latency]:
-    """Latency of each network on one RGB image of that size, the image being on the device already.
+) -> dict[str, list[float]]:
+    """Milliseconds of each turn of each network on an RGB image of that size that is on the device already.
 
     The networks take turns, so that a machine that slows down slows all alike.
 
@@ -63,13 +45,12 @@ def time_networks(
         HdsrError: for an unknown device or precision, or numbers that cannot be.
     """
     check_precision(precision)
-    _check_size(lr_height_px, lr_width_px)
+    if min(lr_height_px, lr_width_px) < 1:
+        raise HdsrError(f"an image of {lr_width_px} x {lr_height_px} pixels: expected 1 x 1 or more")
     where = torch_device(device)
     image = 255 * torch.rand(1, 3, lr_height_px, lr_width_px, device=where)
     calls = {name: on_image(network.to(where).eval(), image, precision) for name, network in networks.items()}
-    times_ms = time_calls(calls, where, warmup, runs, progress)
-    facts = (runs, warmup, lr_height_px, lr_width_px, precision, device_name(where), torch.get_num_threads())
-    return {name: Latency(*quartiles(values), *facts) for name, values in times_ms.items()}
+    return time_calls(calls, where, warmup, runs, progress)
 
 
 def time_calls(
@@ -88,13 +69,6 @@ def time_calls(
         raise HdsrError(f"{runs} runs after {warmup} to warm up: expected 2 or more after 0 or more")
     turns = bar(range(-warmup, runs), "timing", unit="turn", shown=progress)
     return take_turns(calls, device, turns, before)
-
-
-def _check_size(lr_height_px: int, lr_width_px: int) -> None:
-    if min(lr_height_px, lr_width_px) < 1:
-        raise HdsrError(
-            f"an image of {lr_width_px} x {lr_height_px} pixels cannot be: expected 1 x 1 or more"
-        )
 
 
 def on_image(network: nn.Module, image: torch.Tensor, precision: Precision) -> Call:

@@ -23,10 +23,9 @@ class Sleep(nn.Module):
 
 
 def test_a_known_time_is_measured():
-    timed = latency.time_networks({"slow": Sleep("slow", [], 0.02)}, 4, 6, warmup=1, runs=4)["slow"]
-    assert 20 <= timed.quartile1_ms <= timed.median_ms <= timed.quartile3_ms < 200
-    assert (timed.runs, timed.warmup, timed.lr_height_px, timed.lr_width_px) == (4, 1, 4, 6)
-    assert (timed.precision, timed.device, timed.threads) == ("fp32", "cpu", torch.get_num_threads())
+    times_ms = latency.time_networks({"slow": Sleep("slow", [], 0.02)}, 4, 6, warmup=1, runs=4)["slow"]
+    assert len(times_ms) == 4
+    assert 20 <= min(times_ms) <= latency.quartiles(times_ms)[0] < 200
 
 
 def test_networks_take_turns_in_inference_mode():
