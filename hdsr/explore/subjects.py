@@ -2,17 +2,17 @@
 
 import math
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hdsr.datasets import cropped, load_benchmark
-from hdsr.errors import HdsrError
+from hdsr.datasets import cropped
 from hdsr.images import decode_image, image_size
 from hdsr.metrics import size
+from hdsr.report.figures_2_to_7 import benchmark_image
 from hdsr.resize import imresize
 from hdsr.upscaling import memory
 
@@ -50,11 +50,7 @@ def built_in(dataset: str, image: str, scale: int, root: str | Path | None = Non
     Raises:
         HdsrError: if the set lacks it.
     """
-    benchmark = load_benchmark(dataset, scale, root)
-    paths = tuple(path for path in benchmark.hr_paths if path.stem == image)
-    for name, lr, hr in replace(benchmark, hr_paths=paths):
-        return Subject(name, lr, hr)
-    raise HdsrError(f"{dataset} holds no image {image!r}")
+    return Subject(image, *benchmark_image(dataset, image, scale, root)[1:])
 
 
 def read_upload(name: str, data: bytes) -> Upload:

@@ -4,8 +4,6 @@ import pandas as pd
 import torch
 
 from hdsr import resize
-from hdsr.datasets import load_benchmark
-from hdsr.errors import HdsrError
 from hdsr.fetch.weights import find_weights
 from hdsr.images import read_picture
 from hdsr.measure.protocols import NAMED, TITLES, luma, rounded
@@ -13,6 +11,7 @@ from hdsr.measure.sensitivity import ScoredImage, applies
 from hdsr.methods import luma as of_luma
 from hdsr.methods import registry, vdsr
 from hdsr.methods.luma import LumaRunner, Plane
+from hdsr.report.figures_2_to_7 import benchmark_image
 from hdsr.report.tables import Table, pairs
 from hdsr.settings import ProtocolSettings
 from hdsr.upscaling.run import Image
@@ -28,11 +27,8 @@ def hr_image(settings: ProtocolSettings, place: str) -> Image:
         HdsrError: if the set is not there or lacks the image.
     """
     dataset, _, wanted = place.rpartition("/")
-    benchmark = load_benchmark(dataset, settings.scale, settings.root)
-    for path, (name, _, hr) in zip(benchmark.hr_paths, benchmark, strict=True):
-        if name == wanted:
-            return hr if read_picture(path).pixels.shape[2] > 2 else hr[..., 0]
-    raise HdsrError(f"{dataset} holds no image {wanted!r}")
+    path, _, hr = benchmark_image(dataset, wanted, settings.scale, settings.root)
+    return hr if read_picture(path).pixels.shape[2] > 2 else hr[..., 0]
 
 
 def gray_image(settings: ProtocolSettings) -> Image:

@@ -12,12 +12,10 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from hdsr import metrics, paper
@@ -25,10 +23,8 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.images import read_image
 from hdsr.paths import data_root
-from hdsr.report.figures import JPEG_QUALITY, WIDTH_IN, Drawing, Photographs
+from hdsr.report.figures import JPEG_QUALITY, WIDTH_IN, Drawing, Image, Photographs
 from hdsr.report.tables import Table, with_variants
-
-Image = NDArray[np.uint8]
 
 _PAPER_PX = 1200
 """The longer side of the paper's picture as it is shown."""
@@ -96,11 +92,22 @@ def crops(datasets: Iterable[str]) -> list[Crop]:
 
 def hr_image(crop: Crop, root: str | Path | None = None) -> Image:
     """The true image of a figure, cropped to a multiple of the scale, or HdsrError if the set lacks it."""
-    benchmark = load_benchmark(crop.dataset, crop.scale, root)
-    paths = tuple(path for path in benchmark.hr_paths if path.stem == crop.image)
-    for _, _, hr in replace(benchmark, hr_paths=paths):
-        return hr
-    raise HdsrError(f"{crop.dataset} holds no image {crop.image!r}")
+    return benchmark_image(crop.dataset, crop.image, crop.scale, root)[2]
+
+
+def benchmark_image(
+    dataset: str, image: str, scale: int, root: str | Path | None = None
+) -> tuple[Path, Image, Image]:
+    """The file, LR and HR of one image of a set by its name; see `hdsr.datasets.Benchmark`.
+
+    Raises:
+        HdsrError: if the set is not there or lacks the image.
+    """
+    benchmark = load_benchmark(dataset, scale, root)
+    paths = tuple(path for path in benchmark.hr_paths if path.stem == image)
+    for _, lr, hr in replace(benchmark, hr_paths=paths):
+        return paths[0], lr, hr
+    raise HdsrError(f"{dataset} holds no image {image!r}")
 
 
 def comparison(

@@ -94,7 +94,7 @@ def lines(verdicts: pd.DataFrame) -> list[str]:
     return [*texts, ", ".join(f"{totals.get(verdict.value, 0)} {verdict.value}" for verdict in Verdict)]
 
 
-def read(report: Path) -> pd.DataFrame:
+def read_verdicts(report: Path) -> pd.DataFrame:
     """The verdicts that notebook 08_scorecard has written to the folder of a report.
 
     Raises:

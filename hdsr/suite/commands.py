@@ -92,7 +92,7 @@ def verdicts(profile: Profile = "quick") -> None:
     """Print the verdict on every claim of the paper that the scorecard of a profile has reached."""
     from hdsr.scorecard import scorecard
 
-    print("\n".join(scorecard.lines(scorecard.read(paths.report_dir(profile)))))
+    print("\n".join(scorecard.lines(scorecard.read_verdicts(paths.report_dir(profile)))))
 
 
 @app.command()

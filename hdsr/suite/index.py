@@ -56,7 +56,7 @@ def write_index(profile: str, names: Sequence[str]) -> Path:
     """
     if not names:
         raise HdsrError(f"profile {profile!r}: no notebook has been executed yet")
-    parts = [pages.read(name, profile) for name in names]
+    parts = [pages.read_executed(name, profile) for name in names]
     report = paths.report_dir(profile)
     links = [pages.Link(pages.short_title(part.name), part.address) for part in parts]
     shown = figures(report)
@@ -137,7 +137,7 @@ def figures(report: Path) -> list[Figure]:
 
 def _verdicts(report: Path) -> pd.DataFrame | None:
     try:
-        return scorecard.read(report)
+        return scorecard.read_verdicts(report)
     except HdsrError:
         return None
 

@@ -75,7 +75,7 @@ def render(name: str, profile: str, names: Sequence[str]) -> Path:
     Raises:
         HdsrError: where the notebook has not been executed in this profile.
     """
-    executed = read(name, profile)
+    executed = read_executed(name, profile)
     links = [Link("Overview", "../index.html")]
     links += [Link(short_title(other), f"{other}.html", other == name) for other in names]
     here = names.index(name) + 1
@@ -91,7 +91,7 @@ def render(name: str, profile: str, names: Sequence[str]) -> Path:
     return write(page_path(name, profile), page)
 
 
-def read(name: str, profile: str) -> Executed:
+def read_executed(name: str, profile: str) -> Executed:
     """A notebook that has been executed in a profile; HdsrError where it has not."""
     path = execute.executed_path(name, profile)
     if not path.is_file():

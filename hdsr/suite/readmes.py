@@ -13,13 +13,12 @@ import pandas as pd
 from hdsr import checkpoint, results
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, sha256
-from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT
+from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT, PUBLISHED
 from hdsr.report import psnr_tables, tables
 from hdsr.report.training import PUBLISHED_ROWS, changed_keys, spent
 from hdsr.scorecard import scorecard
 from hdsr.suite import index
 
-PUBLISHED = PUBLISHED_ROWS.parent.parent
 _HELD_OUT = ("validation_psnr_db", "more_validation_psnr_db")
 """What a weights file says of held-out images: of the validation's set, and of its other sets."""
 
@@ -39,7 +38,7 @@ def renew() -> None:
 def current_tables() -> dict[Path, dict[str, str]]:
     """What the tables of each README should say, by name."""
     rows = pd.read_csv(PUBLISHED_ROWS)
-    verdicts = scorecard.read(PUBLISHED)
+    verdicts = scorecard.read_verdicts(PUBLISHED)
     return {
         PROJECT / "README.md": {
             "verdicts": scorecard.counts(verdicts).markdown(),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from hdsr import paths, results
+from hdsr import results
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
+from hdsr.paths import COMPARED
 
-COMPARED = paths.COMPARED
 _TOLERANCE_DB = 0.005
 """A hundred times what machines differ by, and half of the last digit that tables print."""
 _KEY = ["dataset", "image", "model", "weights", "scale"]

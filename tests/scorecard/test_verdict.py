@@ -441,7 +441,10 @@ def test_the_scorecard_is_written_and_read(tmp_path: Path) -> None:
     for basis in scorecard.BASES:
         scorecard.table(verdicts, basis).write(tmp_path / "tables")
     pd.testing.assert_frame_equal(
-        scorecard.read(tmp_path)[verdicts.columns], verdicts, check_dtype=False, check_index_type=False
+        scorecard.read_verdicts(tmp_path)[verdicts.columns],
+        verdicts,
+        check_dtype=False,
+        check_index_type=False,
     )
     numbers = scorecard.counts(verdicts).numbers.set_index("basis")
     assert numbers.loc["all"].sum() == len(verdicts)

@@ -41,7 +41,7 @@ def test_a_notebook_without_text_has_neither() -> None:
 def test_a_notebook_that_was_not_executed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HDSR_REPORTS", str(tmp_path))
     with pytest.raises(HdsrError, match="notebook 01_data has not been executed in profile 'quick'"):
-        pages.read("01_data", "quick")
+        pages.read_executed("01_data", "quick")
 
 
 def test_code_is_folded_and_silent_code_stands_with_what_follows() -> None:
