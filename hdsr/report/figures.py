@@ -4,9 +4,11 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -125,6 +127,15 @@ class Photographs(Drawing):
             picture.save(path, optimize=True, dpi=(PALETTE_DPI, PALETTE_DPI))
         else:
             self.raster(PRINT_DPI).save(path, quality=JPEG_QUALITY, resolution=PRINT_DPI)
+
+
+def small_labels(axes: Axes, x: str = "", y: str = "", **legend: Any) -> None:
+    """Label a panel that stands beside others in small letters; its legend takes the options."""
+    axes.set_xlabel(x, fontsize=8)
+    axes.set_ylabel(y, fontsize=8)
+    axes.tick_params(labelsize=8)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=7, **legend)
 
 
 def thumbnails(images: Mapping[str, Image], columns: int = 3) -> Drawing:

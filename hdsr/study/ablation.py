@@ -29,7 +29,7 @@ from hdsr.network import DynamicConv2d, KernelAttention
 from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.report import statistics
-from hdsr.report.figures import WIDTH_IN, Drawing
+from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.tables import ABSENT, Table, source_label
 from hdsr.settings import DynamicsSettings
 from hdsr.study.mixes import mean_mix, mix_of
@@ -352,7 +352,5 @@ def _plot_network(axes: Axes, part: pd.DataFrame) -> None:
     axes.axhline(0, color="black", lw=0.7, zorder=0)
     axes.axhspan(-_MEASURABLE_DB, _MEASURABLE_DB, color="0.9", zorder=0)
     labels = [name.replace(f"{_COOLED} ", "T = ") for name in names]
-    axes.set_xticks(range(len(names)), labels, fontsize=8)
-    axes.set_ylabel("change of PSNR (dB)", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7)
+    axes.set_xticks(range(len(names)), labels)
+    small_labels(axes, y="change of PSNR (dB)")

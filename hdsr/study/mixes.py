@@ -22,7 +22,7 @@ from hdsr.images import pixels_sha256, read_image
 from hdsr.network import HDSRNet, KernelAttention
 from hdsr.progress import bar
 from hdsr.provenance import code_version
-from hdsr.report.figures import WIDTH_IN, Drawing
+from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.tables import Table, source_label
 from hdsr.resize import imresize
 from hdsr.settings import NetworkSettings
@@ -310,7 +310,6 @@ def drawing(rows: pd.DataFrame, weights: str, name: str) -> Drawing:
     for panel, scale in zip(panels, scales, strict=True):
         _strip(panel, rows[rows["scale"] == scale])
         panel.set_title(f"×{scale}", fontsize=9)
-    panels[0].set_ylabel("share less uniform", fontsize=8)
     images = len(rows[["dataset", "image"]].drop_duplicates())
     figure.suptitle(f"Kernel mixes of HDSRNet, {source_label(weights)}, on {images} images", fontsize=11)
     numbers = by_layer(rows)
@@ -328,7 +327,5 @@ def _strip(panel: Axes, rows: pd.DataFrame) -> None:
         panel.scatter(place, off, s=5, color=f"C{kernel}", label=f"kernel {kernel + 1}", lw=0)
     panel.axhline(0, color="black", lw=0.7, zorder=0)
     panel.set_xticks([(layer - 1) * width + 1.5 for layer in network], network)
-    panel.set_xlabel("dynamic convolution", fontsize=8)
     panel.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
-    panel.tick_params(labelsize=8)
-    panel.legend(fontsize=7, markerscale=2, ncols=2)
+    small_labels(panel, "dynamic convolution", "share less uniform", markerscale=2, ncols=2)

@@ -25,7 +25,7 @@ from hdsr.errors import HdsrError
 from hdsr.network import HDSRNet
 from hdsr.progress import bar
 from hdsr.provenance import code_version
-from hdsr.report.figures import WIDTH_IN, Drawing
+from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.tables import Table, source_label
 from hdsr.settings import DynamicsSettings
 from hdsr.study import trace
@@ -159,8 +159,8 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per network.
 
     Columns: weights, scale, patches, theoretical_px (side of the square that outputs can depend on, the
-    attention apart), half_px and most_px (side of the squares that hold the shares _HELD of the gradient
-    through convolutions), attention (share of the gradient that goes through the attention).
+    attention apart), half_px and most_px (side of the squares that hold half and 95 % of the gradient through
+    convolutions), attention (share of the gradient that goes through the attention).
     """
     lines = []
     for (weights, scale), part in rows.groupby(_GROUP, sort=False):
@@ -221,6 +221,5 @@ def _show_map(axes: Axes, gradient: Map, colors: LogNorm, reach: trace.Reach) ->
     picture = axes.imshow(shown, norm=colors, cmap="inferno", extent=(-edge, edge, edge, -edge))
     low, high = min(reach.low) - 0.5, max(reach.high) + 0.5
     axes.add_patch(Rectangle((low, low), high - low, high - low, fill=False, color="white", lw=1.2, ls="--"))
-    axes.set_xlabel("LR px from the output pixel", fontsize=8)
-    axes.tick_params(labelsize=8)
+    small_labels(axes, "LR px from the output pixel")
     return picture

@@ -20,7 +20,7 @@ from hdsr import metrics, results
 from hdsr.datasets import load_benchmark
 from hdsr.measure.benchmarks import Measurement
 from hdsr.provenance import code_version
-from hdsr.report.figures import WIDTH_IN, Drawing
+from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.figures_2_to_7 import Crop, comparison, sr_image
 from hdsr.report.tables import Table, source_label
 from hdsr.settings import DynamicsSettings
@@ -43,7 +43,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class Energies:
-    """What `measure_energies` finds; every line also has _GROUP and _MADE_BY.
+    """What `measure_energies` finds; every line also says of what network and set, and made by what, it is.
 
     Attributes:
         bins: a line for each network, set and tenth of its blocks: images_sha256, bin (1 for the least
@@ -277,10 +277,7 @@ def _plot_images(axes: Axes, images: pd.DataFrame) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("mean squared gradient of Y", fontsize=8)
-    axes.set_ylabel("gain over bicubic (dB)", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7)
+    small_labels(axes, "mean squared gradient of Y", "gain over bicubic (dB)")
 
 
 def _plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
@@ -292,10 +289,7 @@ def _plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
     axes.axhline(0, color="black", lw=0.7, zorder=0)
     axes.set_xticks(range(1, _BINS + 1))
     axes.set_title(f"tenths of blocks, n = {count} each", fontsize=9)
-    axes.set_xlabel("least to most gradient energy", fontsize=8)
-    axes.set_ylabel(label, fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7)
+    small_labels(axes, "least to most gradient energy", label)
 
 
 def extremes(settings: DynamicsSettings, measured: Measurement, images: pd.DataFrame) -> Iterator[Drawing]:
