@@ -87,6 +87,10 @@ class Run:
         self.watch = watch
         self.commit = commit()
         self.progress = Progress()
+        self.kept = b""
+        """What is in weights.safetensors."""
+        self.lacks_last_row = False
+        """Whether the run was stopped in its last validation."""
         torch.manual_seed(config.seed)  # before the network, whose initial weights it decides
         self.trainable = TRAINABLES[config.network]
         network = self.trainable.kind(config.scale)
@@ -163,12 +167,21 @@ class Run:
         path = self.out / "weights.safetensors"
         if self.accelerator.is_main_process:
             save(network, path, self.about(scores))
+            self.kept = path.read_bytes()
             self.progress.weights_sha256 = sha256(path)
 
     def keep_what_is_lost(self) -> None:
-        """At the end of a run whose weights.safetensors is gone or damaged, write the last weights anew."""
+        """At the end of a run whose weights.safetensors is gone or damaged, write it anew.
+
+        A state from before states had the file in them gives the last weights.
+        """
         path = self.out / "weights.safetensors"
-        if not path.is_file() or sha256(path) != self.progress.weights_sha256:
+        if path.is_file() and sha256(path) == self.progress.weights_sha256:
+            return
+        if self.kept:
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(self.kept)
+        else:
             self.progress.best_psnr_db = -math.inf
             self.validate()
             self.save()
@@ -181,7 +194,7 @@ class Run:
     @property
     def advice(self) -> str:
         """What to do about a run that diverged."""
-        return f"the last saved state in {self.out} is kept: --resume with a lower {' or '.join(RATES)}"
+        return f"the last saved state in {self.out} is kept: --resume with a lower {' or '.join(RATES)}, or begin anew"
 
     def about(self, scores: list[float]) -> dict[str, Any]:
         """What the weights say of themselves."""
@@ -218,18 +231,26 @@ class Run:
                 "data_sha256": self.data.sha256,
                 "about": self.about([]),
                 "random": torch.get_rng_state(),
+                "log": log.read(self.out / "log.csv"),
+                "weights": torch.frombuffer(bytearray(self.kept), dtype=torch.uint8) if self.kept else None,
                 **self.step.state(),
             }
             stays = None if begins is None else self.progress.first_step + begins
             save_state(self.out, self.progress.step, state, stays)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a saved state; the log is cut back to it."""
+        """Continue from a saved state."""
         check_same_run(self.config, state["config"], self.data.sha256, state["data_sha256"])
         self.progress = Progress(**state["progress"])
         self.started_from = state["about"]["started_from"]
         self.step.restore(state)
         torch.set_rng_state(state["random"])
+        if state.get("weights") is not None:
+            self.kept = state["weights"].numpy().tobytes()
+        rows = state.get("log", "").splitlines()
+        self.lacks_last_row = (
+            bool(rows) and self.steps_done == self.config.steps and log.step_of(rows[-1]) < self.progress.step
+        )
 
     def log(self, scores: list[float]) -> None:
         """Append one row to the log; end the run if too many steps in a row had no finite gradient."""
@@ -285,7 +306,8 @@ def train(
         if state:
             run.restore(state)
         if main:
-            log.cut(out / "log.csv", run.progress.step if state else 0)
+            saved = state or {}
+            log.cut(out / "log.csv", run.progress.step if state else 0, saved.get("log"))
         with atomic_path(out / "config.yaml") as temporary:
             kept = config.model_dump(mode="json", exclude_none=True)
             temporary.write_text(yaml.safe_dump(kept, sort_keys=False))
@@ -301,6 +323,9 @@ def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
     config, progress = run.config, run.progress
     began = time.perf_counter() - progress.seconds
     begins = decay_begins(config)
+    if run.lacks_last_row:
+        run.log(run.validate())
+        run.save()
     while run.steps_done < config.steps:
         run.take_step()
         bar.update()

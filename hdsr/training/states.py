@@ -25,7 +25,7 @@ _INDEX = "pieces.json"
 
 def saved_states(folder: Path) -> list[Path]:
     """State files in `folder`, newest first."""
-    return sorted(folder.glob("state-*.pt"), reverse=True)
+    return sorted(folder.glob(f"state-{8 * '[0-9]'}.pt"), reverse=True)
 
 
 def save_state(folder: Path, step: int, state: dict[str, Any], stays: int | None = None) -> None:
@@ -142,6 +142,6 @@ def state_to_resume(out: Path, resume: bool) -> dict[str, Any] | None:
     """The state to go on from, or None in a new folder."""
     if resume:
         return load_state(out)
-    if any(out.glob("state-*.pt")) or (out / "log.csv").exists():
+    if saved_states(out) or (out / "log.csv").exists():
         raise HdsrError(f"{out} already holds a run: --resume goes on with it, or name another folder")
     return None

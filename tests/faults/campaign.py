@@ -19,6 +19,7 @@ from pathlib import Path
 
 import kinds
 import numpy as np
+import trainings  # noqa: F401  puts its kinds on the list
 from tqdm import tqdm
 
 LONGEST_TRIAL_S = 60

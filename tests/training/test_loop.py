@@ -27,7 +27,7 @@ from hdsr.training.config import TrainingConfig
 from hdsr.training.log import COLUMNS, cut
 from hdsr.training.losses import PatchLoss
 from hdsr.training.schedule import rate_factor
-from hdsr.training.states import check_same_run, load_state, split_state
+from hdsr.training.states import check_same_run, load_state, read_state, split_state
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import warm_start
 
@@ -253,14 +253,52 @@ def test_two_runs_do_not_share_a_folder(root: Path, tmp_path: Path) -> None:
 
 
 def test_lost_or_damaged_weights_of_a_finished_run_are_made_again(root: Path, tmp_path: Path) -> None:
-    weights = run(root, tmp_path / "run", steps=6)
+    worse_at_the_end = {"steps": 12, "ema": 0, "learning_rate": 0.3}
+    weights = run(root, tmp_path / "run", **worse_at_the_end)
     kept = weights.read_bytes()
+    assert checkpoint.describe(weights)["step"] == 6
     for damaged in (None, kept[:-5], kept[:-1] + bytes([kept[-1] ^ 1])):
         weights.unlink() if damaged is None else weights.write_bytes(damaged)
-        run(root, tmp_path / "run", resume=True, steps=6)
-        again, before = (checkpoint.load_own(path) for path in (weights, weights))
-        assert sha256(weights) == load_state(tmp_path / "run")["progress"]["weights_sha256"]
-        assert all(map(torch.equal, again.state_dict().values(), before.state_dict().values()))
+        run(root, tmp_path / "run", resume=True, **worse_at_the_end)
+        assert weights.read_bytes() == kept
+
+
+def test_a_state_from_before_states_held_the_weights_gives_the_last_ones(root: Path, tmp_path: Path) -> None:
+    weights = run(root, tmp_path / "run", steps=6)
+    path = tmp_path / "run" / "state-00000006.pt"
+    torch.save({key: value for key, value in read_state(path).items() if key not in ("weights", "log")}, path)
+    weights.unlink()
+    run(root, tmp_path / "run", resume=True, steps=6)
+    assert sha256(weights) == load_state(tmp_path / "run")["progress"]["weights_sha256"]
+    assert len(log_without_clock(tmp_path / "run")) == 3
+
+
+def test_a_run_stopped_in_its_last_validation_ends_as_if_it_never_was(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(root, tmp_path / "whole", steps=6)
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Run, "validate", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(root, tmp_path / "cut", steps=6)
+    (tmp_path / "cut" / "log.csv").write_text(",".join(COLUMNS) + "\n2,1")
+    run(root, tmp_path / "cut", resume=True, steps=6)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_what_is_not_the_runs_own_is_left_alone(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "log.csv").write_text("a foreign file\n")
+    with pytest.raises(HdsrError, match=r"log\.csv is not the log of such a run"):
+        run(root, out, resume=True, steps=4)
+    assert (out / "log.csv").read_text() == "a foreign file\n"
+    (out / "log.csv").unlink()
+    for name in ("state-mine.pt", "state-best.pt"):
+        (out / name).write_bytes(b"mine")
+    run(root, out, steps=4)
+    assert (out / "state-mine.pt").read_bytes() == b"mine"
+    assert {path.name for path in out.glob("state-0*.pt")} == {"state-00000002.pt", "state-00000004.pt"}
 
 
 def test_a_log_without_any_state_begins_anew(root: Path, tmp_path: Path) -> None:
