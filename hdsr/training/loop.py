@@ -194,7 +194,8 @@ class Run:
     @property
     def advice(self) -> str:
         """What to do about a run that diverged."""
-        return f"the last saved state in {self.out} is kept: --resume with a lower {' or '.join(RATES)}, or begin anew"
+        lower = f"--resume with a lower {' or '.join(RATES)}, or begin anew"
+        return f"the last saved state in {self.out} is kept: {lower}"
 
     def about(self, scores: list[float]) -> dict[str, Any]:
         """What the weights say of themselves."""
