@@ -16,8 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hdsr import results
-from hdsr.errors import HdsrError
-from hdsr.measure.latency import quartiles, take_turns
+from hdsr.measure.latency import quartiles, time_calls
 from hdsr.network import HDSRNet
 from hdsr.paths import CONFIGS, data_root
 from hdsr.provenance import code_version
@@ -64,16 +63,13 @@ def ratios(
     Raises:
         HdsrError: for fewer turns than two.
     """
-    if turns < 2 or warmup < 0:
-        raise HdsrError(f"{turns} turns after {warmup} to warm up: expected 2 or more after 0 or more")
     configs = {name: step_config(scale, batch_size, lr_px, name) for name in ("adam", "muon")}
     lr, hr = (patches.to(device) for patches in random_patches(scale, batch_size, lr_px))
     steps: dict[str, Step] = {PUBLISHED: PublishedStep(lr, hr, scale)}
     steps |= {f"ours, {name.capitalize()}": _our_step(lr, hr, config) for name, config in configs.items()}
-    times_ms = take_turns(steps, device, range(-warmup, turns))
-    ours = configs["adam"]
+    times_ms = time_calls(steps, device, warmup, turns)
     forms = [("adam", "fp32", "contiguous")]
-    forms += [(name, ours.precision, _layout_of(config)) for name, config in configs.items()]
+    forms += [(name, config.precision, _layout_of(config)) for name, config in configs.items()]
     frame = pd.DataFrame(forms, columns=["optimizer", "precision", "layout"])
     frame.insert(0, "form", list(steps))
     frame = frame.assign(scale=scale, batch_size=batch_size, lr_px=lr_px, device=device_name(device))

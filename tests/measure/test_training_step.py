@@ -40,7 +40,7 @@ def test_every_form_is_timed_and_said_of_what() -> None:
     assert frame["layout"].tolist() == ["contiguous", "channels_last", "channels_last"]
     assert frame["threads"].unique().tolist() == [torch.get_num_threads()]
     assert frame["n"].unique().tolist() == [2]
-    with pytest.raises(HdsrError, match="1 turns after 0 to warm up: expected 2 or more"):
+    with pytest.raises(HdsrError, match="1 runs after 0 to warm up: expected 2 or more"):
         training_step.ratios(warmup=0, turns=1)
 
 
