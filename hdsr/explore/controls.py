@@ -113,9 +113,9 @@ class Controls:
         sources = [(source_label(source), source) for source in offered_weights(settings)]
         wide = ipw.Layout(width="250px")
         self.image = ipw.Dropdown(
-            options=[*images, *benchmark_images(settings)], description="Image", style=PLAIN, layout=wide
+            options=[*images, *_benchmark_images(settings)], description="Image", style=PLAIN, layout=wide
         )
-        self.scale = toggles("Scale", [(f"×{scale}", scale) for scale in settings.scales])
+        self.scale = _toggles("Scale", [(f"×{scale}", scale) for scale in settings.scales])
         self.weights = ipw.Dropdown(
             options=[*sources, ("a file…", FILE)], description="Weights", style=PLAIN, layout=wide
         )
@@ -125,7 +125,7 @@ class Controls:
             continuous_update=False,
             style=PLAIN,
         )
-        self.role = toggles("Take it as", [("small: enlarge it", "lr"), ("true: shrink it first", "hr")])
+        self.role = _toggles("Take it as", [("small: enlarge it", "lr"), ("true: shrink it first", "hr")])
         low, high = TEMPERATURES
         self.temperature = ipw.FloatLogSlider(
             min=low,
@@ -156,9 +156,9 @@ class Controls:
         self.file.layout.display = "" if self.weights.value == FILE else "none"
         self.role.layout.display = "" if self.image.value[0] == UPLOADED else "none"
         labels = look.layer_labels(self.scale.value)
-        offer(self.layer, [(label, name) for name, label in labels.items()], FIRST_LAYER)
+        _offer(self.layer, [(label, name) for name, label in labels.items()], FIRST_LAYER)
         plain = [(name, name) for name in (BICUBIC, TRAINED, TRUE)]
-        offer(self.left, [*plain, *offered_methods(self.scale.value, self.root)], BICUBIC)
+        _offer(self.left, [*plain, *_offered_methods(self.scale.value, self.root)], BICUBIC)
 
     def bring(self, upload: Upload) -> None:
         """Put an uploaded image beside the others, in the place of an earlier one, and choose it.
@@ -192,7 +192,7 @@ class Controls:
         )
 
 
-def offer(control: ipw.Dropdown, options: list[tuple[str, object]], first: object) -> None:
+def _offer(control: ipw.Dropdown, options: list[tuple[str, object]], first: object) -> None:
     """Other options, the chosen one kept where it is among them."""
     if control.options != tuple(options):
         values = [value for _, value in options]
@@ -201,7 +201,7 @@ def offer(control: ipw.Dropdown, options: list[tuple[str, object]], first: objec
         control.value = value
 
 
-def toggles(description: str, options: list[tuple[str, object]]) -> ipw.ToggleButtons:
+def _toggles(description: str, options: list[tuple[str, object]]) -> ipw.ToggleButtons:
     """Buttons side by side of which one is down."""
     style = PLAIN | {"button_width": "auto"}
     return ipw.ToggleButtons(options=options, description=description, style=style)
@@ -216,31 +216,32 @@ def offered_images(settings: ExploreSettings) -> tuple[list[Option], list[str]]:
     images, gaps = [], []
     for dataset in settings.datasets:
         try:
-            benchmark = load_benchmark(dataset, settings.scales[0], paths.data_root(settings.data_root))
+            images += _images_of(dataset, settings)
         except HdsrError as error:
             gaps.append(f"{error}.")
-            continue
-        prefix = "" if dataset == "samples" else f"{benchmark.name}: "
-        images += [(prefix + path.stem, (dataset, path.stem)) for path in benchmark.hr_paths]
     if not images:
         raise HdsrError(f"there is no image to begin with: {' '.join(gaps)}")
     return images, gaps
 
 
-def benchmark_images(settings: ExploreSettings) -> list[Option]:
+def _images_of(dataset: str, settings: ExploreSettings) -> list[Option]:
+    """The images of a set; HdsrError where it is not there."""
+    benchmark = load_benchmark(dataset, settings.scales[0], paths.data_root(settings.data_root))
+    prefix = "" if dataset == "samples" else f"{benchmark.name}: "
+    return [(prefix + path.stem, (dataset, path.stem)) for path in benchmark.hr_paths]
+
+
+def _benchmark_images(settings: ExploreSettings) -> list[Option]:
     """The images of the published sets that the data folder has besides those of the settings."""
-    root = paths.data_root(settings.data_root)
-    found = []
+    root, found = paths.data_root(settings.data_root), []
     for dataset in BENCHMARK_SETS:
-        if dataset in settings.datasets or not (root / "benchmarks" / dataset).is_dir():
-            continue
-        with suppress(HdsrError):
-            benchmark = load_benchmark(dataset, settings.scales[0], root)
-            found += [(f"{dataset}: {path.stem}", (dataset, path.stem)) for path in benchmark.hr_paths]
+        if dataset not in settings.datasets and (root / "benchmarks" / dataset).is_dir():
+            with suppress(HdsrError):
+                found += _images_of(dataset, settings)
     return found
 
 
-def offered_methods(scale: int, root: Path) -> list[Option]:
+def _offered_methods(scale: int, root: Path) -> list[Option]:
     """Every method of the registry that has weights for a scale, a line for each source of weights."""
     return [
         (f"{paper.label(name)}, {source_label(source)}", (name, source))
@@ -257,13 +258,13 @@ def offered_weights(settings: ExploreSettings) -> list[str]:
         HdsrError: if none is there.
     """
     sources = list(dict.fromkeys([*settings.weights, "ours", "authors"]))
-    present = [source for source in sources if is_there(source, settings)]
+    present = [source for source in sources if _is_there(source, settings)]
     if not present:
         raise HdsrError(f"there are no weights to begin with: looked for {', '.join(sources)}")
     return present
 
 
-def is_there(source: str, settings: ExploreSettings) -> bool:
+def _is_there(source: str, settings: ExploreSettings) -> bool:
     """Whether a source of weights has a file for one scale or more."""
     root = paths.data_root(settings.data_root)
     return any(weights_path(scale, source, root).is_file() for scale in settings.scales)

@@ -25,7 +25,7 @@ def picture(network: HDSRNet, seen: Look) -> tuple[bytes, list[dict[str, str | f
     to_share = figure.axes[0].transData + figure.transFigure.inverted()
     places = []
     for name, label in layer_labels(network.scale).items():
-        half_width, half_height = half_sides(layout, name)
+        half_width, half_height = _half_sides(layout, name)
         x, y = layout.x[name], layout.y[name]
         (left, bottom), (right, top) = to_share.transform(
             [(x - half_width, y - half_height), (x + half_width, y + half_height)]
@@ -35,7 +35,7 @@ def picture(network: HDSRNet, seen: Look) -> tuple[bytes, list[dict[str, str | f
     return stream.getvalue(), places
 
 
-def half_sides(layout: diagram.Layout, name: str) -> tuple[float, float]:
+def _half_sides(layout: diagram.Layout, name: str) -> tuple[float, float]:
     """Half the width and half the height of a part, in units of the drawing."""
     if layout.parts[name].module is None:
         return JOIN_RADIUS, JOIN_RADIUS

@@ -58,7 +58,7 @@ class Latest(Generic[Task]):
     def _run(self) -> None:
         while self._begin():
             try:
-                with Interruptible(self.check):
+                with _Interruptible(self.check):
                     self._work(self._begun)
             except Superseded:
                 pass
@@ -77,7 +77,7 @@ class Latest(Generic[Task]):
             return False
 
 
-class Interruptible(TorchFunctionMode):
+class _Interruptible(TorchFunctionMode):
     """Calls `check` before every operation of torch, on this thread only, so that it can end any network."""
 
     def __init__(self, check: Callable[[], None]) -> None:

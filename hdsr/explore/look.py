@@ -85,11 +85,11 @@ def networks(scale: int, source: str, root: str | Path | None = None) -> Network
         HdsrError: if the weights are not there, damaged, or for another scale.
     """
     path = find_weights(scale, source, root)[0]
-    return loaded(source, path, scale, path.stat().st_mtime_ns)
+    return _loaded(source, path, scale, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=NETWORKS_KEPT)
-def loaded(source: str, path: Path, scale: int, changed_ns: int) -> Networks:
+def _loaded(source: str, path: Path, scale: int, changed_ns: int) -> Networks:
     """The networks in a file as it is since `changed_ns`."""
     plain = load_for_scale(path, scale).to(memory_format=torch.channels_last)
     return Networks(source, plain, fold(plain))
@@ -103,11 +103,11 @@ def method(name: str, source: str, scale: int, root: str | Path | None = None) -
     """
     files = registry.weights_files(name, source, scale, root)
     changed_ns = max(path.stat().st_mtime_ns if path.is_file() else 0 for path in files)
-    return loaded_method(name, source, scale, root, changed_ns)
+    return _loaded_method(name, source, scale, root, changed_ns)
 
 
 @lru_cache(maxsize=NETWORKS_KEPT)
-def loaded_method(name: str, source: str, scale: int, root: str | Path | None, changed_ns: int) -> Method:
+def _loaded_method(name: str, source: str, scale: int, root: str | Path | None, changed_ns: int) -> Method:
     """A method whose weights are as they are since `changed_ns`."""
     return registry.load(name, scale, source, root=root)
 
@@ -144,12 +144,12 @@ def beside(seen: Look, other: Method | None) -> Look:
     """The same with the result of another method, or without."""
     if other is None:
         return replace(seen, other=None)
-    if seen.other is not None and seen.other[0] == name_of(other):
+    if seen.other is not None and seen.other[0] == _name_of(other):
         return seen
-    return replace(seen, other=(name_of(other), other(seen.subject.lr)))
+    return replace(seen, other=(_name_of(other), other(seen.subject.lr)))
 
 
-def name_of(other: Method) -> str:
+def _name_of(other: Method) -> str:
     """A method and its weights, in words."""
     return f"{other.label}, {source_label(other.weights_label)}"
 
@@ -200,12 +200,12 @@ def feature_maps(lr: Image, made_by: Networks, part: str, temperature: float | N
         HdsrError: for an unknown part, or an image too large for the memory.
     """
     network, _ = recorded(made_by.plain, temperature)
-    check_fits(lr, network.scale)
+    _check_fits(lr, network.scale)
     maps = trace.cut_behind(network, part)(as_batch(lr.astype(np.float32), torch.device("cpu")))
     return maps[0].contiguous().numpy()
 
 
-def check_fits(lr: Image, scale: int) -> None:
+def _check_fits(lr: Image, scale: int) -> None:
     """Raise HdsrError unless the memory suffices for feature maps of the whole image."""
     height, width = lr.shape[:2]
     if strip_rows(height, width, scale, "fp32") < height:
@@ -217,19 +217,19 @@ def layer_labels(scale: int) -> dict[str, str]:
     """What can be looked at, by the name of its part: every layer of Figure 1, every sum, and the product."""
     with torch.device("meta"):
         found = trace.parts(HDSRNet(scale))
-    return {name: label(part) for name, part in found.items() if part.kind != IMAGE}
+    return {name: _label(part) for name, part in found.items() if part.kind != IMAGE}
 
 
-def label(part: Part) -> str:
+def _label(part: Part) -> str:
     """A part as a person would point at it in Figure 1."""
     if part.kind == PRODUCT:
         return "product of both branches"
     if part.kind == SUM:
-        return f"{place(part.inputs[0])}: sum"
-    return f"{place(part.name)}: {words(part)}"
+        return f"{_place(part.inputs[0])}: sum"
+    return f"{_place(part.name)}: {words(part)}"
 
 
-def place(name: str) -> str:
+def _place(name: str) -> str:
     """Where in Figure 1 a layer stands, in words."""
     branch, *inside = name.split(".")
     if branch == "reconstruction":

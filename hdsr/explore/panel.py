@@ -81,18 +81,18 @@ class Explorer(ipw.VBox):
     def arranged(self) -> list[ipw.Widget]:
         """The page from top to bottom."""
         chosen = self.controls
-        first = row("controls", chosen.image, chosen.scale, chosen.weights, chosen.file)
-        second = row("controls", self.uploader, chosen.role)
-        third = row("controls", chosen.temperature, chosen.reset)
-        said = row("controls", self.status, self.progress)
+        first = _row("controls", chosen.image, chosen.scale, chosen.weights, chosen.file)
+        second = _row("controls", self.uploader, chosen.role)
+        third = _row("controls", chosen.temperature, chosen.reset)
+        said = _row("controls", self.status, self.progress)
         left = ipw.VBox(
             [chosen.left, self.comparison], layout=ipw.Layout(flex="1 1 420px", max_width="660px")
         )
         right = ipw.VBox([self.scores, self.error], layout=ipw.Layout(flex="1 1 320px", max_width="390px"))
-        mixes = section("How this image mixes the four kernels of each dynamic convolution", self.mixes)
-        maps = (self.picker, row("controls", self.layer, chosen.each), self.maps)
-        features = section("Feature maps: pick a part of Figure 1", *maps)
-        return [first, second, third, said, row("columns", left, right), mixes, features]
+        mixes = _section("How this image mixes the four kernels of each dynamic convolution", self.mixes)
+        maps = (self.picker, _row("controls", self.layer, chosen.each), self.maps)
+        features = _section("Feature maps: pick a part of Figure 1", *maps)
+        return [first, second, third, said, _row("columns", left, right), mixes, features]
 
     def listen(self) -> None:
         """Follow the controls."""
@@ -288,14 +288,14 @@ class Progress:
             self.explorer.progress.value = min(self.done / self.rows, 1.0)
 
 
-def row(name: str, *children: ipw.Widget) -> ipw.HBox:
+def _row(name: str, *children: ipw.Widget) -> ipw.HBox:
     """Widgets in a row that breaks where the page is narrow."""
     made = ipw.HBox(children)
     made.add_class(f"hdsr-{name}")
     return made
 
 
-def section(title: str, *children: ipw.Widget) -> ipw.VBox:
+def _section(title: str, *children: ipw.Widget) -> ipw.VBox:
     """Widgets under a heading."""
     made = ipw.VBox([ipw.HTML(f"<h3>{html.escape(title)}</h3>"), *children])
     made.add_class("hdsr-section")

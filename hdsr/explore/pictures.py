@@ -77,20 +77,20 @@ def sheet(maps: FeatureMaps, each: bool = False) -> Sheet:
     share = min(tile_px / width, TALLEST * tile_px / height)
     tile = (max(1, round(share * height)), max(1, round(share * width)))
     small = F.adaptive_avg_pool2d(torch.from_numpy(maps), tile).numpy()
-    low, high = limits(small, each)
+    low, high = _limits(small, each)
     tiles = colored((small - low) / np.maximum(high - low, np.finfo(np.float32).tiny), FEATURE_COLORS)
     silent = int((np.abs(maps).max(axis=(1, 2)) == 0).sum())
     ends = (float("nan"),) * 2 if each else (float(low), float(high))
-    return Sheet(tiled(tiles, columns), *ends, silent, count, (height, width))
+    return Sheet(_tiled(tiles, columns), *ends, silent, count, (height, width))
 
 
-def limits(maps: FeatureMaps, each: bool) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _limits(maps: FeatureMaps, each: bool) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Values of the darkest and the brightest color, of all maps or of each."""
     axes = (1, 2) if each else None
     return maps.min(axis=axes, keepdims=each), np.percentile(maps, BRIGHTEST, axis=axes, keepdims=each)
 
 
-def tiled(tiles: NDArray[np.uint8], columns: int) -> Image:
+def _tiled(tiles: NDArray[np.uint8], columns: int) -> Image:
     """Pictures of one size (count, height, width, 3) row by row, with white gaps between them."""
     white = np.full((-len(tiles) % columns, *tiles.shape[1:]), 255, np.uint8)
     pictures = torch.from_numpy(np.concatenate([tiles, white])).permute(0, 3, 1, 2)
@@ -123,21 +123,21 @@ def scores_html(seen: Look) -> str:
         return '<p class="hdsr-note">Nobody knows the true image, so nothing can be scored.</p>'
     first = lines.iloc[0]
     rows = "".join(
-        f"<tr><th scope='row'>{row_name(line.panel, line.temperature)}</th><td>{line.psnr_db:.2f}</td>"
-        f"<td>{gain(line.psnr_db - first.psnr_db, '.2f', index)}</td><td>{line.ssim:.4f}</td>"
-        f"<td>{gain(line.ssim - first.ssim, '.4f', index)}</td></tr>"
+        f"<tr><th scope='row'>{_row_name(line.panel, line.temperature)}</th><td>{line.psnr_db:.2f}</td>"
+        f"<td>{_gain(line.psnr_db - first.psnr_db, '.2f', index)}</td><td>{line.ssim:.4f}</td>"
+        f"<td>{_gain(line.ssim - first.ssim, '.4f', index)}</td></tr>"
         for index, line in enumerate(lines.itertuples())
     )
     heads = "<th></th><th scope='col' colspan='2'>PSNR (dB)</th><th scope='col' colspan='2'>SSIM</th>"
     return f"<table class='hdsr-scores'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def row_name(panel: str, temperature: float) -> str:
+def _row_name(panel: str, temperature: float) -> str:
     """A line of the scores."""
     return panel if np.isnan(temperature) else f"HDSRNet<small>temperature {temperature:.3g}</small>"
 
 
-def gain(difference: float, digits: str, index: int) -> str:
+def _gain(difference: float, digits: str, index: int) -> str:
     """A difference with its sign; nothing in the first line, which all others are compared with."""
     if index == 0:
         return ""
@@ -165,29 +165,29 @@ def mixes_html(enlargement: Enlargement) -> str:
         for kernel, color in enumerate(KERNEL_COLORS, 1)
     )
     lines = zip(enlargement.shares, enlargement.live, strict=True)
-    bars = "".join(bar(index, shares, live) for index, (shares, live) in enumerate(lines, 1))
+    bars = "".join(_bar(index, shares, live) for index, (shares, live) in enumerate(lines, 1))
     return f"<div class='hdsr-keys'>{keys}</div><div class='hdsr-mixes' role='list'>{bars}</div>"
 
 
-def bar(index: int, shares: NDArray[np.floating], live: int) -> str:
+def _bar(index: int, shares: NDArray[np.floating], live: int) -> str:
     """One dynamic convolution's bar."""
     spoken = ", ".join(f"kernel {kernel} {share:.1%}" for kernel, share in enumerate(shares, 1))
     parts = "".join(
-        f"<span style='width:{100 * share:.3f}%;background:{color}'>{share_text(share)}</span>"
+        f"<span style='width:{100 * share:.3f}%;background:{color}'>{_share_text(share)}</span>"
         for share, color in zip(shares, KERNEL_COLORS, strict=True)
     )
     return (
-        f"<div role='listitem' aria-label='Dynamic convolution {index}: {spoken}; {state(shares, live)}'>"
-        f"<b>block {index}</b><div class='hdsr-bar'>{parts}</div><small>{state(shares, live)}</small></div>"
+        f"<div role='listitem' aria-label='Dynamic convolution {index}: {spoken}; {_state(shares, live)}'>"
+        f"<b>block {index}</b><div class='hdsr-bar'>{parts}</div><small>{_state(shares, live)}</small></div>"
     )
 
 
-def share_text(share: float) -> str:
+def _share_text(share: float) -> str:
     """A share, where its part of the bar has room for it."""
     return f"{share:.1%}" if share >= ROOM_FOR_TEXT else ""
 
 
-def state(shares: NDArray[np.floating], live: int) -> str:
+def _state(shares: NDArray[np.floating], live: int) -> str:
     """How far a mix is from uniform, or that it cannot be anything else."""
     if live == 0:
         return "attention dead, so always uniform"

@@ -31,7 +31,7 @@ def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
         panel, share_1 to share_4, live_units for dynamic convolutions.
     """
     judged = scores(seen)
-    pictures = panels(seen, judged)
+    pictures = _panels(seen, judged)
     height, width = seen.bicubic.shape[:2]
     upper_in = WIDTH_IN / len(pictures) * height / width + PICTURE_HEAD_IN
     figure = Figure(figsize=(WIDTH_IN, HEAD_IN + upper_in + LOWER_IN), layout="constrained")
@@ -42,14 +42,14 @@ def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
     for axes, (caption, picture) in zip(
         upper.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True
     ):
-        show(axes, picture, caption)
+        _show(axes, picture, caption)
     left, right = lower.subplots(1, 2, width_ratios=(1.25, 1))
-    show(left, shown.picture, f"{layer}\n{textwrap.fill(sheet_words(shown), WRAPPED)}")
-    draw_mixes(right, seen.chosen)
-    return Photographs("explore", figure, pd.concat([judged, mix_numbers(seen.chosen)], ignore_index=True))
+    _show(left, shown.picture, f"{layer}\n{textwrap.fill(sheet_words(shown), WRAPPED)}")
+    _draw_mixes(right, seen.chosen)
+    return Photographs("explore", figure, pd.concat([judged, _mix_numbers(seen.chosen)], ignore_index=True))
 
 
-def panels(seen: Look, judged: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
+def _panels(seen: Look, judged: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
     """The upper pictures with their captions."""
     results = [("Bicubic", seen.bicubic), ("HDSRNet", seen.chosen.sr)]
     if seen.subject.hr is None:
@@ -64,14 +64,14 @@ def panels(seen: Look, judged: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
     ]
 
 
-def show(axes: Axes, picture: np.ndarray, caption: str) -> None:
+def _show(axes: Axes, picture: np.ndarray, caption: str) -> None:
     """A picture with a caption above it."""
     axes.imshow(picture, interpolation="lanczos")
     axes.set_title(caption, fontsize=CAPTION_SIZE)
     axes.set_axis_off()
 
 
-def draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
+def _draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     """A bar for each dynamic convolution, the first one on top."""
     states = [f"{live} live units" if live else "attention dead" for live in enlargement.live]
     names = [f"block {index}\n{state}" for index, state in enumerate(states, 1)]
@@ -92,7 +92,7 @@ def draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     axes.spines[:].set_visible(False)
 
 
-def mix_numbers(enlargement: Enlargement) -> pd.DataFrame:
+def _mix_numbers(enlargement: Enlargement) -> pd.DataFrame:
     """The mixes, a line for each dynamic convolution."""
     columns = [f"share_{kernel}" for kernel in range(1, enlargement.shares.shape[1] + 1)]
     names = [f"block {index}" for index in range(1, len(enlargement.live) + 1)]

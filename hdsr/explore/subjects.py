@@ -71,7 +71,7 @@ def uploaded(upload: Upload, role: Role, scale: int) -> Subject:
     """
     enlarged_by = scale if role == "lr" else 1
     part = middle(upload.pixels, SHOWN_PX // enlarged_by**2)
-    note = "" if part.shape == upload.pixels.shape else middle_note(upload, part, scale)
+    note = "" if part.shape == upload.pixels.shape else _middle_note(upload, part, scale)
     if role == "lr":
         return Subject(upload.name, part, None, note)
     hr = cropped(part, scale, upload.name)
@@ -92,7 +92,7 @@ def middle(image: Image, most_px: int) -> Image:
     return image[top : top + rows, left : left + columns]
 
 
-def middle_note(upload: Upload, part: Image, scale: int) -> str:
+def _middle_note(upload: Upload, part: Image, scale: int) -> str:
     """Why only the middle of an image is looked at, and what enlarges all of it."""
     command = f"hdsr upscale {shlex.quote(upload.name)} --scale {scale} --out enlarged"
     return (

@@ -191,8 +191,9 @@ def _head_line(names: list[tuple[str, ...]], kinds: list[str], level: int) -> li
     """One line of heads: text, number of columns, kind. Neighbors of one group share a head."""
     if level == len(names[0]) - 1:
         return [(head[level], 1, kind) for head, kind in zip(names, kinds, strict=True)]
-    runs = [list(run) for _, run in itertools.groupby(names, key=lambda head: head[level] or head)]
-    return [(run[0][level], len(run), "" if run[0][level] else "stays") for run in runs]
+    columns = zip(names, kinds, strict=True)
+    runs = [list(run) for _, run in itertools.groupby(columns, key=lambda each: each[0][level] or each)]
+    return [(run[0][0][level], len(run), "" if all(run[0][0]) else run[0][1]) for run in runs]
 
 
 def column_kind(head: str, cells: pd.Series) -> str:

@@ -235,7 +235,7 @@ def test_without_images_or_weights_one_line_says_so(folder: Path, monkeypatch: p
     settings = parameters.schema_of("explore")(datasets=["Set77"])
     with pytest.raises(HdsrError, match="there is no image to begin with: unknown data set 'Set77'"):
         Explorer(settings)
-    monkeypatch.setattr(controls, "is_there", lambda source, settings: False)
+    monkeypatch.setattr(controls, "_is_there", lambda source, settings: False)
     with pytest.raises(HdsrError, match="there are no weights to begin with: looked for ours, authors"):
         Explorer(parameters.schema_of("explore")())
 
