@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hdsr import paths
+from hdsr.bench.forms import FOLDED
 from hdsr.bench.rows import COLUMNS as COLUMNS_OF_FILE
 from hdsr.bench.rows import read
 from hdsr.measure.latency import machine
@@ -77,6 +78,20 @@ def measured(line: object) -> str:
         return ABSENT
     spread = "" if pd.isna(line.quartile1) else f" ({line.quartile1:.4g} to {line.quartile3:.4g})"
     return f"{line.median:.4g}{spread} {line.unit}"
+
+
+def beside_peers(rows: pd.DataFrame) -> str:
+    """How fast the folded network is beside other programs with the same weights at x4, in one sentence."""
+    times = rows[(rows["part"] == "peers") & (rows["what"] == "time") & (rows["scale"] == 4)]
+    others = times[times["form"] != FOLDED]
+    if others.empty:
+        return "Beside other programs the network was not timed."
+    told = [
+        ", ".join(f"{1 / line.ratio:.2f} times as fast as {line.form}" for line in part.itertuples())
+        + f" in {dtype}"
+        for dtype, part in others.groupby("dtype", sort=False)
+    ]
+    return f"On a CPU, at ×4 and LR {others['size'].iloc[0]}, it is {'; '.join(told)}."
 
 
 def slopes(rows: pd.DataFrame) -> pd.DataFrame:

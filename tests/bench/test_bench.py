@@ -279,6 +279,21 @@ def test_pages_say_where_rows_were_measured(tmp_path: Path, monkeypatch: pytest.
     assert all("This part was not measured." in repr(table) for table in others)
 
 
+def test_one_sentence_names_the_other_programs() -> None:
+    times = [("folded", "float32", 1.0), ("ncnn", "float32", 0.5), ("OpenVINO", "float32", 0.625)]
+    times += [("folded", "bfloat16", 1.0), ("OpenVINO", "bfloat16", 1.25)]
+    lines = [
+        dataclasses.replace(ROW, form=form, dtype=dtype, size="256x256", ratio=ratio)
+        for form, dtype, ratio in times
+    ]
+    rows_of_peers = pd.DataFrame(map(dataclasses.asdict, lines)).assign(part="peers")
+    assert report.beside_peers(rows_of_peers) == (
+        "On a CPU, at ×4 and LR 256x256, it is 2.00 times as fast as ncnn, 1.60 times as fast as OpenVINO in "
+        "float32; 0.80 times as fast as OpenVINO in bfloat16."
+    )
+    assert "not timed" in report.beside_peers(rows_of_peers.head(1))
+
+
 def test_pages_can_be_made_without_any_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "BENCH", tmp_path / "bench.csv")
     nothing = report.rows()
