@@ -39,7 +39,7 @@ CAPTIONS = {
     "dynamics": "What other attentions in the place of the network's own change in PSNR, set by set",
     "dynamics_mixes": "Shares of the kernels, a dot per image, as their distance from a quarter",
     "dynamics_gains": "The gain over bicubic against the gradient of an image, and by tenths of its blocks",
-    "dynamics_extremes": f"The largest or the smallest gain, {{subject}}: {_ENLARGED}",
+    "dynamics_extremes": f"The image with the largest or the smallest gain: {_ENLARGED}",
     "dynamics_field": "How far an output pixel looks: its gradient with respect to the pixels around it",
 }
 """What is seen in a figure, by the beginning of its name; the longest that fits counts."""
@@ -49,8 +49,7 @@ def caption(name: str, panels: Iterable[str] = (), subject: str = "") -> str:
     """What is seen in the figure of this name: its caption, and its text for those who do not see it."""
     fitting = [start for start in CAPTIONS if name == start or name.startswith(f"{start}_")]
     known = CAPTIONS[max(fitting, key=len)] if fitting else name.replace("_", " ").capitalize()
-    if (source := name.rpartition("_")[2]) in SOURCES:
-        known += f"; weights {SOURCES[source]}"
+    known += "".join(f"; weights {SOURCES[part]}" for part in name.split("_") if part in SOURCES)
     return known.format(panels=", ".join(dict.fromkeys(panels)), subject=subject or name)
 
 

@@ -69,6 +69,11 @@ def test_what_is_seen_is_told_by_the_longest_name_that_fits() -> None:
     assert figures.caption("figure_1").startswith("HDSRNet as a diagram")
     shown = figures.caption("dynamics_field_ours")
     assert shown == f"{figures.CAPTIONS['dynamics_field']}; weights trained here"
+    most = figures.caption("dynamics_extremes_ours_most", ["Bicubic", "HDSRNet"])
+    assert most.startswith(
+        "The image with the largest or the smallest gain: side by side HR, Bicubic, HDSRNet"
+    )
+    assert most.endswith("; weights trained here")
     assert figures.caption("another_one") == "Another one"
 
 
