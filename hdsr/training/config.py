@@ -12,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveFloat,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
@@ -27,6 +26,8 @@ RATES = ("learning_rate", "muon_learning_rate")
 """Keys that may be lowered when a run is resumed: what to do after it diverged."""
 SMALLEST_FOLDED = 5
 """LR pixels on a side of a patch; the folded reconstruction leaves too little of smaller ones."""
+
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 def image_numbers(images: str) -> range:

@@ -133,7 +133,7 @@ def killed_trainings(random: np.random.Generator, folder: Path, share: float) ->
             process.join()
         return goes_on(folder, out)
 
-    for number in range(int(12 * share)):
+    for number in range(int(10 * share)):
         yield f"killed {number}", partial(killed, number)
 
 
@@ -170,7 +170,7 @@ def torn_runs(random: np.random.Generator, folder: Path, share: float) -> Iterat
         shutil.rmtree(out)
         return outcome
 
-    for number in range(int(60 * share)):
+    for number in range(int(30 * share)):
         yield f"torn {number}", partial(torn, number)
 
 
@@ -192,7 +192,7 @@ def foreign_files(random: np.random.Generator, folder: Path, share: float) -> It
         shutil.rmtree(out)
         return outcome
 
-    for number in range(int(40 * share)):
+    for number in range(int(30 * share)):
         yield f"foreign {number}", partial(foreign, number)
 
 

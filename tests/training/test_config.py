@@ -56,6 +56,7 @@ def test_frozen(minimal: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
+        ("batch_size=99999999999999999999", "batch_size: Input should be less than 2147483648"),
         ("stepz=3", "unknown key 'stepz'; known: network, scale, sets"),
         ("validation.evry=3", r"unknown key 'validation\.evry'"),
         ("steps=many", "steps: .* valid integer"),
