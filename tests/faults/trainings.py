@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import resource
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from functools import cache, partial
@@ -112,6 +111,7 @@ def stopped(config: TrainingConfig, out: Path, most_bytes: int | None) -> None:
 def in_process(config: TrainingConfig, out: Path, most_bytes: int | None = None) -> multiprocessing.Process:
     """A started process that trains."""
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trainings"])  # so that torch is not imported for each process anew
     process = context.Process(target=stopped, args=(config, out, most_bytes))
     process.start()
     return process
@@ -129,7 +129,7 @@ def killed_trainings(random: np.random.Generator, folder: Path, share: float) ->
             while process.is_alive() and not (out / "log.csv").exists():
                 time.sleep(0.01)
             time.sleep(float(random.uniform(0, 0.6)))
-            os.kill(process.pid, signal.SIGTERM if number % 3 == 0 else signal.SIGKILL)
+            process.terminate() if number % 3 == 0 else process.kill()
             process.join()
         return goes_on(folder, out)
 
@@ -180,9 +180,9 @@ def foreign_files(random: np.random.Generator, folder: Path, share: float) -> It
     names = ["log.csv", "weights.safetensors", "config.yaml", "state-mine.pt", "state-00000010.pt", "notes"]
 
     def foreign(number: int) -> str:
-        out, name = folder / f"foreign {number}", str(random.choice(names))
+        out, name = folder / f"foreign {number}", names[number % len(names)]
         content = random.bytes(int(random.integers(1, 2000)))
-        if number % 2:
+        if number // len(names) % 2:
             begun(random, folder, out)
         out.mkdir(exist_ok=True)
         (out / name).write_bytes(content)
