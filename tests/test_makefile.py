@@ -196,7 +196,7 @@ def test_a_notebook_depends_on_all_that_it_uses_and_on_no_more(tree: StubTree, n
     [
         (module("panel.py"), {"09_explore"}),
         (module("layer_picker.js"), {"09_explore"}),
-        (module("figures_2_to_7.py"), {"04_figures", "10_dynamics"}),
+        (module("figures_2_to_7.py"), {"04_figures", "09_explore", "10_dynamics", "11_protocols"}),
         (module("smoke.yaml"), {"03_training", "08_scorecard"}),
         ("data/trials.csv", {"03_training"}),
         ("data/weights/logs/hdsrnet_x4.csv", {"03_training"}),

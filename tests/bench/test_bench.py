@@ -245,7 +245,7 @@ def test_parts_are_named_by_the_command(
     with pytest.raises(HdsrError, match="no CUDA device here"):
         parts.PARTS["gpu"](rows.Request(Path()))
     assert main(["bench", "--part", "speed", "--out", str(tmp_path / "b.csv")]) == 2
-    assert "unknown part 'speed': expected some of inference, training" in capsys.readouterr().err
+    assert "unknown part 'speed': expected one of inference, training" in capsys.readouterr().err
     assert main(["bench", "--help"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in parts.PARTS)

@@ -368,7 +368,7 @@ def test_benchmark_images_of_the_data_folder_are_offered(folder: Path, settings:
     (root / "benchmarks" / "Set14").mkdir()
     explorer = Explorer(settings.model_copy(update={"data_root": str(root)}))
     labels = [label for label, _ in explorer.controls.image.options]
-    assert labels == ["tiny: first", "tiny: second", "Set5: butterfly"]
+    assert labels == ["tiny: first", "tiny: second", "Set5 (altered): butterfly"]
     explorer.controls.image.value = ("Set5", "butterfly")
     assert "butterfly: 20 x 20 → 40 x 40 pixels" in settled(explorer)
     assert explorer.comparison.file_name == "butterfly_x2.png"
