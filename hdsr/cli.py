@@ -146,9 +146,14 @@ def _check_weights(weights: str | Path | None, scale: int | None = None, data: P
 
 def _check_model(model: str) -> None:
     """Raise HdsrError, before torch is imported, for a method that there is not."""
-    known = [name.split(" ")[0] for name in METHODS.split(", ")[:-1]]
-    registry = Path(__file__).parent / "methods" / "registry.py"
-    if model not in known and f'"{model}"' not in registry.read_text(encoding="utf-8"):
+    registry = sys.modules.get("hdsr.methods.registry")
+    if registry:  # the program that called us may have registered a method of its own
+        known = list(registry.LOADERS)
+        source = ""
+    else:  # a method that was added to the file is named there
+        known = [name.split(" ")[0] for name in METHODS.split(", ")[:-1]]
+        source = (Path(__file__).parent / "methods" / "registry.py").read_text(encoding="utf-8")
+    if model not in known and f'"{model}"' not in source:
         raise unknown("model", model, known)
 
 

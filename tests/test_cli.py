@@ -16,6 +16,7 @@ import hdsr
 from hdsr import checkpoint, cli, evaluation, paths, results
 from hdsr.bench import parts
 from hdsr.cli import convolution_line, main
+from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.images import read_image, read_picture, write_png
 from hdsr.measure import protocols
@@ -460,6 +461,13 @@ def test_help_of_upscale_says_what_the_weights_are_made_for(capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "made for images shrunk by clean bicubic" in text
     assert "JPEG photographs" in text
+
+
+def test_a_method_registered_by_the_calling_program_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.LOADERS, "mine", registry.LOADERS["bicubic"])
+    cli._check_model("mine")
+    with pytest.raises(HdsrError, match=r"unknown model 'mien'.*did you mean mine"):
+        cli._check_model("mien")
 
 
 def test_a_mistyped_model_is_blamed_on_the_model(failure, tmp_path):

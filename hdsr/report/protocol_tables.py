@@ -9,6 +9,8 @@ from hdsr.measure.protocols import COMMON, NAMED, TITLES, VARIED
 from hdsr.measure.sensitivity import MODELS
 from hdsr.report.tables import ABSENT, SCORES, Table, pairs, with_variants
 
+_OPEN = "open"
+"""In place of a verdict, where one protocol was tried and does not give the cell."""
 _SENSITIVITY_COLUMNS = [
     *("dataset", "way", "changed", "model", "variant", "weights", "scale", "n"),
     *("psnr_db", "ssim", "psnr_difference_db", "ssim_difference"),
@@ -71,14 +73,17 @@ def _by_method(cells: pd.DataFrame, dataset: str) -> Table:
         cells: what `hdsr.scorecard.quality.cells` returns.
         dataset: the set.
     """
-    numbers = cells[(cells["dataset"] == dataset) & (cells["verdict"] != "not measured")]
+    numbers = _measured(cells[cells["dataset"] == dataset])
     gap = {name: numbers[name] - numbers[f"{name}_printed"] for name in ("psnr_db", "ssim")}
     shown = numbers.assign(
         scale="×" + numbers["scale"].astype(str),
         paper=pairs(numbers, "psnr_db_printed", "ssim_printed"),
         measured=pairs(numbers, "psnr_db", "ssim"),
         difference=pairs(numbers.assign(**gap), "psnr_db", "ssim", sign="+", extra=1),
-        verdict=numbers["verdict"].astype(str).mask(numbers["verdict"] == "explained", numbers["protocol"]),
+        verdict=numbers["verdict"]
+        .astype(str)
+        .mask(numbers["verdict"] == "explained", numbers["protocol"])
+        .mask(numbers["verdict"] == "not measured", _OPEN),
     )
     columns = ["paper", "measured", "difference", "verdict"]
     printed = shown.pivot(index="method", columns="scale", values=columns).swaplevel(axis=1)
@@ -86,7 +91,14 @@ def _by_method(cells: pd.DataFrame, dataset: str) -> Table:
     printed = printed.reindex(index=shown["method"].unique(), columns=pd.MultiIndex.from_tuples(heads))
     caption = f"PSNR (dB) / SSIM on {dataset}: one protocol, the same images, and what gives the printed cell"
     notes = (f"{name}: {title}." for name, title in TITLES.items() if name in set(numbers["protocol"]))
+    if _OPEN in set(shown["verdict"]):
+        notes = (*notes, f"{_OPEN}: this project's protocol does not give it, and no other was tried.")
     return Table(f"protocols_{dataset}", caption, numbers, printed.fillna(ABSENT).reset_index(), tuple(notes))
+
+
+def _measured(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells that were judged or traced, and those that were measured by one protocol, which does not do."""
+    return cells[(cells["verdict"] != "not measured") | cells["psnr_db"].notna()]
 
 
 def _way_means(rows: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +200,7 @@ def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> list[Table]:
         rows: what `hdsr.measure.sensitivity.score_by_protocols` returns.
         cells: what `hdsr.scorecard.quality.cells` returns.
     """
-    sets = cells.loc[cells["verdict"] != "not measured", "dataset"].unique()
+    sets = _measured(cells)["dataset"].unique()
     tables = [_by_method(cells, dataset) for dataset in sets]
     means = _way_means(rows) if len(rows) else rows
     tables += [leads(means), corrections(means, cells)] if len(means) else []
@@ -214,12 +226,15 @@ def findings(numbers: Sequence[pd.DataFrame]) -> Table:
 
 def _judged(cells: pd.DataFrame) -> str:
     count = cells["verdict"].value_counts()
-    same, explained, wrong, traced = (
-        count.get(verdict, 0) for verdict in ("reproduced", "explained", "contradicted", "traced")
+    same, explained, wrong, untried, traced = (
+        count.get(verdict, 0)
+        for verdict in ("reproduced", "explained", "contradicted", "not measured", "traced")
     )
     return (
-        f"of {same + explained + wrong} cells {same} by one common protocol, {explained} only by another, "
-        f"{wrong} by none; {traced} more are means of results that another paper published"
+        f"of {same + explained + wrong + untried} cells {same} by one common protocol, {explained} only by "
+        f"another, {wrong} by none"
+        + f", {untried} not by it where no other was tried" * bool(untried)
+        + f"; {traced} more are means of results that another paper published"
     )
 
 

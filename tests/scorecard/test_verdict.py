@@ -234,8 +234,12 @@ def test_the_three_tables_and_what_they_say(tmp_path: Path) -> None:
     answers = said.numbers.set_index("question")["answer"]
     assert len(answers) == 5
     judged = cells["verdict"].value_counts()
-    total = judged["reproduced"] + judged["explained"] + judged.get("contradicted", 0)
+    untried = ((cells["verdict"] == "not measured") & cells["psnr_db"].notna()).sum()
+    assert untried > 0  # of B100 and Urban100, which were scored by one protocol only
+    total = judged["reproduced"] + judged["explained"] + judged.get("contradicted", 0) + untried
     assert answers.iloc[0].startswith(f"of {total} cells {judged['reproduced']} by one common protocol")
+    assert f"{untried} not by it where no other was tried" in answers.iloc[0]
+    assert "open" in repr(sets[-1])
     counted = of_leads.numbers.query("dataset == 'Set5'")[["psnr_db_smaller", "psnr_db_leads"]].sum()
     assert "smaller: in PSNR {} of {} on Set5, ".format(*counted) in answers.iloc[3]
     for table in (*sets, of_leads, to_subtract):
