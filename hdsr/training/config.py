@@ -142,6 +142,11 @@ class TrainingConfig(Settings):
     """Side of the square HR patch, a multiple of the scale."""
     draws: PositiveInt = 1
     """Places that are drawn for a patch; the one with the most detail is taken."""
+    any_phase: bool = False
+    """Let patches begin at any HR pixel, not at multiples of the scale only, and make the LR of each from HR
+    where it lies, by bicubic; published LR is not used."""
+    shuffle_colors: bool = False
+    """Exchange red, green and blue of each patch at random."""
     batch_size: PositiveInt = 16
     """Patches per step, over all processes together."""
     steps: PositiveInt

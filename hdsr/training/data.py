@@ -20,6 +20,7 @@ from hdsr.resize import imresize
 from hdsr.training import div2k
 from hdsr.training.cache import cached_images
 from hdsr.training.config import TrainingConfig, TrainingSet, image_numbers
+from hdsr.training.shrink import margin_px
 from hdsr.training.sources import ImageSource, training_images
 
 Image = NDArray[np.uint8]
@@ -30,7 +31,8 @@ class Pair:
     """An HR image (cropped to a multiple of the scale) and its bicubic LR; uint8 RGB."""
 
     name: str
-    lr: Image
+    lr: Image | None
+    """None where patches get theirs from HR: see `TrainingConfig.any_phase`."""
     hr: Image
     published_lr: bool = False
     """Whether LR was read from a file rather than made from HR."""
@@ -71,9 +73,11 @@ def load_training_data(config: TrainingConfig, root: Path, progress: bool = True
         for pair in loaded[item.name]
         if pair.name not in item.exclude and (item.name, pair.name) not in kept_back
     ]
-    large = [(pair, item) for pair, item in candidates if min(pair.hr.shape[:2]) >= config.patch_px]
+    smallest = config.patch_px + (2 * margin_px(config.scale) if config.any_phase else 0)
+    large = [(pair, item) for pair, item in candidates if min(pair.hr.shape[:2]) >= smallest]
     if not large:
-        raise HdsrError(f"no training image is as large as patch_px {config.patch_px}")
+        around = " with what its LR is made of" if config.any_phase else ""
+        raise HdsrError(f"no training image is as large as patch_px {config.patch_px}{around}")
     pairs = tuple(pair for pair, _ in large)
     shares = draw_probability(pairs, [item for _, item in large])
     first, *more = held_out.values() or [()]
@@ -104,6 +108,8 @@ def load_set(
         whole = cached_images(f"{title}_HR", origin, made, count, progress)
         lr_sources = [None] * count
     hr = [cropped(image, scale, source) for image, source in zip(whole, hr_sources, strict=True)]
+    if config.any_phase and factor < 1:
+        return [Pair(source.name, None, image) for source, image in zip(hr_sources, hr, strict=True)]
     lr_origin = [origin, scale, code_version(resize), [source and source.stamp for source in lr_sources]]
     made = in_threads(lr_image, hr, hr_sources, lr_sources, [scale] * count)
     lr = cached_images(f"{title}_LR_x{scale}", lr_origin, made, count, progress)

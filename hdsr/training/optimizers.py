@@ -166,6 +166,13 @@ def build_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.o
     return optimizers
 
 
+def copy_to(target: Tensor, values: Tensor) -> None:
+    """Copy values from the host without waiting for what the device is doing."""
+    if target.is_cuda:
+        values = values.pin_memory()  # as a copy from other memory waits until its turn has come
+    target.copy_(values, non_blocking=True)
+
+
 class Rates:
     """The learning rates of all groups in one tensor on the network's device, changed by one copy a step."""
 
@@ -187,4 +194,4 @@ class Rates:
     def set(self, factor: float, head_only: bool) -> None:
         """Each group's peak times `factor`; with `head_only`, zero for all but the upsampler's."""
         rates = [group["peak"] * factor * (group["head"] or not head_only) for group in self.groups]
-        self._values.copy_(torch.tensor(rates), non_blocking=True)
+        copy_to(self._values, torch.tensor(rates))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hdsr.training.config import TrainingConfig
 from hdsr.training.kept_means import KeptMeans
-from hdsr.training.optimizers import Rates, build_optimizers
+from hdsr.training.optimizers import Rates, build_optimizers, copy_to
 from hdsr.training.patches import PatchSource
 
 EAGER_STEPS = 3
@@ -94,7 +94,7 @@ class TrainingStep:
         self.rates.set(factor, head_only)
         # the average forgets the first weights sooner than its decay would: they are far from what is learnt
         decay = min(self.config.ema, (step + 1) / (step + 11)) if self.config.ema else 0.0
-        self._average_weight.copy_(torch.tensor(1 - decay), non_blocking=True)
+        copy_to(self._average_weight, torch.tensor(1 - decay))
 
     def take(self, step: int) -> None:
         """Draw the patches of a step and learn from them, through the CUDA graph where there can be one."""
@@ -105,7 +105,7 @@ class TrainingStep:
             self._eager_steps += 1
             self.learn(*self.source.cut(numbers.to(self.source.images_device)))
             return
-        self._drawn.copy_(numbers, non_blocking=True)
+        copy_to(self._drawn, numbers)
         self._graph.replay()
 
     def _can_be_graph(self) -> bool:

@@ -80,11 +80,10 @@ def test_images_convolved_with_their_own_kernels() -> None:
 
 @needs_gpu
 @pytest.mark.parametrize("draws", [1, 4])
-def test_patches(draws: int) -> None:
-    data = made_data(4)
-    on_cpu, on_gpu = (
-        PatchSource(data, config(4, draws=draws), torch.device(name)) for name in ("cpu", "cuda")
-    )
+@pytest.mark.parametrize("any_phase", [False, True])
+def test_patches(draws: int, any_phase: bool) -> None:
+    data, settings = made_data(4), config(4, draws=draws, any_phase=any_phase)
+    on_cpu, on_gpu = (PatchSource(data, settings, torch.device(name)) for name in ("cpu", "cuda"))
     assert on_gpu.images_device.type == "cuda"
     for step in range(20):
         for expected, found in zip(on_cpu.batch(step), on_gpu.batch(step), strict=True):

@@ -7,11 +7,17 @@ import pytest
 import torch
 from made_sets import TWO_SETS, write_two_sets
 
+from hdsr.resize import imresize
 from hdsr.training.config import TrainingConfig
 from hdsr.training.data import Pair, TrainingData, load_training_data
 from hdsr.training.patches import PatchSource
 
 CPU = torch.device("cpu")
+ORIENTATIONS = [
+    lambda image, turns=turns, flip=flip: np.rot90(image[::-1] if flip else image, turns)
+    for turns in range(4)
+    for flip in (False, True)
+]
 
 
 @pytest.fixture
@@ -56,6 +62,40 @@ def test_patches_are_parts_of_the_image() -> None:
     seen = {patch.contiguous().numpy().tobytes() for patch in small}
     assert seen <= turned
     assert len(seen) > 200
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_patches_of_any_phase_have_the_lr_of_the_image_that_begins_there(scale: int, draws: int) -> None:
+    hr = np.random.default_rng(0).integers(0, 256, (15 * scale, 16 * scale, 3), dtype=np.uint8)
+    side, around = 5 * scale, 2 * scale
+    sizes = {"patch_px": side, "batch_size": 60, "draws": draws}
+    config = TrainingConfig(scale=scale, sets=[{"name": "One"}], steps=1, any_phase=True, **sizes)
+    source = PatchSource(TrainingData((Pair("one", None, hr),), np.ones(1), (), "", 0), config, CPU)
+    known = {}
+    for top in range(around, hr.shape[0] - side - around + 1):
+        for left in range(around, hr.shape[1] - side - around + 1):
+            more = hr[top - around : top + side + around, left - around : left + side + around]
+            known[more[around:-around, around:-around].tobytes()] = imresize(more, 1 / scale)[2:-2, 2:-2]
+    found = set()
+    for lr, large in zip(
+        *(patches.byte().permute(0, 2, 3, 1).numpy() for patches in source.batch(0)), strict=True
+    ):
+        for turned in ORIENTATIONS:
+            if (key := turned(large).tobytes()) in known:
+                assert np.array_equal(turned(lr), known[key])
+                found.add(key)
+    assert len(found) > 20
+
+
+def test_colors_are_exchanged_in_lr_and_hr_alike() -> None:
+    lr = np.random.default_rng(0).integers(0, 256, (7, 7, 3), dtype=np.uint8)
+    pair = Pair("one", lr, lr.repeat(2, axis=0).repeat(2, axis=1))
+    sizes = {"patch_px": 14, "batch_size": 90}
+    config = TrainingConfig(scale=2, sets=[{"name": "One"}], steps=1, shuffle_colors=True, **sizes)
+    small, large = PatchSource(TrainingData((pair,), np.ones(1), (), "", 0), config, CPU).batch(0)
+    assert torch.equal(small.repeat_interleave(2, 2).repeat_interleave(2, 3), large)
+    assert len({patch.sum((1, 2)).numpy().tobytes() for patch in small}) == 6
 
 
 def test_the_place_with_the_most_detail_is_taken() -> None:
