@@ -22,6 +22,7 @@ from hdsr.paths import CONFIGS, data_root
 from hdsr.provenance import code_version
 from hdsr.training.config import TrainingConfig, load_config
 from hdsr.training.data import TrainingData, load_training_data
+from hdsr.training.folder import RunFolder
 from hdsr.training.loop import Run
 from hdsr.training.session import new_accelerator
 from hdsr.training.step import EAGER_STEPS
@@ -30,6 +31,7 @@ from hdsr.upscaling.run import device_name
 PUBLISHED = "published form"
 NO_IMAGES = TrainingData((), np.empty(0), (), "", 0)
 """For a run that is handed its patches."""
+NO_FOLDER = RunFolder(Path(), writes=False)
 CPU = torch.device("cpu")
 
 Step = Callable[[], object]
@@ -113,7 +115,7 @@ def step_config(scale: int, batch_size: int, lr_px: int, optimizer: str) -> Trai
 
     The published form's is the mean absolute error, and the folded one can leave the border out at no cost.
     """
-    own = ["warm_start=null", "head_steps=0", "border_share=0", "loss=l1"]
+    own = ["warm_start=null", "branch_from=null", "head_steps=0", "border_share=0", "loss=l1"]
     own += [f"batch_size={batch_size}", f"patch_px={scale * lr_px}", f"optimizer={optimizer}"]
     return load_config(CONFIGS / f"hdsrnet_x{scale}.yaml", own)
 
@@ -149,7 +151,7 @@ class PublishedStep:
 
 def _our_step(lr: Tensor, hr: Tensor, config: TrainingConfig) -> Step:
     """One training step as `hdsr train` takes it, norm and averaging included; on a GPU as a graph."""
-    learner = Run(config, Path(), NO_IMAGES, new_accelerator(config)).step
+    learner = Run(config, NO_FOLDER, NO_IMAGES, new_accelerator(config)).step
     learner.set(0, 1.0, head_only=False)
     if lr.device.type != "cuda":
         return lambda: learner.learn(lr, hr)
@@ -173,7 +175,7 @@ def drawing_share(config: TrainingConfig, steps: int = 30, root: str | Path | No
         HdsrError: for missing or broken images.
     """
     data = load_training_data(config, data_root(root or config.data), progress=False)
-    run = Run(config, Path(), data, new_accelerator(config))
+    run = Run(config, NO_FOLDER, data, new_accelerator(config))
     for _ in range(EAGER_STEPS + 1):
         run.take_step()
     step_ms = _mean_ms(run.take_step, steps, run)

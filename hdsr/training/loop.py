@@ -1,48 +1,38 @@
 """Training a network: from a configuration to weights that describe themselves.
 
-A run's folder holds config.yaml, log.csv, the last two states (and the one where the rate began to fall), and
-weights.safetensors (the best so far on the held-out images). A run that is stopped at any moment and resumed
-goes on exactly as if it never was.
+A run that is stopped at any moment and resumed goes on exactly as if it never was; `hdsr.training.folder`
+says what it keeps for that.
 """
 
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from accelerate import Accelerator
 from torch import nn
 from tqdm import tqdm
 
-from hdsr.checkpoint import save
 from hdsr.errors import HdsrError
-from hdsr.files import atomic_path, sha256, sole_use_of
 from hdsr.metrics import psnr_y
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
 from hdsr.training import log
 from hdsr.training.config import PLACES, RATES, TrainingConfig
 from hdsr.training.data import Pair, TrainingData, load_training_data
-from hdsr.training.kept_means import center_kernels
-from hdsr.training.optimizers import scale_to_unit_range
+from hdsr.training.folder import RunFolder, Watcher
 from hdsr.training.patches import PatchSource
 from hdsr.training.schedule import decay_begins, rate_factor
 from hdsr.training.session import new_accelerator, progress_bar, stop_requests
-from hdsr.training.states import check_same_run, read_state, save_state, state_to_resume
+from hdsr.training.states import check_same_network, check_same_run, read_state, state_to_resume
 from hdsr.training.step import TrainingStep
-from hdsr.training.trainables import TRAINABLES, warm_start
+from hdsr.training.trainables import TRAINABLES, start_weights
 from hdsr.upscaling.allocator import keep_freed_memory
 from hdsr.upscaling.run import device_name
-
-Watcher = Callable[[Path], object]
-"""Called with the log's path whenever the log has a new row."""
 
 
 @dataclass
@@ -78,50 +68,30 @@ class Run:
     def __init__(
         self,
         config: TrainingConfig,
-        out: Path,
+        folder: RunFolder,
         data: TrainingData,
         accelerator: Accelerator,
-        watch: Watcher | None = None,
     ) -> None:
-        self.config, self.out, self.data, self.accelerator = config, out, data, accelerator
-        self.watch = watch
+        self.config, self.folder, self.data, self.accelerator = config, folder, data, accelerator
         self.commit = commit()
         self.progress = Progress()
-        self.kept = b""
-        """What is in weights.safetensors."""
         self.lacks_last_row = False
         """Whether the run was stopped in its last validation."""
         torch.manual_seed(config.seed)  # before the network, whose initial weights it decides
         self.trainable = TRAINABLES[config.network]
         network = self.trainable.kind(config.scale)
-        self.started_from = self.start_weights(network)
+        self.started_from = start_weights(network, config)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network.to(device=accelerator.device, memory_format=layout)
         place = (accelerator.device, accelerator.process_index, accelerator.num_processes)
         source = PatchSource(data, config, *place) if data.pairs else None
         self.step = TrainingStep(network, self.trainable.loss(network, config), config, accelerator, source)
         if config.branch_from:
-            self.branch(read_state(Path(config.branch_from)))
+            self._branch(read_state(Path(config.branch_from)))
 
-    def start_weights(self, network: nn.Module) -> dict[str, Any] | None:
-        """Give a fresh network what it starts with; what a file of it says of itself, if there is one."""
-        config = self.config
-        if config.warm_start:
-            return warm_start(network, config.warm_start)
-        if config.unit_range:
-            scale_to_unit_range(network)
-        if config.keep_dilated_means:
-            center_kernels(network)
-        return None
-
-    def branch(self, state: dict[str, Any]) -> None:
+    def _branch(self, state: dict[str, Any]) -> None:
         """Begin where another run was in this state."""
-        for key in ("network", "scale", "optimizer", "muon_upsampler", "unit_range"):
-            before, now = state["config"][key], getattr(self.config, key)
-            if before != now:
-                raise HdsrError(
-                    f"cannot branch from {self.config.branch_from}: its {key} is {before!r}, not {now!r}"
-                )
+        check_same_network(self.config, state["config"])
         self.step.restore(state)
         step = state["progress"]["step"]
         self.progress = Progress(step=step, first_step=step)
@@ -139,72 +109,46 @@ class Run:
         self.step.take(self.progress.step)
         self.progress.step += 1
 
-    def averaged_network(self) -> nn.Module:
-        """A network with the averaged weights."""
-        network = self.trainable.kind(self.config.scale).to(self.accelerator.device)
-        for parameter, average in zip(network.parameters(), self.step.average, strict=True):
-            parameter.data.copy_(average)
-        return network.eval()
-
     def validate(self) -> list[float]:
         """Validate the averaged weights; keep them if they are the best so far or no images are held out.
 
         Returns:
             PSNR in dB on the validation's set and on its other sets, as far as there are any.
         """
-        self.check_finite()
-        network = self.averaged_network()
+        self._check_finite()
+        network = self._averaged_network()
         form = self.trainable.inference_form(network)
         scores = [validate(form, held_out, self.config.scale) for held_out in self.data.held_out]
         mean = float(np.mean(scores)) if scores else None
         if mean is None or mean > self.progress.best_psnr_db:
             self.progress.best_psnr_db = -math.inf if mean is None else mean
-            self.keep(network, scores)
+            self.progress.weights_sha256 = self.folder.keep(network, self._about(scores))
         return scores
 
-    def keep(self, network: nn.Module, scores: list[float]) -> None:
-        """Write weights.safetensors."""
-        path = self.out / "weights.safetensors"
-        if self.accelerator.is_main_process:
-            save(network, path, self.about(scores))
-            self.kept = path.read_bytes()
-            self.progress.weights_sha256 = sha256(path)
+    def _averaged_network(self) -> nn.Module:
+        network = self.trainable.kind(self.config.scale).to(self.accelerator.device)
+        for parameter, average in zip(network.parameters(), self.step.average, strict=True):
+            parameter.data.copy_(average)
+        return network.eval()
 
-    def keep_what_is_lost(self) -> None:
-        """At the end of a run whose weights.safetensors is gone or damaged, write it anew.
-
-        A state from before states had the file in them gives the last weights.
-        """
-        path = self.out / "weights.safetensors"
-        if path.is_file() and sha256(path) == self.progress.weights_sha256:
-            return
-        if self.kept:
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(self.kept)
-        else:
-            self.progress.best_psnr_db = -math.inf
-            self.validate()
-            self.save()
-
-    def check_finite(self) -> None:
+    def _check_finite(self) -> None:
         """End the run where weights have grown beyond all bounds; what was saved before is kept."""
         if not self.step.is_finite():
-            raise HdsrError(f"step {self.progress.step}: weights are not finite any more; {self.advice}")
+            raise self._diverged("weights are not finite any more")
 
-    @property
-    def advice(self) -> str:
-        """What to do about a run that diverged."""
+    def _diverged(self, what: str) -> HdsrError:
         lower = f"--resume with a lower {' or '.join(RATES)}, or begin anew"
-        return f"the last saved state in {self.out} is kept: {lower}"
+        kept = f"the last saved state in {self.folder.path} is kept"
+        return HdsrError(f"step {self.progress.step}: {what}; {kept}: {lower}")
 
-    def about(self, scores: list[float]) -> dict[str, Any]:
+    def _about(self, scores: list[float]) -> dict[str, Any]:
         """What the weights say of themselves."""
         left_out = {*PLACES, "warm_start", "branch_from"}
-        kept = ["/".join(Path(start or "").parts[-2:]) or None for start in self.starts]
         return {
             "config": self.config.model_dump(mode="json", exclude=left_out, exclude_none=True),
-            "warm_start": kept[0],
-            "branch_from": kept[1],
+            # with the folder, for the name alone is that of many runs; no more, for paths are a machine's own
+            "warm_start": _last_two(self.config.warm_start),
+            "branch_from": _last_two(self.config.branch_from),
             "started_from": self.started_from,
             "step": self.steps_done,
             "minutes": round(self.progress.seconds / 60, 1),
@@ -216,28 +160,20 @@ class Run:
             "versions": versions(),
         }
 
-    @property
-    def starts(self) -> tuple[str | None, str | None]:
-        """The file that the weights came from at first, and the state that the run branched from."""
-        return self.config.warm_start, self.config.branch_from
-
     def save(self) -> None:
         """Write the state, from which `restore` goes on bit for bit."""
-        self.check_finite()
-        if self.accelerator.is_main_process:
-            begins = decay_begins(self.config)
-            state = {
-                "config": self.config.model_dump(mode="json"),
-                "progress": asdict(self.progress),
-                "data_sha256": self.data.sha256,
-                "about": self.about([]),
-                "random": torch.get_rng_state(),
-                "log": log.read(self.out / "log.csv"),
-                "weights": torch.frombuffer(bytearray(self.kept), dtype=torch.uint8) if self.kept else None,
-                **self.step.state(),
-            }
-            stays = None if begins is None else self.progress.first_step + begins
-            save_state(self.out, self.progress.step, state, stays)
+        self._check_finite()
+        state = {
+            "config": self.config.model_dump(mode="json"),
+            "progress": asdict(self.progress),
+            "data_sha256": self.data.sha256,
+            "about": self._about([]),
+            "random": torch.get_rng_state(),
+            **self.step.state(),
+        }
+        begins = decay_begins(self.config)
+        stays = None if begins is None else self.progress.first_step + begins
+        self.folder.save(self.progress.step, state, stays)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a saved state."""
@@ -246,8 +182,6 @@ class Run:
         self.started_from = state["about"]["started_from"]
         self.step.restore(state)
         torch.set_rng_state(state["random"])
-        if state.get("weights") is not None:
-            self.kept = state["weights"].numpy().tobytes()
         rows = state.get("log", "").splitlines()
         self.lacks_last_row = (
             bool(rows) and self.steps_done == self.config.steps and log.step_of(rows[-1]) < self.progress.step
@@ -258,15 +192,15 @@ class Run:
         tally, progress = self.step.read_tally(), self.progress
         nothing_learnt = not tally.counted and self.steps_done == self.config.steps
         if tally.longest >= self.config.max_skipped or nothing_learnt:
-            times = f"{tally.longest} times in a row"
-            raise HdsrError(f"step {progress.step}: the gradient was not finite {times}; {self.advice}")
+            raise self._diverged(f"the gradient was not finite {tally.longest} times in a row")
         rate = self.config.learning_rate * rate_factor(self.config, self.steps_done - 1)
         row = (progress.step, tally.loss, rate, tally.gradient_norm, tally.skipped)
-        if self.accelerator.is_main_process:
-            scores = [*scores, None, None][:2]
-            log.append(self.out / "log.csv", (*row, *scores, round(progress.seconds, 2)))
-            if self.watch:
-                self.watch(self.out / "log.csv")
+        self.folder.append((*row, *[*scores, None, None][:2], round(progress.seconds, 2)))
+
+
+def _last_two(path: str | None) -> str | None:
+    """A file's name with the folder that it lies in."""
+    return "/".join(Path(path).parts[-2:]) if path else None
 
 
 def train(
@@ -301,25 +235,23 @@ def train(
     main = accelerator.is_main_process
     state = state_to_resume(out, resume)
     data = load_training_data(config, data_root(config.data), progress and main)
-    refusal = f"another process is training into {out}: wait for it, or name another folder"
-    with sole_use_of(out / ".lock", refusal) if main else nullcontext():
-        run = Run(config, out, data, accelerator, watch)
+    folder = RunFolder(out, main, watch)
+    with folder.sole_use():
+        run = Run(config, folder, data, accelerator)
         if state:
             run.restore(state)
-        if main:
-            saved = state or {}
-            log.cut(out / "log.csv", run.progress.step if state else 0, saved.get("log"))
-        with atomic_path(out / "config.yaml") as temporary:
-            kept = config.model_dump(mode="json", exclude_none=True)
-            temporary.write_text(yaml.safe_dump(kept, sort_keys=False))
+        folder.begin(config, state)
         shown = progress_bar(out.name, config.steps, run.steps_done, progress and main)
         with shown as bar, stop_requests() as stop:
-            loop(run, bar, stop)
-        run.keep_what_is_lost()
-    return out / "weights.safetensors"
+            _step_until_done(run, bar, stop)
+        if not folder.has_weights(run.progress.weights_sha256):
+            run.progress.best_psnr_db = -math.inf
+            run.validate()
+            run.save()
+    return folder.weights
 
 
-def loop(run: Run, bar: tqdm, stop: threading.Event) -> None:
+def _step_until_done(run: Run, bar: tqdm, stop: threading.Event) -> None:
     """Step until the budget is spent or a stop is asked for."""
     config, progress = run.config, run.progress
     began = time.perf_counter() - progress.seconds

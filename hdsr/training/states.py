@@ -138,6 +138,14 @@ def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, 
         raise HdsrError("cannot resume: the training images are not those that the run began with")
 
 
+def check_same_network(config: TrainingConfig, stored: dict[str, Any]) -> None:
+    """Refuse to branch from a state of another network or optimizer."""
+    for key in ("network", "scale", "optimizer", "muon_upsampler", "unit_range"):
+        before, now = stored[key], getattr(config, key)
+        if before != now:
+            raise HdsrError(f"cannot branch from {config.branch_from}: its {key} is {before!r}, not {now!r}")
+
+
 def state_to_resume(out: Path, resume: bool) -> dict[str, Any] | None:
     """The state to go on from, or None in a new folder."""
     if resume:

@@ -12,8 +12,10 @@ from hdsr.inference import fold
 from hdsr.methods.srcnn import SRCNN
 from hdsr.network import HDSRNet
 from hdsr.training.config import TrainingConfig
+from hdsr.training.kept_means import center_kernels
 from hdsr.training.losses import PatchLoss
 from hdsr.training.luma import LumaLoss, LumaToRgb
+from hdsr.training.optimizers import scale_to_unit_range
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ TRAINABLES = {
     "srcnn": Trainable(SRCNN, lambda network, config: LumaLoss(network), LumaToRgb),
 }
 """By the word that a configuration says."""
+
+
+def start_weights(network: nn.Module, config: TrainingConfig) -> dict[str, Any] | None:
+    """Give a fresh network what it starts with; what a file of it says of itself, if there is one."""
+    if config.warm_start:
+        return warm_start(network, config.warm_start)
+    if config.unit_range:
+        scale_to_unit_range(network)
+    if config.keep_dilated_means:
+        center_kernels(network)
+    return None
 
 
 def warm_start(network: nn.Module, path: str) -> dict[str, Any] | None:

@@ -47,7 +47,7 @@ def test_every_form_is_timed_and_said_of_what() -> None:
 def test_both_forms_take_the_same_loss() -> None:
     lr, hr = training_step.random_patches(scale=3, batch_size=2, lr_px=8)
     config = training_step.step_config(3, 2, 8, "adam").model_copy(update={"precision": "fp32"})
-    run = Run(config, None, training_step.NO_IMAGES, new_accelerator(config)).step
+    run = Run(config, training_step.NO_FOLDER, training_step.NO_IMAGES, new_accelerator(config)).step
     torch.manual_seed(0)
     published = HDSRNet(3)
     run.network.load_state_dict(published.state_dict())

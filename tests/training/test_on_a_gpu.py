@@ -14,6 +14,7 @@ from hdsr.training import loop as training
 from hdsr.training import session
 from hdsr.training.config import TrainingConfig
 from hdsr.training.data import Pair, TrainingData
+from hdsr.training.folder import RunFolder
 from hdsr.training.losses import PatchLoss
 from hdsr.training.patches import PatchSource
 from hdsr.training.step import TrainingStep
@@ -100,7 +101,7 @@ def test_training_steps_in_fp32(scale: int, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("ACCELERATE_USE_CPU", str(name == "cpu"))
         session.AcceleratorState._reset_state(reset_partial_state=True)
         settings = config(scale, optimizer="adam", muon_upsampler=False)
-        run = training.Run(settings, Path(), data, session.new_accelerator(settings))
+        run = training.Run(settings, RunFolder(Path(), writes=False), data, session.new_accelerator(settings))
         assert run.step.device.type == name
         losses = []
         for _ in range(8):  # the graph is captured on the way
@@ -127,7 +128,7 @@ def test_a_graph_is_the_steps_it_was_captured_from(monkeypatch: pytest.MonkeyPat
     for graph in (True, False):
         monkeypatch.setattr(TrainingStep, "_can_be_graph", lambda self, graph=graph: graph)
         settings = config(2, precision="bf16")
-        run = training.Run(settings, Path(), data, session.new_accelerator(settings))
+        run = training.Run(settings, RunFolder(Path(), writes=False), data, session.new_accelerator(settings))
         for _ in range(12):
             run.take_step()
         tally = run.step.read_tally()
@@ -143,7 +144,9 @@ def test_a_step_without_a_finite_gradient_changes_nothing(monkeypatch: pytest.Mo
         PatchLoss, "forward", lambda self, lr, hr: forward(self, lr, hr) / (lr.sum() * self.works)
     )
     settings = config(2)
-    run = training.Run(settings, Path(), made_data(2), session.new_accelerator(settings))
+    run = training.Run(
+        settings, RunFolder(Path(), writes=False), made_data(2), session.new_accelerator(settings)
+    )
     loss = run.step.loss
     loss.works = torch.ones((), device="cuda")
     for _ in range(6):
