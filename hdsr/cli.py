@@ -3,6 +3,7 @@
 What a command needs is imported when it runs, so that `hdsr --help` and a mistyped option answer at once.
 """
 
+import ast
 import io
 import os
 import re
@@ -31,12 +32,21 @@ data_app = typer.Typer(help="Look after the data folder.")
 app.add_typer(data_app, name="data")
 
 
-METHODS = (
-    "bicubic, a_plus, srcnn, fsrcnn, vdsr, cscn, dncnn, lapsrn, idn, carn_m, lesrcnn, acnet, dcls, hdsrnet, "
-    "hdsrnet_ensemble (its mean of eight turned and mirrored), or one that you added"
-)
-PROTOCOLS = "python, matlab_luma, matlab_rgb, selfexsr, dncnn, lapsrn, hdsrnet"
-BENCH_PARTS = "inference, training, growth, memory, end_to_end, gpu, peers"
+def _keys(module: str, table: str) -> list[str]:
+    """The keys of a table in a module of hdsr, read off its text: to import it would take seconds."""
+    statements = ast.parse((Path(__file__).parent / module).read_text(encoding="utf-8")).body
+    assigned = {
+        ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0]): node.value
+        for node in statements
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    }
+    keys = (assigned.get(ast.unparse(key), key) for key in assigned[table].keys)
+    return [key.value for key in keys if isinstance(key, ast.Constant)]
+
+
+METHODS = [*_keys("methods/registry.py", "LOADERS"), "hdsrnet_ensemble"]
+PROTOCOLS = _keys("measure/protocols.py", "NAMED")
+BENCH_PARTS = _keys("bench/parts.py", "PARTS")
 SOURCES = "ours|authors|others|FILE"
 
 Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
@@ -147,13 +157,9 @@ def _check_weights(weights: str | Path | None, scale: int | None = None, data: P
 def _check_model(model: str) -> None:
     """Raise HdsrError, before torch is imported, for a method that there is not."""
     registry = sys.modules.get("hdsr.methods.registry")
-    if registry:  # the program that called us may have registered a method of its own
-        known = list(registry.LOADERS)
-        source = ""
-    else:  # a method that was added to the file is named there
-        known = [name.split(" ")[0] for name in METHODS.split(", ")[:-1]]
-        source = (Path(__file__).parent / "methods" / "registry.py").read_text(encoding="utf-8")
-    if model not in known and f'"{model}"' not in source:
+    # the program that called us may have registered a method of its own
+    known = list(registry.LOADERS) if registry else METHODS
+    if model not in known:
         raise unknown("model", model, known)
 
 
@@ -165,7 +171,9 @@ def _check_device(device: str) -> None:
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option(help=f"The method: {METHODS}.")],
+    model: Annotated[
+        str, typer.Option(help=f"The method: {', '.join(METHODS)} (the mean of eight turned and mirrored).")
+    ],
     scale: Scale,
     dataset: Annotated[
         list[str], typer.Option(help="Set5, Set14, B100, Urban100, samples or a folder; may be repeated.")
@@ -341,7 +349,7 @@ def score(
         ),
     ] = None,
     protocol: Annotated[
-        str, typer.Option(metavar="NAME", help=f"How it is measured: {PROTOCOLS}.")
+        str, typer.Option(metavar="NAME", help=f"How it is measured: {', '.join(PROTOCOLS)}.")
     ] = "python",
 ) -> int:
     """Y-PSNR and SSIM of images, as the field measures them.
@@ -483,14 +491,15 @@ def bench(
         Path | None, typer.Option(metavar="FILE.CSV", help="File of rows; else reports/bench.csv.")
     ] = None,
     part: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help=f"Of {BENCH_PARTS}; may be repeated; else all.")
+        list[str] | None,
+        typer.Option(metavar="PART", help=f"Of {', '.join(BENCH_PARTS)}; may be repeated; else all."),
     ] = None,
     data: Root = None,
 ) -> None:
     """Measure speed, memory and training steps as ratios on this machine's CPU; other parts' rows stay."""
     for name in part or ():
-        if name not in BENCH_PARTS.split(", "):
-            raise unknown("part", name, BENCH_PARTS.split(", "))
+        if name not in BENCH_PARTS:
+            raise unknown("part", name, BENCH_PARTS)
     from hdsr import paths
     from hdsr.bench import parts, rows
 

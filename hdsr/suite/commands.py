@@ -28,6 +28,7 @@ app = typer.Typer(
     help="Execute the notebooks and render them as web pages.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 

@@ -116,3 +116,13 @@ def test_bad_input_ends_in_one_line(
     code = commands.main()
     expected = "hdsr: error: unknown notebook '09_more': expected one of 01_data, 02_benchmarks\n"
     assert (code, capsys.readouterr().err) == (2, expected)
+
+
+def test_help_shows_no_value_that_an_option_does_not_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["suite", "--help"])
+    assert commands.main() == 0
+    said = capsys.readouterr().out
+    assert "publish" in said
+    assert "<bool>" not in said
