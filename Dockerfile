@@ -6,7 +6,8 @@ RUN apt-get update && apt-get install --no-install-recommends --yes git make && 
 USER jovyan
 WORKDIR /home/jovyan/hdsr
 COPY --chown=jovyan . .
-ENV PATH=/home/jovyan/hdsr/.venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+ENV PATH=/home/jovyan/hdsr/.venv/bin:$PATH PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 \
+    PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN make setup
 CMD ["jupyter", "lab", "--ip=0.0.0.0", "--port=8888", "--no-browser", "notebooks"]
 EXPOSE 8888

@@ -93,8 +93,8 @@ def test_conda_installs_the_pinned_versions() -> None:
 def test_make_installs_the_pinned_versions() -> None:
     command = ["make", "--dry-run", "--always-make", "setup"]
     shown = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    installs = [line for line in shown.splitlines() if "pip install" in line]
-    assert len(installs) == 2
+    installs = re.findall(r"-m (?:uv )?pip install .*?(?=\|\||$)", shown, re.MULTILINE)
+    assert len(installs) == 4
     assert all("-c constraints.txt" in line for line in installs)
 
 

@@ -332,6 +332,49 @@ def test_an_old_python_is_refused_in_one_line(tree: StubTree, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+SETTINGS = r"""
+:env:.extra-index-url='https://a/simple https://b/simple'
+:env:.find-links='/wheels'
+global.cert='/certs.pem'
+global.extra-index-url='https://hidden/by/the/environment'
+global.index-url='\nhttps://c/simple'
+global.no-index='true'
+"""
+ASKED_OF_UV = (
+    "--extra-index-url https://a/simple --extra-index-url https://b/simple --find-links /wheels "
+    "--index-url https://c/simple --no-index --no-build-isolation -e .[dev]"
+)
+STUB_PYTHON = """#!/bin/sh
+# Stands in for the environment's interpreter: logs what it is asked for; uv ends with $STATUS.
+case "$*" in
+  "-m pip config list") cat "$SETTINGS" ;;
+  "-m uv "*) echo "$*" >> "$LOG"; exit $STATUS ;;
+  "-m "*) echo "$*" >> "$LOG" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("fails", ["0", "1"])
+def test_uv_installs_from_where_pip_is_set_to_look_and_pip_where_uv_cannot(
+    tree: StubTree, tmp_path: Path, fails: str
+) -> None:
+    python = tmp_path / "new" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(STUB_PYTHON, encoding="utf-8")
+    python.chmod(0o755)
+    (tmp_path / "settings").write_text(SETTINGS, encoding="utf-8")
+    tree.log.unlink(missing_ok=True)
+    places = (f"VENV={tmp_path}/new", f"STAMP={tmp_path}/new/stamp")
+    tree.make("setup", *places, SETTINGS=f"{tmp_path}/settings", STATUS=fails)
+    tools, by_uv, *by_pip = tree.log.read_text(encoding="utf-8").splitlines()
+    assert tools.endswith("-c constraints.txt setuptools uv")
+    assert f"--python {python} -c constraints.txt" in by_uv
+    assert by_uv.endswith(ASKED_OF_UV)
+    assert [line.split(" ", 3)[:3] for line in by_pip] == [["-m", "pip", "install"]] * int(fails)
+    assert all(line.endswith("-c constraints.txt --no-build-isolation -e .[dev]") for line in by_pip)
+    assert (tmp_path / "new" / "stamp").is_file()
+
+
 def test_cleaning_keeps_runs_and_removes_the_remains_of_killed_steps(tree: StubTree) -> None:
     remains = tree.root / "reports" / "tiny" / "notebooks" / ".01_data.1.partial.ipynb"
     remains.touch()
