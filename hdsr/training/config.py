@@ -145,8 +145,6 @@ class TrainingConfig(Settings):
     any_phase: bool = False
     """Let patches begin at any HR pixel, not at multiples of the scale only, and make the LR of each from HR
     where it lies, by bicubic; published LR is not used."""
-    shuffle_colors: bool = False
-    """Exchange red, green and blue of each patch at random."""
     batch_size: PositiveInt = 16
     """Patches per step, over all processes together."""
     steps: PositiveInt

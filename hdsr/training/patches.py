@@ -131,11 +131,10 @@ class PatchSource:
         """How many places there are for a patch with its margin, (images, 2)."""
 
     def numbers(self, step: int) -> Tensor:
-        """What decides the batch of a step: int64 (patches, draws, 12, or 9 with `any_phase`), for `cut`.
+        """What decides the batch of a step: int64 (patches, draws, 9, or 6 with `any_phase`), for `cut`.
 
         LR and HR place of every draw (buffer, first byte, stride), or that of its HR with the margin, then
-        whether the patch is flipped upside down, flipped left to right, and transposed, and which color of
-        the image becomes which of the patch.
+        whether the patch is flipped upside down, flipped left to right, and transposed.
         """
         config = self.config
         random = np.random.default_rng([config.seed, step])
@@ -153,10 +152,7 @@ class PatchSource:
         else:
             factor = config.scale
             places = [self.lr.places(image, top, left), self.hr.places(image, factor * top, factor * left)]
-        colors = np.zeros_like(turns)
-        if config.shuffle_colors:
-            colors[:] = random.permuted(np.tile(np.arange(CHANNELS), (config.batch_size, 1)), axis=1)[:, None]
-        numbers = np.concatenate([*places, turns, colors], axis=-1)
+        numbers = np.concatenate([*places, turns], axis=-1)
         return torch.from_numpy(numbers[self.rank :: self.world])
 
     def cut(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,21 +164,18 @@ class PatchSource:
         """
         config = self.config
         best = self._most_detailed(numbers) if config.draws > 1 else numbers[:, 0]
-        turns = best[:, -6:-3].bool()[..., None, None, None]
+        turns = best[:, -3:].bool()[..., None, None, None]
         if self.lr is None:
             window = self.hr.cut(best[:, :3], config.patch_px + 2 * self.margin)
             inside = slice(self.margin, self.margin + config.patch_px)
             sides = (shrink(window, config.scale), window[:, inside, inside])
         else:
             sides = (self.lr.cut(best[:, :3], self.lr_px), self.hr.cut(best[:, 3:6], config.patch_px))
-        if config.shuffle_colors:
-            colors = best[:, None, None, -3:]
-            sides = tuple(patches.gather(-1, colors.expand(patches.shape)) for patches in sides)
         lr, hr = (_turned(patches, turns).permute(0, 3, 1, 2).to(self.device).float() for patches in sides)
         return lr, hr
 
     def _most_detailed(self, numbers: Tensor) -> Tensor:
-        """Of the places drawn for each patch the one that varies most (batch, 9 or 12); the first of equals.
+        """Of the places drawn for each patch the one that varies most (batch, 6 or 9); the first of equals.
 
         What varies is LR or, where there is none, every scale-th pixel of HR.
         """

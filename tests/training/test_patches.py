@@ -88,16 +88,6 @@ def test_patches_of_any_phase_have_the_lr_of_the_image_that_begins_there(scale: 
     assert len(found) > 20
 
 
-def test_colors_are_exchanged_in_lr_and_hr_alike() -> None:
-    lr = np.random.default_rng(0).integers(0, 256, (7, 7, 3), dtype=np.uint8)
-    pair = Pair("one", lr, lr.repeat(2, axis=0).repeat(2, axis=1))
-    sizes = {"patch_px": 14, "batch_size": 90}
-    config = TrainingConfig(scale=2, sets=[{"name": "One"}], steps=1, shuffle_colors=True, **sizes)
-    small, large = PatchSource(TrainingData((pair,), np.ones(1), (), "", 0), config, CPU).batch(0)
-    assert torch.equal(small.repeat_interleave(2, 2).repeat_interleave(2, 3), large)
-    assert len({patch.sum((1, 2)).numpy().tobytes() for patch in small}) == 6
-
-
 def test_the_place_with_the_most_detail_is_taken() -> None:
     lr = np.zeros((8, 40, 3), np.uint8)
     lr[::2, 32:] = 200  # stripes in a fifth of an otherwise flat image
