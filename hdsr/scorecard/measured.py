@@ -7,9 +7,11 @@ import pandas as pd
 from hdsr import paper
 from hdsr.measure.counters import TORCH
 from hdsr.report.cost_tables import GIGA, Origin, origins
+from hdsr.report.thresholds import THRESHOLDS
 from hdsr.report.time_tables import gpu_times
+from hdsr.scorecard.evidence import Evidence
 from hdsr.scorecard.printed import NETWORK, verdict_of
-from hdsr.scorecard.verdict import ADVICE, THRESHOLDS, Claim, Evidence, Verdict, not_measured
+from hdsr.scorecard.verdict import ADVICE, Claim, Verdict, not_measured
 from hdsr.study.mixes import by_layer
 
 _ADAPTS, _TOLERANCE = THRESHOLDS["share"].value, THRESHOLDS["cost"].value

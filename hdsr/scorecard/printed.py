@@ -11,7 +11,8 @@ from scipy import stats
 
 from hdsr import paper
 from hdsr.report.tables import SCORES, pairs
-from hdsr.scorecard.verdict import THRESHOLDS, Claim, Verdict
+from hdsr.report.thresholds import THRESHOLDS
+from hdsr.scorecard.verdict import Claim, Verdict
 
 _RANKS = {1: "best (red)", 2: "second (blue)"}
 _UNLIKELY = THRESHOLDS["unlikely"].value

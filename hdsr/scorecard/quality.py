@@ -10,8 +10,10 @@ from hdsr import paper, results
 from hdsr.measure.protocols import COMMON, NAMED, TITLES
 from hdsr.methods.registry import LOADERS
 from hdsr.report.tables import SCORES, pairs, source_label, with_methods
+from hdsr.report.thresholds import THRESHOLDS
+from hdsr.scorecard.evidence import Evidence
 from hdsr.scorecard.printed import NETWORK, place_of, ssim_distance, verdict_of
-from hdsr.scorecard.verdict import ADVICE, THRESHOLDS, Claim, Evidence, Verdict, not_measured
+from hdsr.scorecard.verdict import ADVICE, Claim, Verdict, not_measured
 
 _CELL = ["method", "dataset", "scale"]
 _UNVERIFIED = ("DCLS",)

@@ -7,10 +7,12 @@ import pandas as pd
 
 from hdsr.errors import HdsrError
 from hdsr.report.tables import ABSENT, Table
+from hdsr.report.thresholds import THRESHOLDS
+from hdsr.scorecard.evidence import Evidence
 from hdsr.scorecard.measured import cost_claims, figure_claims, mixed_scales
 from hdsr.scorecard.printed import oddities, printed_claims
 from hdsr.scorecard.quality import cell_claims, lead_claims
-from hdsr.scorecard.verdict import THRESHOLDS, Evidence, Verdict, not_measured
+from hdsr.scorecard.verdict import Verdict, not_measured
 
 _NAME = "scorecard"
 BASES = {

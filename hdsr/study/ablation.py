@@ -31,6 +31,7 @@ from hdsr.provenance import code_version
 from hdsr.report import statistics
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.tables import ABSENT, Table, source_label
+from hdsr.report.thresholds import THRESHOLDS
 from hdsr.settings import DynamicsSettings
 from hdsr.study.mixes import mean_mix, mix_of
 from hdsr.study.networks import MODEL, Trained, benchmarks, trained_networks
@@ -39,9 +40,7 @@ from hdsr.upscaling.run import Image, network_upscaler
 MEAN, UNIFORM, OTHER = "mean", "uniform", "other"
 _FROZEN = {MEAN: "the mean mix", UNIFORM: "the uniform mix", OTHER: "another image's mix"}
 _COOLED = "temperature"
-_SIGNIFICANT = 0.05
-_MEASURABLE_DB = 0.005
-"""Half of the last digit that the field prints: its tables cannot show a smaller change."""
+_SIGNIFICANT, _VISIBLE_DB = (THRESHOLDS[name].value for name in ("significant", "visible"))
 _PLACE = ["weights", "scale", "dataset"]
 _IMAGE = [*_PLACE, "image", "weights_sha256", "lr_sha256"]
 
@@ -317,7 +316,7 @@ def _notes(numbers: pd.DataFrame) -> tuple[str, ...]:
         f"The mean mix is, for {given}. Another image is the next of the set, after the last the first.",
         "Changes are to the network with its own attention and a temperature of 40, its weights the same.",
         f"† p < {_SIGNIFICANT} after Holm's correction for {numbers['p_holm'].count()} comparisons; a change "
-        f"under {_MEASURABLE_DB} dB cannot be seen in a printed table.",
+        f"under {_VISIBLE_DB} dB cannot be seen in a printed table.",
     ]
     for line in numbers[numbers["n"] < numbers["expected"]].drop_duplicates("dataset").itertuples():
         said.append(f"{line.dataset} has no means: {line.n} of {line.expected} images are here.")
@@ -350,7 +349,7 @@ def _plot_network(axes: Axes, part: pd.DataFrame) -> None:
             place, lines["change_db"], lines["half_width_db"], fmt="o", ms=4, lw=1, capsize=2, label=dataset
         )
     axes.axhline(0, color="black", lw=0.7, zorder=0)
-    axes.axhspan(-_MEASURABLE_DB, _MEASURABLE_DB, color="0.9", zorder=0)
+    axes.axhspan(-_VISIBLE_DB, _VISIBLE_DB, color="0.9", zorder=0)
     labels = [name.replace(f"{_COOLED} ", "T = ") for name in names]
     axes.set_xticks(range(len(names)), labels)
     small_labels(axes, y="change of PSNR (dB)")

@@ -12,8 +12,9 @@ from on_gpu import on_a_gpu
 from hdsr import images, paper, results
 from hdsr.measure.sensitivity import ProtocolRow
 from hdsr.report import protocol_tables
-from hdsr.scorecard import measured, printed, quality, scorecard, verdict
-from hdsr.scorecard.verdict import Claim, Evidence, Verdict
+from hdsr.scorecard import measured, printed, quality, scorecard
+from hdsr.scorecard.evidence import Evidence, read_evidence, standing
+from hdsr.scorecard.verdict import Claim, Verdict
 from hdsr.suite import index
 
 MODELS = {"Bicubic": "bicubic", "CARN-M": "carn_m", "HDSRNet": "hdsrnet"}
@@ -208,7 +209,7 @@ def test_rows_whose_weights_or_images_are_gone_are_not_judged(tmp_path: Path) ->
             ("carn_m", "bird", "authors", "of weights that are not there"),
         ]
     )
-    kept = verdict.standing(rows, (), tmp_path)
+    kept = standing(rows, (), tmp_path)
     assert kept[["model", "image"]].to_numpy().tolist() == [["bicubic", "baby"]]
 
 
@@ -427,7 +428,7 @@ def test_the_drawing_is_judged_by_the_authors_weights() -> None:
 
 
 def test_evidence_of_an_empty_report_is_empty(tmp_path: Path) -> None:
-    evidence = verdict.read_evidence(tmp_path)
+    evidence = read_evidence(tmp_path)
     parts = (
         evidence.quality,
         evidence.protocols,

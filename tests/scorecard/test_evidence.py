@@ -7,7 +7,7 @@ import pytest
 from hdsr import checkpoint, paths
 from hdsr.files import sha256
 from hdsr.network import HDSRNet
-from hdsr.scorecard import recipes
+from hdsr.scorecard import evidence
 from hdsr.training.config import load_config
 
 LAST_STEP = 1_200_000
@@ -16,7 +16,7 @@ LAST_STEP = 1_200_000
 def write_run(folder: Path, last_step: int = LAST_STEP, **changes: object) -> Path:
     """The weights and the log of a run by the paper's recipe for x2, with changes."""
     config = load_config(
-        recipes.paths.CONFIGS / "paper_x2.yaml", [f"{key}={value}" for key, value in changes.items()]
+        evidence.paths.CONFIGS / "paper_x2.yaml", [f"{key}={value}" for key, value in changes.items()]
     )
     stored = config.model_dump(mode="json", exclude_none=True)
     folder.mkdir()
@@ -26,38 +26,38 @@ def write_run(folder: Path, last_step: int = LAST_STEP, **changes: object) -> Pa
 
 
 def test_a_run_that_reached_the_last_step_is_completed(tmp_path: Path) -> None:
-    assert recipes.is_completed(write_run(tmp_path / "run"))
+    assert evidence.is_completed(write_run(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("key", ["seed", "save_every", "log_every"])
 def test_what_leaves_the_recipe_alone_may_differ(key: str, tmp_path: Path) -> None:
-    assert recipes.is_completed(write_run(tmp_path / "run", **{key: 7}))
+    assert evidence.is_completed(write_run(tmp_path / "run", **{key: 7}))
 
 
 @pytest.mark.parametrize(
     ("key", "value"), [("batch_size", 32), ("learning_rate", 2e-4), ("steps", 2_000_000)]
 )
 def test_another_recipe_is_not_the_papers(key: str, value: float, tmp_path: Path) -> None:
-    assert not recipes.is_completed(write_run(tmp_path / "run", last_step=2_000_000, **{key: value}))
+    assert not evidence.is_completed(write_run(tmp_path / "run", last_step=2_000_000, **{key: value}))
 
 
 def test_a_run_that_stopped_before_is_not_completed(tmp_path: Path) -> None:
-    assert not recipes.is_completed(write_run(tmp_path / "run", last_step=LAST_STEP - 1))
+    assert not evidence.is_completed(write_run(tmp_path / "run", last_step=LAST_STEP - 1))
 
 
 def test_weights_without_a_log_are_not_taken_for_a_completed_runs(tmp_path: Path) -> None:
     weights = write_run(tmp_path / "run")
     (tmp_path / "run" / "log.csv").unlink()
-    assert not recipes.is_completed(weights)
+    assert not evidence.is_completed(weights)
 
 
 def test_what_is_no_weights_file_is_not_completed(tmp_path: Path) -> None:
-    assert not recipes.is_completed(tmp_path / "absent.safetensors")
+    assert not evidence.is_completed(tmp_path / "absent.safetensors")
 
 
 def test_completed_weights_go_by_their_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(paths, "OWN_WEIGHTS", tmp_path / "none")
     completed, stopped = write_run(tmp_path / "a"), write_run(tmp_path / "b", last_step=10)
-    found = recipes.completed_weights(["authors", "ours", str(completed), str(stopped)])
+    found = evidence.completed_weights(["authors", "ours", str(completed), str(stopped)])
     assert found == {sha256(completed)}
-    assert recipes.completed_weights(["authors"]) == frozenset()
+    assert evidence.completed_weights(["authors"]) == frozenset()
