@@ -26,7 +26,7 @@ from hdsr.measure.counters import (
     by_hand,
     by_item,
 )
-from hdsr.report.tables import ABSENT, Table
+from hdsr.report.tables import ABSENT, Table, texts
 
 GIGA = 1e9
 ROUNDED_G, ROUNDED_K = 0.005, 0.5
@@ -104,18 +104,13 @@ def _printed_counts(numbers: pd.DataFrame) -> pd.DataFrame:
     cells = {
         ("", "network"): numbers["method"],
         ("", "scale"): "×" + numbers["scale"].astype(str),
-        ("parameters", "paper"): _texts(numbers["parameters_k"], "{:,.0f}K"),
-        ("parameters", "counted"): _texts(numbers["parameters"], "{:,}"),
-        ("MACs (G)", "paper"): _texts(numbers["flops_g"], "{:.2f}"),
+        ("parameters", "paper"): texts(numbers["parameters_k"], "{:,.0f}K"),
+        ("parameters", "counted"): texts(numbers["parameters"], "{:,}"),
+        ("MACs (G)", "paper"): texts(numbers["flops_g"], "{:.2f}"),
     }
     heads = {"macs": "by hand", TORCH: "torch", ATEN: "ptflops, aten", PYTORCH: "ptflops, pytorch"}
-    cells |= {("MACs (G)", head): _texts(numbers[name] / GIGA, "{:.2f}") for name, head in heads.items()}
+    cells |= {("MACs (G)", head): texts(numbers[name] / GIGA, "{:.2f}") for name, head in heads.items()}
     return pd.DataFrame(cells)
-
-
-def _texts(values: pd.Series, form: str) -> pd.Series:
-    """Numbers as text, a dash for those that are absent."""
-    return values.map(form.format, na_action="ignore").fillna(ABSENT).astype(str)
 
 
 def layers(network: str, scale: int, lr_px: int) -> Table:

@@ -7,7 +7,7 @@ import pandas as pd
 from hdsr import paper, results
 from hdsr.measure.protocols import COMMON, NAMED, TITLES, VARIED
 from hdsr.measure.sensitivity import MODELS
-from hdsr.report.tables import ABSENT, SCORES, Table, pairs, with_variants
+from hdsr.report.tables import ABSENT, SCORES, Table, crossed, labelled, pairs, with_variants
 
 _OPEN = "open"
 """In place of a verdict, where one protocol was tried and does not give the cell."""
@@ -59,11 +59,9 @@ def cells(numbers: pd.DataFrame) -> pd.DataFrame:
     moved = pairs(numbers, "psnr_difference_db", "ssim_difference", sign="+")
     plain = pairs(numbers, "psnr_db", "ssim")
     shown = numbers.assign(cell=moved.mask(numbers["way"] == COMMON, plain))
-    shown["scale"] = "×" + shown["scale"].astype(str)
-    printed = shown.pivot(index="changed", columns=["scale", "variant"], values="cell").fillna(ABSENT)
-    heads = list(shown[["scale", "variant"]].drop_duplicates().itertuples(index=False, name=None))
-    printed = printed.loc[numbers["changed"].unique(), heads].rename_axis(columns=[None, None])
-    return printed.reset_index().rename(columns={"changed": "what is done"})
+    return crossed(labelled(shown), "changed", ["scale", "variant"]).rename(
+        columns={"changed": "what is done"}
+    )
 
 
 def _by_method(cells: pd.DataFrame, dataset: str) -> Table:
@@ -188,9 +186,7 @@ def _correction_cells(numbers: pd.DataFrame) -> pd.DataFrame:
         return numbers
     place = numbers["dataset"] + " ×" + numbers["scale"].astype(str)
     shown = numbers.assign(cell=pairs(numbers, *SCORES, sign="+"), place=place)
-    printed = shown.pivot(index=["protocol", "rows"], columns="place", values="cell")[place.unique()]
-    printed = printed.loc[numbers["protocol"].unique()].fillna(ABSENT).rename_axis(columns=None).reset_index()
-    return printed.replace({"rows": {"": ABSENT}})
+    return crossed(shown, ["protocol", "rows"], "place").replace({"rows": {"": ABSENT}})
 
 
 def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> list[Table]:

@@ -248,6 +248,35 @@ def source_label(weights: str) -> str:
     return SOURCES.get(weights, weights)
 
 
+def labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its scales and sources of weights as tables print them."""
+    return frame.assign(scale="×" + frame["scale"].astype(str), weights=frame["weights"].map(source_label))
+
+
+def texts(values: pd.Series, form: str) -> pd.Series:
+    """Numbers as text, in a format such as "{:.2f}"; a dash for those that are absent."""
+    return values.map(form.format, na_action="ignore").fillna(ABSENT).astype(str)
+
+
+def crossed(cells: pd.DataFrame, lines: str | list[str], heads: str | list[str]) -> pd.DataFrame:
+    """The texts in the column `cell`, set in lines and columns that keep the order in which they come.
+
+    Args:
+        cells: a line per text.
+        lines: the columns that name a line.
+        heads: those that name a column.
+    """
+    table = cells.pivot(index=lines, columns=heads, values="cell")
+    table = table.reindex(index=_in_order(cells, lines), columns=_in_order(cells, heads)).fillna(ABSENT)
+    return table.rename_axis(columns=[None] * table.columns.nlevels).reset_index()
+
+
+def _in_order(cells: pd.DataFrame, names: str | list[str]) -> pd.Index:
+    if isinstance(names, str):
+        return pd.Index(cells[names].unique(), name=names)
+    return pd.MultiIndex.from_frame(cells[names].drop_duplicates())
+
+
 def pairs(
     numbers: pd.DataFrame,
     psnr: str,

@@ -1,5 +1,6 @@
 """A look into networks: how they are built, what their dynamic kernels do, where their gains come from.
 
-Here: traces, diagrams, interventions, and the rows and figures of each.
+Here: traces, diagrams, interventions, with the rows and figures of each; a training run and a way of
+measuring followed step by step in a notebook.
 Not here: scores of whole methods (`hdsr.measure`), judgements (`hdsr.scorecard`).
 """

@@ -30,7 +30,7 @@ from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.report import statistics
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
-from hdsr.report.tables import ABSENT, Table, source_label
+from hdsr.report.tables import ABSENT, Table, crossed, labelled, source_label
 from hdsr.report.thresholds import THRESHOLDS
 from hdsr.settings import DynamicsSettings
 from hdsr.study.mixes import mean_mix, mix_of
@@ -286,18 +286,9 @@ def table(numbers: pd.DataFrame) -> Table:
     moved = numbers.assign(cell=cell, mix=numbers["treatment"].replace(_FROZEN))
     own_db = (numbers["psnr_db"] - numbers["change_db"]).map("{:.2f} dB".format)
     own = numbers.assign(cell=own_db, mix="its own: PSNR").drop_duplicates(_PLACE)
-    shown = pd.concat([own, moved])
-    shown = shown.assign(
-        cell=shown["cell"].where(shown["change_db"].notna(), ABSENT),
-        weights=shown["weights"].map(source_label),
-        scale="×" + shown["scale"].astype(str),
-    )
-    printed = shown.pivot(index=["weights", "mix"], columns=["scale", "dataset"], values="cell")
-    order = list(shown["weights"].unique())
-    lines = list(shown[["weights", "mix"]].drop_duplicates().itertuples(index=False, name=None))
-    lines.sort(key=lambda line: order.index(line[0]))
-    heads = list(shown[["scale", "dataset"]].drop_duplicates().itertuples(index=False, name=None))
-    printed = printed.loc[lines, heads].fillna(ABSENT).rename_axis(columns=[None, None]).reset_index()
+    shown = pd.concat(part for _, part in pd.concat([own, moved]).groupby("weights", sort=False))
+    shown["cell"] = shown["cell"].where(shown["change_db"].notna(), ABSENT)
+    printed = crossed(labelled(shown), ["weights", "mix"], ["scale", "dataset"])
     caption = "Change of PSNR (dB) ± half of its 95 % interval (Student's t, paired by image)"
     return Table("dynamics", caption, numbers, printed, _notes(numbers))
 

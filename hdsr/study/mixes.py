@@ -23,7 +23,7 @@ from hdsr.network import HDSRNet, KernelAttention
 from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
-from hdsr.report.tables import Table, source_label
+from hdsr.report.tables import Table, labelled, source_label
 from hdsr.resize import imresize
 from hdsr.settings import NetworkSettings
 from hdsr.study.networks import Trained, benchmarks, missing, trained_networks
@@ -272,18 +272,16 @@ def _spread(part: pd.DataFrame) -> dict[str, float]:
 
 def table(numbers: pd.DataFrame, name: str) -> Table:
     """`by_layer` to read."""
-    printed = pd.DataFrame(
-        {
-            "weights": numbers["weights"].map(source_label),
-            "scale": "×" + numbers["scale"].astype(str),
-            "layer": numbers["layer"].astype(str),
+    printed = labelled(numbers)[["weights", "scale"]].assign(
+        layer=numbers["layer"].astype(str),
+        **{
             "largest share": numbers["largest"].map("{:.4f}".format),
             "differs by": numbers["differs"].map("{:.1e}".format),
             "below 2 bits by": (2 - numbers["entropy_bits"]).map("{:.1e}".format),
             "of the image (bits)": numbers["image_bits"].map("{:.1e}".format),
             "dead units": numbers["dead"].astype(str) + " of " + numbers["units"].astype(str),
             "live inputs": numbers["inputs"].astype(str),
-        }
+        },
     )
     notes = (
         "Of one kernel: its largest mean share, the most that its share differs between two images. Entropy: "

@@ -26,7 +26,7 @@ from hdsr.network import HDSRNet
 from hdsr.progress import bar
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
-from hdsr.report.tables import Table, source_label
+from hdsr.report.tables import Table, labelled, source_label
 from hdsr.settings import DynamicsSettings
 from hdsr.study import trace
 from hdsr.study.ablation import attending, dynamic_layers, frozen
@@ -176,16 +176,14 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
 
 def table(lines: pd.DataFrame) -> Table:
     """`numbers` to read."""
-    printed = pd.DataFrame(
-        {
-            "weights": lines["weights"].map(source_label),
-            "scale": "×" + lines["scale"].astype(str),
-            "patches": lines["patches"].astype(str),
+    printed = labelled(lines)[["weights", "scale"]].assign(
+        patches=lines["patches"].astype(str),
+        **{
             "theoretical (LR px)": lines["theoretical_px"].astype(str),
             f"{_HELD[0]:.0%} within (LR px)": lines["half_px"].astype(str),
             f"{_HELD[1]:.0%} within (LR px)": lines["most_px"].astype(str),
             "through attention": lines["attention"].map("{:.1e}".format),
-        }
+        },
     )
     return Table("dynamics_field", "Sides of the receptive field, theoretical and effective", lines, printed)
 

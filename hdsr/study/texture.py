@@ -22,7 +22,7 @@ from hdsr.measure.benchmarks import Measurement
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.figures_2_to_7 import Crop, comparison, sr_image
-from hdsr.report.tables import Table, source_label
+from hdsr.report.tables import Table, crossed, labelled, source_label
 from hdsr.settings import DynamicsSettings
 from hdsr.study.networks import MODEL
 from hdsr.upscaling.run import Image
@@ -208,11 +208,9 @@ def trends(bins: pd.DataFrame, images: pd.DataFrame) -> Table:
     columns = [*_GROUP, "spearman", "n", "least_db", "most_db", "kendall", "p_value"]
     numbers = pd.DataFrame(lines, columns=columns)
     printed = (
-        numbers[["dataset"]]
+        labelled(numbers)[["dataset", "weights", "scale"]]
         .rename(columns={"dataset": "set"})
         .assign(
-            weights=numbers["weights"].map(source_label),
-            scale="×" + numbers["scale"].astype(str),
             **{"tenths: Spearman's ρ": numbers["spearman"].map("{:+.2f}".format)},
             **{
                 "images: gain (dB)": numbers["least_db"].map("{:+.2f}".format)
@@ -232,13 +230,9 @@ def table(bins: pd.DataFrame) -> Table:
     """`by_bin` to read: a line per tenth."""
     shown = bins.assign(
         cell=bins["gain_db"].map("{:+.2f}".format) + " dB, " + bins["share"].map("{:.1%}".format),
-        weights=bins["weights"].map(source_label),
-        scale="×" + bins["scale"].astype(str),
+        head=labelled(bins)[["weights", "dataset", "scale"]].agg(", ".join, axis=1),
     )
-    columns = ["weights", "dataset", "scale"]
-    shown["head"] = shown[columns].agg(", ".join, axis=1)
-    printed = shown.pivot(index="bin", columns="head", values="cell")[shown["head"].unique()]
-    printed = printed.rename_axis(columns=None).reset_index().rename(columns={"bin": "tenth"})
+    printed = crossed(shown, "bin", "head").rename(columns={"bin": "tenth"})
     caption = (
         f"Gain over bicubic, and share of the error that goes, by gradient energy of {_BLOCK_PX} px blocks"
     )

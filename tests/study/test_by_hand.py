@@ -7,8 +7,8 @@ from hdsr import resize
 from hdsr.errors import HdsrError
 from hdsr.measure import protocols
 from hdsr.methods import registry
-from hdsr.report import by_hand
 from hdsr.settings import ProtocolSettings
+from hdsr.study import by_hand
 
 SETTINGS = ProtocolSettings(scale=4)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hdsr.report import live_run
 from hdsr.report.figures import Drawing
 from hdsr.settings import TrainingSettings
+from hdsr.study import live_run
 from hdsr.suite import parameters
 from hdsr.training import loop as training
 

@@ -12,7 +12,7 @@ from hdsr.methods import luma as of_luma
 from hdsr.methods import registry, vdsr
 from hdsr.methods.luma import LumaRunner, Plane
 from hdsr.report.figures_2_to_7 import benchmark_image
-from hdsr.report.tables import Table, pairs
+from hdsr.report.tables import Table, crossed, pairs
 from hdsr.settings import ProtocolSettings
 from hdsr.upscaling.run import Image
 
@@ -62,9 +62,7 @@ def by_every_protocol(settings: ProtocolSettings, hr: Image) -> Table:
                 psnr_db, ssim = image.scores(protocol)
                 lines.append((method.label, name, psnr_db, ssim))
     numbers = pd.DataFrame(lines, columns=["method", "protocol", "psnr_db", "ssim"])
-    shown = numbers.assign(cell=pairs(numbers, "psnr_db", "ssim"))
-    printed = shown.pivot(index="protocol", columns="method", values="cell").loc[list(NAMED)]
-    printed = printed.rename_axis(columns=None).reset_index()
+    printed = crossed(numbers.assign(cell=pairs(numbers, "psnr_db", "ssim")), "protocol", "method")
     printed.insert(1, "whose", printed["protocol"].map(TITLES))
     printed["what is done"] = [NAMED[name].words for name in printed["protocol"]]
     return Table("by_every_protocol", "PSNR (dB) / SSIM of one image", numbers, printed)
