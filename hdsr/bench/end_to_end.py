@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
-from tqdm.auto import tqdm
 
 from hdsr.bench.forms import DTYPES, FOLDED, PUBLISHED
 from hdsr.bench.rows import Request, Row, spread
@@ -23,6 +22,7 @@ from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
 from hdsr.measure import fresh_process
 from hdsr.metrics import GAUSSIAN_SIGMA_PX, PEAK, luma
+from hdsr.progress import bar
 from hdsr.upscaling.allocator import keep_freed_memory
 from hdsr.upscaling.run import Precision
 
@@ -50,7 +50,7 @@ def measure(request: Request, sets: Sequence[str] = SETS, turns: int = 2) -> lis
     ways = (PLAIN, *DTYPES)
     scored: dict[str, pd.DataFrame] = {}
     times_ms: dict[str, list[float]] = {way: [] for way in ways}
-    for way in tqdm(ways * turns, "end to end", unit="process", disable=request.hidden):
+    for way in bar(ways * turns, "end to end", unit="process", shown=request.progress):
         work = (way, tuple(sets), request.root, torch.get_num_threads())
         (scored[way], time_ms), _ = fresh_process.run(timed_scores, *work)
         times_ms[way].append(time_ms)

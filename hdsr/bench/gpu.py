@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from hdsr.bench.rows import GIB, Request, Row, spread
+from hdsr.bench.training import step_rows
 from hdsr.errors import HdsrError
 from hdsr.inference import fold
 from hdsr.measure import training_step
@@ -121,14 +123,7 @@ def latency_and_memory(
     ]
     return rows + [
         Row(
-            "peak memory",
-            name,
-            SCALE,
-            size,
-            precision,
-            "GiB",
-            1,
-            value,
+            *("peak memory", name, SCALE, size, precision, "GiB", 1, value),
             ratio=memory[baseline] / value,
             baseline=baseline,
         )
@@ -160,12 +155,5 @@ def as_graph(call: Callable[[], object]) -> Call:
 def training_steps(device: torch.device, turns: int, batch_size: int = 64, lr_px: int = 48) -> list[Row]:
     """A training step in the published form and in ours."""
     frame = training_step.ratios(SCALE, batch_size, lr_px, warmup=2, turns=turns, device=device)
-    return [
-        Row(
-            *("time of a training step", line.form, SCALE, f"{batch_size} of {lr_px}x{lr_px}"),
-            *(line.precision, "ms", line.n, line.step_ms, line.step_ms_quartile1, line.step_ms_quartile3),
-            ratio=line.ratio,
-            baseline=line.baseline,
-        )
-        for line in frame.itertuples()
-    ]
+    rows = zip(step_rows(frame), frame["precision"], strict=True)
+    return [replace(row, dtype=precision) for row, precision in rows]

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 import torch
-from tqdm.auto import tqdm
 
 from hdsr.bench.forms import CPU, DTYPES, FOLDED, KEPT, MEMORY, PUBLISHED, call_on, random_image
 from hdsr.bench.rows import GIB, Request, Row, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.measure import fresh_process
 from hdsr.measure.latency import time_calls
+from hdsr.progress import bar
 from hdsr.upscaling.allocator import keep_freed_memory
 from hdsr.upscaling.run import Precision
 
@@ -27,7 +27,7 @@ def measure(request: Request, sides: Iterable[int] = SIDES, turns: int = 3) -> l
     places = [(side, *variant) for side in sides for variant in VARIANTS]
     places = [place for place in places if place[1] != PUBLISHED or place[0] <= LARGEST_PUBLISHED]
     rows = []
-    for side, form, precision in tqdm(places, "growth", unit="process", disable=request.hidden):
+    for side, form, precision in bar(places, "growth", unit="process", shown=request.progress):
         work = (form, precision, side, turns, torch.get_num_threads())
         (times_ms, idle), peak = fresh_process.run(time_and_idle_memory, *work)
         quantities = [("time", "ms", times_ms), ("peak memory", "GiB", [peak / GIB])]

@@ -76,11 +76,6 @@ class Request:
     progress: bool | None = None
     """True or False; None shows bars on a terminal only."""
 
-    @property
-    def hidden(self) -> bool | None:
-        """`progress` as tqdm's `disable` takes it."""
-        return None if self.progress is None else not self.progress
-
 
 Part = Callable[[Request], list[Row]]
 

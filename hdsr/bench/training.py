@@ -19,20 +19,16 @@ def measure(request: Request, turns: int = 5, steps: int = 30) -> list[Row]:
     rows = step_rows(training_step.ratios(SCALE, BATCH_SIZE, LR_PX, turns=turns))
     config = training_step.step_config(SCALE, BATCH_SIZE, LR_PX, "muon")
     share = training_step.drawing_share(config, steps, request.root)
-    place = (SCALE, size(), DTYPES[config.precision], "share")
+    place = (SCALE, rows[0].size, DTYPES[config.precision], "share")
     return [*rows, Row("time drawing patches", "loop of hdsr train", *place, steps, share)]
-
-
-def size() -> str:
-    """The patches of a step: number, width and height."""
-    return f"{BATCH_SIZE} of {LR_PX}x{LR_PX}"
 
 
 def step_rows(frame: pd.DataFrame) -> list[Row]:
     """The lines of `hdsr.measure.training_step.ratios` as rows."""
     return [
         Row(
-            *("time of a training step", line.form, line.scale, size()),
+            *("time of a training step", line.form, line.scale),
+            size=f"{line.batch_size} of {line.lr_px}x{line.lr_px}",
             dtype=DTYPES[line.precision],
             unit="ms",
             n=line.n,

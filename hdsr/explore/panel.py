@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as ipw
 
 from hdsr.errors import HdsrError
-from hdsr.explore import figure_1, look, pictures, still, subjects
+from hdsr.explore import look, pictures, still, subjects
 from hdsr.explore.controls import BICUBIC, TRAINED, TRUE, Choice, Controls
 from hdsr.explore.latest import Latest, Superseded
 from hdsr.explore.look import Look, Networks
@@ -192,7 +192,7 @@ class Explorer(ipw.VBox):
         """Show another view."""
         seen, before, figure = view.seen, self.view, None
         if before is None or seen.trained is not before.seen.trained:
-            figure = figure_1.picture(view.made_by.plain, seen)
+            figure = pictures.figure_1(view.made_by.plain, seen)
         self.view = view
         self.scores.value = f"<h3>Scores</h3>{view.scores}"
         self.error.value = pictures.error_html(seen)

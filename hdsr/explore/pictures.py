@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 from dataclasses import dataclass
 
 import imagecodecs
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from torchvision.utils import make_grid
 
 from hdsr import metrics
-from hdsr.explore.look import Enlargement, FeatureMaps, Look, scores
+from hdsr.explore.look import Enlargement, FeatureMaps, Look, layer_labels, scores
 from hdsr.explore.subjects import Image
+from hdsr.network import HDSRNet
+from hdsr.study import diagram, trace
 
 ERROR_COLORS = "inferno"
 ERROR_LIMIT = 32.0
@@ -30,6 +33,9 @@ TALLEST = 1.5
 BRIGHTEST = 99.8
 """Percentile of the values that has the brightest color: single outliers must not darken all others."""
 ROOM_FOR_TEXT = 0.07
+DPI = 130
+JOIN_RADIUS = 0.6
+"""Half the side of what answers to a click on a sum, which is drawn small, in units of the drawing."""
 KERNEL_COLORS, ON_KERNEL_COLORS = ("#7fb2e5", "#c3dff5", "#f6d39b", "#e79b5c"), "#222222"
 
 
@@ -193,3 +199,34 @@ def _state(shares: NDArray[np.floating], live: int) -> str:
         return "attention dead, so always uniform"
     off = np.abs(shares - 1 / len(shares)).max()
     return f"off uniform by {off:.2%} at most, {live} live units"
+
+
+def figure_1(network: HDSRNet, seen: Look) -> tuple[bytes, list[dict[str, str | float]]]:
+    """The figure with this subject going through it as PNG, and its parts.
+
+    Returns:
+        The picture, and for each part its name, its label, and its left, top, width and height in shares of
+        the picture.
+    """
+    figure = diagram.architecture(network, seen.subject.lr, seen.chosen.sr).figure
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI)
+    layout = diagram.laid_out(trace.parts(network))
+    to_share = figure.axes[0].transData + figure.transFigure.inverted()
+    places = []
+    for name, label in layer_labels(network.scale).items():
+        half_width, half_height = _half_sides(layout, name)
+        x, y = layout.x[name], layout.y[name]
+        (left, bottom), (right, top) = to_share.transform(
+            [(x - half_width, y - half_height), (x + half_width, y + half_height)]
+        )
+        box = {"left": left, "top": 1 - top, "width": right - left, "height": top - bottom}
+        places.append({"name": name, "label": label, **{side: float(share) for side, share in box.items()}})
+    return stream.getvalue(), places
+
+
+def _half_sides(layout: diagram.Layout, name: str) -> tuple[float, float]:
+    """Half the width and half the height of a part, in units of the drawing."""
+    if layout.parts[name].module is None:
+        return JOIN_RADIUS, JOIN_RADIUS
+    return diagram.BOX_WIDTH / 2, diagram.BOX_HEIGHT / 2

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from hdsr.explore.look import Enlargement, Look, scores
 from hdsr.explore.pictures import ERROR_LIMIT, KERNEL_COLORS, ON_KERNEL_COLORS, Sheet, error_map, sheet_words
 from hdsr.report.figures import WIDTH_IN, Drawing, Photographs
-from hdsr.report.tables import ABSENT, Table
+from hdsr.report.tables import Table, texts
 
 CAPTION_SIZE = 8
 WRAPPED = 64
@@ -105,21 +105,14 @@ def table(numbers: pd.DataFrame) -> Table:
     Args:
         numbers: see `drawing`.
     """
-    formats = {"temperature": "{:.3g}", "psnr_db": "{:.2f}", "ssim": "{:.4f}", "live_units": "{:.0f}"}
-    formats |= {column: "{:.4f}" for column in numbers if column.startswith("share_")}
-    printed = numbers[["panel"]].assign(
-        **{
-            column: numbers[column].map(text.format).where(numbers[column].notna(), ABSENT)
-            for column, text in formats.items()
-        }
-    )
-    names = {
-        "temperature": "softmax temperature",
-        "psnr_db": "PSNR (dB)",
-        "ssim": "SSIM",
-        "live_units": "live units",
+    shown = {
+        "temperature": ("softmax temperature", "{:.3g}"),
+        "psnr_db": ("PSNR (dB)", "{:.2f}"),
+        "ssim": ("SSIM", "{:.4f}"),
+        "live_units": ("live units", "{:.0f}"),
     }
-    names |= {
-        column: column.replace("share_", "kernel ") for column in printed if column.startswith("share_")
-    }
-    return Table("explore", "What the picture shows, in numbers", numbers, printed.rename(columns=names))
+    shares = [column for column in numbers if column.startswith("share_")]
+    shown |= {column: (column.replace("share_", "kernel "), "{:.4f}") for column in shares}
+    printed = {head: texts(numbers[column], form) for column, (head, form) in shown.items()}
+    caption = "What the picture shows, in numbers"
+    return Table("explore", caption, numbers, numbers[["panel"]].assign(**printed))

@@ -195,6 +195,8 @@ def test_training_steps_become_rows() -> None:
             "optimizer": "adam",
             "precision": ["fp32", "bf16"],
             "scale": 4,
+            "batch_size": 16,
+            "lr_px": 32,
             "n": 5,
             "step_ms": [1400.0, 500.0],
             "step_ms_quartile1": 1.0,
