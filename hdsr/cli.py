@@ -79,10 +79,10 @@ def _program(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; an error is one line on stderr, never a traceback."""
-    return run(app, "hdsr", arguments)
+    return run_program(app, "hdsr", arguments)
 
 
-def run(commands: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
+def run_program(commands: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
     """Run a command of a program and return its exit code; SIGTERM ends it and the processes it started."""
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # the caller has closed it
@@ -360,7 +360,7 @@ def score(
 
     protocols.named(protocol)
     judged = files.pairs(sr, hr)
-    made = list(files.lines(judged, protocol, crop_px))
+    made = list(files.score_lines(judged, protocol, crop_px))
     failures = [line for line in made if isinstance(line, HdsrError)]
     if len(failures) == len(judged):
         raise HdsrError("; ".join(map(str, failures)))
@@ -503,8 +503,10 @@ def bench(
     from hdsr import paths
     from hdsr.bench import parts, rows
 
-    measured = rows.run(parts.chosen(part or ()), rows.Request(paths.data_root(data)), out or paths.BENCH)
-    print("\n".join(rows.lines(measured)))
+    measured = rows.measure_parts(
+        parts.chosen(part or ()), rows.Request(paths.data_root(data)), out or paths.BENCH
+    )
+    print("\n".join(rows.row_lines(measured)))
 
 
 @data_app.command()

@@ -328,7 +328,7 @@ from hdsr.measure import fresh_process
 app = typer.Typer()
 @app.command()
 def wait(): fresh_process.run(time.sleep, 60)
-if __name__ == "__main__": sys.exit(cli.run(app, "wait", []))
+if __name__ == "__main__": sys.exit(cli.run_program(app, "wait", []))
 """
     (tmp_path / "wait.py").write_text(code)
     process = subprocess.Popen([sys.executable, str(tmp_path / "wait.py")])

@@ -100,7 +100,7 @@ def facts(on_gpu: bool = False) -> dict[str, object]:
     }
 
 
-def run(parts: dict[str, Part], request: Request, out: str | Path) -> pd.DataFrame:
+def measure_parts(parts: dict[str, Part], request: Request, out: str | Path) -> pd.DataFrame:
     """Measure parts one after another; each replaces its rows in `out` as soon as it is done.
 
     A part that cannot be measured here leaves one row that says why.
@@ -126,7 +126,7 @@ def reason(error: HdsrError, request: Request) -> str:
     return str(error).replace(str(request.root), "DATA").replace(f"{paths.PROJECT}/", "")
 
 
-def lines(rows: pd.DataFrame) -> list[str]:
+def row_lines(rows: pd.DataFrame) -> list[str]:
     """One line for each row, to be read in a terminal."""
     texts = []
     for row in rows.itertuples():

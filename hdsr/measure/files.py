@@ -96,7 +96,7 @@ def pixels(path: Path) -> NDArray[np.uint8]:
     return rgb[..., 0] if picture.pixels.shape[2] <= 2 else rgb
 
 
-def lines(judged: list[Pair], protocol: str, crop_px: int | None) -> Iterator[str | HdsrError]:
+def score_lines(judged: list[Pair], protocol: str, crop_px: int | None) -> Iterator[str | HdsrError]:
     """The score of every pair in a line, or why there is none, then their mean."""
     done: list[Scores] = []
     crops: set[int] = set()

@@ -71,7 +71,7 @@ _PARAMETER_CONVENTIONS = {_LEARNED: False, "learned values and the mean shift's 
 _Key = TypeVar("Key")
 
 
-def table(rows: pd.DataFrame) -> Table:
+def complexity(rows: pd.DataFrame) -> Table:
     """Table VII: what the paper prints, at x4, and what was counted, at every scale.
 
     Args:
@@ -100,7 +100,7 @@ def _size_of(rows: pd.DataFrame) -> str:
 
 
 def _printed_counts(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The printed form of `table`."""
+    """The printed form of `complexity`."""
     cells = {
         ("", "network"): numbers["method"],
         ("", "scale"): "×" + numbers["scale"].astype(str),

@@ -110,7 +110,7 @@ def benchmark_image(
     raise HdsrError(f"{dataset} holds no image {image!r}")
 
 
-def comparison(
+def side_by_side(
     crop: Crop, hr: Image, rows: pd.DataFrame, images: str | Path, panels: Sequence[str]
 ) -> Photographs:
     """HR and measured methods side by side, the place framed in red and enlarged in a corner.

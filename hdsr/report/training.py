@@ -139,7 +139,7 @@ def shipped_rows(report: Path, scales: Sequence[int]) -> pd.DataFrame:
     return own.drop_duplicates(["dataset", "scale", "image"])
 
 
-def comparison(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
+def beside_published(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
     """Means of the weights that ship, beside what is published for SRCNN, VDSR and HDSRNet.
 
     Args:
@@ -155,12 +155,12 @@ def comparison(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
     measured = measured[measured["dataset"].isin(published["dataset"])]
     numbers = pd.concat([published, measured])[[*keys, "source", "psnr_db", "ssim"]].reset_index(drop=True)
     caption = "PSNR (dB) / SSIM of the weights that ship, beside published ones"
-    cells, notes = _comparison_cells(numbers), _comparison_notes(numbers)
+    cells, notes = _published_cells(numbers), _published_notes(numbers)
     return Table("training_comparison", caption, numbers, cells, notes)
 
 
-def _comparison_cells(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The printed form of `comparison`: a line per set and scale, and how far ahead of each one ours is."""
+def _published_cells(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The printed form of `beside_published`: a line per set and scale, and how far ahead ours is."""
     column = numbers["method"] + ", " + numbers["source"]
     wide = numbers.assign(column=column, cell=numbers["psnr_db"].map("{:.2f}".format))
     wide["cell"] += "/" + numbers["ssim"].map("{:.4f}".format)
@@ -175,7 +175,7 @@ def _comparison_cells(numbers: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(scale="×" + cells["scale"].astype(str)).rename_axis(columns=None)
 
 
-def _comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+def _published_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """What a dash means in the column of ours."""
     notes = ["Ahead: PSNR (dB) of the weights trained here, less the published one."]
     measured = numbers["source"] == "trained here"

@@ -86,7 +86,7 @@ def threshold_table() -> Table:
     return Table(f"{_NAME}_thresholds", "Our thresholds", numbers, printed)
 
 
-def lines(verdicts: pd.DataFrame) -> list[str]:
+def verdict_lines(verdicts: pd.DataFrame) -> list[str]:
     """Every verdict as a line of text, then the counts."""
     texts = [
         f"{claim.verdict:<12}  {claim.where}: {claim.claim} ({claim.reason})"

@@ -21,7 +21,7 @@ from hdsr.datasets import load_benchmark
 from hdsr.measure.benchmarks import Measurement
 from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
-from hdsr.report.figures_2_to_7 import Crop, comparison, sr_image
+from hdsr.report.figures_2_to_7 import Crop, side_by_side, sr_image
 from hdsr.report.tables import Table, crossed, labelled, source_label
 from hdsr.settings import DynamicsSettings
 from hdsr.study.networks import MODEL
@@ -308,7 +308,7 @@ def _extreme(
     ((row, hr),) = _with_hr(settings, crop.rows(rows[rows["model"] == MODEL]))
     x, y, side = most_changed(*_trio(settings, rows, row, hr), crop.scale, most)
     crop = replace(crop, x=x, y=y, width=side, height=side)
-    return comparison(crop, hr, rows, settings.report / "images", [_BICUBIC, MODEL])
+    return side_by_side(crop, hr, rows, settings.report / "images", [_BICUBIC, MODEL])
 
 
 def most_changed(hr: Image, bicubic: Image, sr: Image, crop_px: int, most: bool) -> tuple[int, int, int]:

@@ -93,7 +93,7 @@ def verdicts(profile: Profile = "quick") -> None:
     """Print the verdict on every claim of the paper that the scorecard of a profile has reached."""
     from hdsr.scorecard import scorecard
 
-    print("\n".join(scorecard.lines(scorecard.read_verdicts(paths.report_dir(profile)))))
+    print("\n".join(scorecard.verdict_lines(scorecard.read_verdicts(paths.report_dir(profile)))))
 
 
 @app.command()
@@ -171,4 +171,4 @@ def check_size(folder: Path) -> None:
 
 def main() -> int:
     """Run a command and return its exit code; an error is one line on stderr, as of the command `hdsr`."""
-    return cli.run(app, "python -m hdsr.suite")
+    return cli.run_program(app, "python -m hdsr.suite")

@@ -212,17 +212,17 @@ def test_training_steps_become_rows() -> None:
 
 def test_a_part_replaces_its_own_rows_only(tmp_path: Path) -> None:
     out = tmp_path / "bench.csv"
-    rows.run({"a": lambda _: [ROW, ROW], "b": lambda _: [ROW]}, REQUEST, out)
-    found = rows.run({"a": lambda _: [dataclasses.replace(ROW, median=7.0)]}, REQUEST, out)
+    rows.measure_parts({"a": lambda _: [ROW, ROW], "b": lambda _: [ROW]}, REQUEST, out)
+    found = rows.measure_parts({"a": lambda _: [dataclasses.replace(ROW, median=7.0)]}, REQUEST, out)
     assert list(zip(found["part"], found["median"], strict=True)) == [("a", 7.0), ("b", 2.0)]
     assert tuple(found.columns) == rows.COLUMNS
     assert found["machine"].str.contains("CPUs").all()
 
 
 def test_what_cannot_be_measured_says_why_and_the_rest_goes_on(tmp_path: Path) -> None:
-    found = rows.run({"a": no_data, "b": lambda _: [ROW]}, REQUEST, tmp_path / "bench.csv")
+    found = rows.measure_parts({"a": no_data, "b": lambda _: [ROW]}, REQUEST, tmp_path / "bench.csv")
     assert found["what"].tolist() == ["not measured", "time"]
-    assert rows.lines(found) == [
+    assert rows.row_lines(found) == [
         "a: not measured : Set5 is not in DATA/benchmarks",
         "b: time x4 folded 8x8 float32: 2 ms (n 3), ratio 4.00 to published form",
     ]
@@ -272,7 +272,7 @@ def test_the_drawing_shows_every_form_with_its_slope() -> None:
 
 
 def test_pages_say_where_rows_were_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = rows.run({"inference": lambda _: [ROW]}, REQUEST, tmp_path / "bench.csv")
+    found = rows.measure_parts({"inference": lambda _: [ROW]}, REQUEST, tmp_path / "bench.csv")
     assert "on a machine like this one" in report.origin(found)[0]
     monkeypatch.setattr(report, "machine", lambda: "a small computer")
     assert "on another machine than this one (a small computer)" in report.origin(found)[0]

@@ -37,12 +37,14 @@ def test_unseen_items_are_dashes_and_items_of_nothing_are_left_out(rows: pd.Data
 
 
 def test_table_vii_has_published_and_counted(rows: pd.DataFrame) -> None:
-    lines = tables.table(rows).numbers.set_index(["method", "scale"])
+    lines = tables.complexity(rows).numbers.set_index(["method", "scale"])
     line = lines.loc["HDSRNet", 4]
     assert line[["parameters_k", "flops_g", "parameters"]].tolist() == [1819, 110.99, 1_966_208]
     assert line[["macs", TORCH, PYTORCH]].tolist() == [122_845_157_952, 122_835_130_944, 110_972_900_772]
     assert pd.isna(lines.loc[("HDSRNet", 2), "flops_g"])
-    shown = tables.table(rows).printed.query("`('', 'network')` == 'HDSRNet' and `('', 'scale')` == '×4'")
+    shown = tables.complexity(rows).printed.query(
+        "`('', 'network')` == 'HDSRNet' and `('', 'scale')` == '×4'"
+    )
     assert shown.iloc[0].tolist()[2:6] == ["1,819K", "1,966,208", "110.99", "122.85"]
 
 

@@ -43,7 +43,7 @@ def with_images(table: pd.DataFrame, hr: NDArray[np.uint8], folder: Path) -> pd.
 def test_panels_carry_the_rows_psnr_and_that_of_the_place(
     scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    drawing = figures_2_to_7.comparison(CROP, hr, scored, tmp_path, PANELS)
+    drawing = figures_2_to_7.side_by_side(CROP, hr, scored, tmp_path, PANELS)
     assert drawing.numbers["panel"].tolist() == ["Bicubic", "HDSRNet, trained here"]
     assert drawing.numbers["psnr_db"].tolist() == scored.query("image == 'image_1'")["psnr_db"].tolist()
     place = hr[20:32, 10:26]
@@ -65,7 +65,7 @@ def test_a_method_that_is_not_measured_is_replaced_by_another_and_the_figure_say
 ) -> None:
     methods = {("bicubic", "none"): 28.0, ("vdsr", "others"): 29.0, ("carn_m", "authors"): 29.5}
     table = with_images(rows({**methods, ("hdsrnet", "ours"): 30.0}, scales=[2]), hr, tmp_path)
-    drawing = figures_2_to_7.comparison(CROP, hr, table, tmp_path, ("bicubic", "srcnn", "dcls", "hdsrnet"))
+    drawing = figures_2_to_7.side_by_side(CROP, hr, table, tmp_path, ("bicubic", "srcnn", "dcls", "hdsrnet"))
     assert drawing.numbers["model"].tolist() == ["bicubic", "carn_m", "vdsr", "hdsrnet"]
     assert drawing.numbers["stands_for"].tolist() == ["", "SRCNN", "DCLS", ""]
     assert any(
@@ -78,7 +78,7 @@ def test_a_method_that_is_not_measured_is_replaced_by_another_and_the_figure_say
 def test_a_panel_is_left_out_where_nothing_can_stand_in_its_place(
     scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    drawing = figures_2_to_7.comparison(CROP, hr, scored, tmp_path, ("bicubic", "srcnn", "dcls", "hdsrnet"))
+    drawing = figures_2_to_7.side_by_side(CROP, hr, scored, tmp_path, ("bicubic", "srcnn", "dcls", "hdsrnet"))
     assert drawing.numbers["model"].tolist() == ["bicubic", "hdsrnet"]
     assert drawing.numbers["stands_for"].tolist() == ["", ""]
 
@@ -86,21 +86,21 @@ def test_a_panel_is_left_out_where_nothing_can_stand_in_its_place(
 def test_of_several_sources_of_weights_the_first_is_shown(hr: NDArray[np.uint8], tmp_path: Path) -> None:
     both = {("hdsrnet", "authors"): 31.0, ("hdsrnet", "ours"): 30.0}
     table = with_images(rows(both, scales=[2]), hr, tmp_path)
-    drawing = figures_2_to_7.comparison(CROP, hr, table, tmp_path, PANELS)
+    drawing = figures_2_to_7.side_by_side(CROP, hr, table, tmp_path, PANELS)
     assert drawing.numbers["panel"].tolist() == ["HDSRNet, the authors'"]
 
 
 def test_numbers_of_figures_stand_in_one_table(
     scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    table = figures_2_to_7.numbers([figures_2_to_7.comparison(CROP, hr, scored, tmp_path, PANELS)])
+    table = figures_2_to_7.numbers([figures_2_to_7.side_by_side(CROP, hr, scored, tmp_path, PANELS)])
     assert table.printed.iloc[0, :4].tolist() == ["figure_9", "Bicubic", "25.90", "0.5400"]
 
 
 def test_each_panel_frames_the_place_and_enlarges_it(
     scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    panel = figures_2_to_7.comparison(CROP, hr, scored, tmp_path, PANELS).figure.axes[0]
+    panel = figures_2_to_7.side_by_side(CROP, hr, scored, tmp_path, PANELS).figure.axes[0]
     frame = panel.patches[0]
     assert (frame.get_x(), frame.get_y(), frame.get_width(), frame.get_height()) == (10, 20, 16, 12)
     inset = panel.child_axes[0]
@@ -112,7 +112,7 @@ def test_the_inset_leaves_the_place_visible(
     x: int, y: int, left: bool, scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     crop = figures_2_to_7.Crop("figure_9", "Set5", "image_1", 2, x=x, y=y, width=16, height=16)
-    panel = figures_2_to_7.comparison(crop, hr, scored, tmp_path, PANELS).figure.axes[0]
+    panel = figures_2_to_7.side_by_side(crop, hr, scored, tmp_path, PANELS).figure.axes[0]
     inset = panel.child_axes[0]
     place = inset.get_axes_locator()(inset, None)
     assert bool(place.x0 == pytest.approx(panel.get_position().x0)) is left
@@ -123,12 +123,12 @@ def test_an_image_without_rows_is_named(scored: pd.DataFrame, hr: NDArray[np.uin
     crop = figures_2_to_7.Crop("figure_9", "Set5", "absent", 2, x=0, y=0, width=16, height=16)
     assert crop.rows(scored).empty
     with pytest.raises(HdsrError, match="no rows for Figure 9: absent of Set5 at ×2"):
-        figures_2_to_7.comparison(crop, hr, scored, tmp_path, PANELS)
+        figures_2_to_7.side_by_side(crop, hr, scored, tmp_path, PANELS)
 
 
 def test_a_saved_image_of_another_size_is_named(scored: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(HdsrError, match=r"image_1\.png has shape \(60, 80, 3\)"):
-        figures_2_to_7.comparison(CROP, np.zeros((64, 80, 3), np.uint8), scored, tmp_path, PANELS)
+        figures_2_to_7.side_by_side(CROP, np.zeros((64, 80, 3), np.uint8), scored, tmp_path, PANELS)
 
 
 def test_the_papers_places_are_those_of_its_figures() -> None:

@@ -104,7 +104,7 @@ def test_trials_are_told_with_what_is_known_of_them() -> None:
 def test_ours_stand_beside_published_numbers() -> None:
     measured = rows({("hdsrnet", "ours"): 40.0}, scales=[2])
     partial = rows({("hdsrnet", "ours"): 30.0}, dataset="B100", scales=[2], images=3, expected=100)
-    table = training_record.comparison(pd.concat([measured, partial]), [2])
+    table = training_record.beside_published(pd.concat([measured, partial]), [2])
     lines = table.printed.set_index("dataset")
     assert lines.loc["Set5", "HDSRNet, trained here"].startswith("38.00/")
     assert lines.loc["Set5", ["ahead of SRCNN", "ahead of VDSR", "ahead of HDSRNet"]].tolist() == [

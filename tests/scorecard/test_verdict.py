@@ -454,5 +454,5 @@ def test_the_scorecard_is_written_and_read(tmp_path: Path) -> None:
     numbers = scorecard.counts(verdicts).numbers.set_index("basis")
     assert numbers.loc["all"].sum() == len(verdicts)
     assert numbers.loc["printed", "not measured"] == 0
-    last = scorecard.lines(verdicts)[-1]
+    last = scorecard.verdict_lines(verdicts)[-1]
     assert last == ", ".join(f"{numbers.loc['all', verdict.value]} {verdict}" for verdict in Verdict)
