@@ -170,6 +170,7 @@ def _official_scale(state_dict: Mapping[str, Tensor]) -> int:
         raise HdsrError("not HDSRNet weights: no upsample.up.body.0.weight")
     if "upsample.up.body.2.weight" in state_dict:
         return 4
+    # the one stage of the others makes 64 features times the square of their scale
     return {4: 2, 9: 3}.get(len(weight) // 64, 0)
 
 

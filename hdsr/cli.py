@@ -89,11 +89,11 @@ def run_program(commands: typer.Typer, name: str, arguments: list[str] | None = 
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace")  # for names that the terminal cannot write
     try:
         with _ending_at_sigterm():
             code = commands(arguments, prog_name=name, standalone_mode=False) or 0
-            sys.stdout.flush()
+            sys.stdout.flush()  # here a full disk or a closed pipe is an error like any other
             return code
     except KeyboardInterrupt:
         return 130
@@ -103,7 +103,7 @@ def run_program(commands: typer.Typer, name: str, arguments: list[str] | None = 
     except (HdsrError, typer.TyperException, OSError, UnicodeError, OverflowError, MemoryError) as error:
         _say(error_line(error))
         return 2
-    except RuntimeError as error:
+    except RuntimeError as error:  # torch has no other for want of memory on a CPU
         if not re.search("(allocate|out of) memory", str(error)):
             raise
         _say(f"hdsr: error: there is not enough memory for this: {str(error).splitlines()[0]}")

@@ -112,7 +112,7 @@ def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None)
     if not folder.is_dir():
         besides = f", a set in {published.parent}, or a folder of images"
         raise unknown("data set", name, ("samples", *BENCHMARK_SETS), besides)
-    return _own_benchmark(Path(os.path.abspath(folder)), scale)
+    return _own_benchmark(Path(os.path.abspath(folder)), scale)  # by which even "." has a name
 
 
 def _is_plain_name(name: str | Path) -> bool:

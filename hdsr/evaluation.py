@@ -186,4 +186,5 @@ def shows(picture: Path, hr: Image, row: results.Row) -> bool:
         psnr_db = metrics.psnr_y(read_image(picture), hr, row.crop_px)
     except HdsrError:
         return False
+    # equal first: of two infinities, as identical images have, the difference is no number
     return psnr_db == row.psnr_db or abs(psnr_db - row.psnr_db) < 1e-9

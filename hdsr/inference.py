@@ -287,6 +287,7 @@ def fold(network: HDSRNet) -> FoldedHDSRNet:
     if not all(value.isfinite().all() for value in network.state_dict().values()):
         raise HdsrError("the network's weights are not made of finite numbers")
     copied = copy.deepcopy(network).requires_grad_(False)
+    # the kernels of the borders are found by differentiating, which the caller may have switched off
     with torch.enable_grad():
         folded = FoldedHDSRNet(copied)
     for layer in folded.modules():

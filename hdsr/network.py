@@ -51,6 +51,7 @@ class DynamicConv2d(nn.Module):
         self.kernels = kernels
         self.weight = nn.Parameter(torch.empty(kernels * channels, channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(kernels, channels))
+        # as nn.Conv2d fills its own; the inputs are those of one kernel, however many lie side by side
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
 
     def mix(self, features: Tensor) -> tuple[Tensor, Tensor]:

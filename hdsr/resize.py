@@ -37,6 +37,7 @@ def contributions(size: int, factor: float, border: Border) -> tuple[NDArray[np.
     # two more than the kernel is wide, as MATLAB takes, so that none is lost to where `first` falls
     indices = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = stretch * cubic(stretch * (position[:, None] - indices))
+    # samples of a widened kernel sum up to one only nearly, and a plain area has to keep its value
     weights /= weights.sum(axis=1, keepdims=True)
     zero_based = indices.astype(np.intp) - 1
     if border == "replicate":

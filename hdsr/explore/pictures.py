@@ -82,6 +82,7 @@ def sheet(maps: FeatureMaps, each: bool = False) -> Sheet:
     tile_px = (SHEET_PX + GAP_PX) // columns - GAP_PX
     share = min(tile_px / width, TALLEST * tile_px / height)
     tile = (max(1, round(share * height)), max(1, round(share * width)))
+    # averaged, not sampled: a fine pattern must not show as a coarse one that the network does not have
     small = F.adaptive_avg_pool2d(torch.from_numpy(maps), tile).numpy()
     low, high = _limits(small, each)
     tiles = colored((small - low) / np.maximum(high - low, np.finfo(np.float32).tiny), FEATURE_COLORS)

@@ -86,7 +86,7 @@ def middle(image: Image, most_px: int) -> Image:
     height, width = image.shape[:2]
     share = min(1.0, math.sqrt(most_px / (height * width)))
     rows, columns = max(1, int(height * share)), max(1, int(width * share))
-    if rows * columns > most_px:
+    if rows * columns > most_px:  # of a long strip, whose short side was not to become nothing
         rows, columns = min(rows, most_px), min(columns, most_px)
     top, left = (height - rows) // 2, (width - columns) // 2
     return image[top : top + rows, left : left + columns]

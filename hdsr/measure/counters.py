@@ -150,6 +150,7 @@ def _ptflops_count(network: nn.Module, size: tuple[int, int, int], backend: str)
     from ptflops import get_model_complexity_info
 
     shadow = copy.deepcopy(network).eval()
+    # ptflops sees torch's own convolutions, not those by Winograd's way
     with torch.no_grad(), switched_off():
         counted, _ = get_model_complexity_info(
             shadow, size, print_per_layer_stat=False, as_strings=False, backend=backend

@@ -40,6 +40,7 @@ def run(work: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
         HdsrError: if the process is killed, as it is for want of memory.
         Exception: what the function raises.
     """
+    # spawned: a forked process would begin with all that this one has in memory
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(_with_peak, work, *arguments).result()

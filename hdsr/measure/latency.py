@@ -95,7 +95,7 @@ def take_turns(
         for name, call in calls.items():
             if name in prepare:
                 prepare[name]()
-            synchronize(device)
+            synchronize(device)  # else what was asked of the device before would be timed with it
             start = time.perf_counter()
             call()
             synchronize(device)

@@ -85,6 +85,7 @@ class ScoredImage:
         """RGB of the luma that a method gives, its Cb and Cr those of the enlarged LR image."""
         enlarged = resize.imresize_float(lr, self.scale)
         change = sr - protocols.luma(enlarged)
+        # a change that R, G and B have alike moves the luma alone: the weights of Cb and Cr sum up to zero
         return enlarged + change[..., None] / metrics.LUMA_WEIGHTS.sum()
 
 

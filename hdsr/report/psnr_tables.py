@@ -110,6 +110,7 @@ def _with_differences(numbers: pd.DataFrame) -> pd.DataFrame:
     else:
         is_bicubic = numbers["method"] == paper.label("bicubic")
         bicubic = numbers[is_bicubic].set_index("scale")[["psnr_db", "ssim"]]
+        # bicubic itself gets no scale to look up, for it is not compared with itself
         reference = bicubic.reindex(numbers["scale"].mask(is_bicubic))
     differences = numbers[["psnr_db", "ssim"]].to_numpy() - reference.to_numpy()
     return numbers.assign(psnr_difference_db=differences[:, 0], ssim_difference=differences[:, 1])
@@ -281,6 +282,7 @@ def headline(rows: pd.DataFrame) -> Table:
     means = with_methods(means)
     published = paper.quality()[["method", "dataset", "scale", *SCORES]]
     numbers = means.merge(published, how="left", on=["method", "dataset", "scale"], suffixes=("", "_paper"))
+    # plus zero, for -0.0 would be printed as such
     numbers["difference_db"] = (numbers["psnr_db"] - numbers["psnr_db_paper"]).round(2) + 0.0
     order = list(rows["dataset"].unique())
     places = numbers[["dataset", "scale"]].drop_duplicates()

@@ -96,6 +96,8 @@ def _unlikely_cells(printed: pd.DataFrame) -> Iterator[str]:
 
 def ssim_distance(column: pd.DataFrame) -> pd.Series:
     """SSIM less the one on the Theil-Sen line of log(1 - SSIM) over PSNR, by method."""
+    # within a column the logarithm is nearly linear in PSNR; Theil's slope is a median, which the single odd
+    # cells that are looked for do not move
     psnr_db, gap = column["psnr_db"].to_numpy(), np.log(1 - column["ssim"].to_numpy())
     slope, intercept, *_ = stats.theilslopes(gap, psnr_db)
     likely = 1 - np.exp(intercept + slope * psnr_db)

@@ -81,6 +81,7 @@ def meets(both: pd.DataFrame) -> pd.Series:
     """Whether means at printed precision are the printed values, within the thresholds."""
     met = pd.Series(True, both.index)
     for column, (_, digits) in SCORES.items():
+        # counted in whole steps of the last printed digit: as fractions, 0.01 may be more than 0.01
         steps = [(both[name] * 10**digits).round() for name in (column, f"{column}_printed")]
         met &= (steps[0] - steps[1]).abs() <= THRESHOLDS[column].value * 10**digits + 1e-6
     return met

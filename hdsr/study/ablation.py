@@ -139,6 +139,7 @@ class TreatedRow(results.Row):
 
     @property
     def identity(self) -> tuple[object, ...]:
+        # the share comes of the scoring, as the scores do: a row that is looked for does not have it yet
         return results.Row.identity.fget(replace(self, largest_share=0.0))
 
 

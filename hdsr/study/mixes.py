@@ -91,6 +91,7 @@ def recorded(network: _Network, temperature: float | None = None) -> tuple[_Netw
     """
     if temperature is not None and not temperature > 0:
         raise HdsrError(f"a softmax temperature is a number above 0, not {temperature!r}")
+    # what the copy is told to have copied already it shares, so that weights are in memory once
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     own, recording = copy.deepcopy(network, shared), Recording()
     for attention in attentions(own):

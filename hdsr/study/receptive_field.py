@@ -57,6 +57,7 @@ def gradient_map(module: nn.Module, patch: Image, scale: int) -> Tensor:
     lr = torch.from_numpy(patch.copy()).permute(2, 0, 1)[None].double().requires_grad_()
     luma = torch.from_numpy(metrics.LUMA_WEIGHTS) @ module(lr)[0].flatten(1)
     luma = luma.reshape(scale * PATCH_PX, scale * PATCH_PX)
+    # they have every place within an LR pixel once along each axis; all scale**2 take as many gradients
     diagonal = [scale * CENTRE + place for place in range(scale)]
     found = [torch.autograd.grad(luma[at, at], lr, retain_graph=True)[0] for at in diagonal]
     return torch.cat(found)

@@ -165,6 +165,7 @@ def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
     found, names = _named(graph, network)
     if name not in found:
         raise HdsrError(f"HDSRNet ×{network.scale} has no part {name!r}: expected one of {', '.join(found)}")
+    # the last step of a part is the one behind its activation and pixel shuffle
     last = [node for node, part in names.items() if part == name][-1]
     graph.erase_node(graph.output_node())
     graph.output(last)

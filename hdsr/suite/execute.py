@@ -103,6 +103,7 @@ def run(name: str, profile: str) -> Path:
             start_timeout=_START_TIMEOUT_S,
             coalesce_streams=True,
             store_widget_state=False,
+            # bars of notebooks that make runs side by side would write over each other
             progress_bar={"desc": name} if "--jobserver" not in os.environ.get("MAKEFLAGS", "") else False,
             stderr_file=sys.stderr if sys.stderr.isatty() else None,
         )

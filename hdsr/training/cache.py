@@ -50,7 +50,7 @@ def cached_images(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            cached = open_cache(path, key, progress)
+            cached = open_cache(path, key, progress)  # again: another process may have made it meanwhile
             if cached is None:
                 write_cache(path, key, bar(images, count, f"decoding {name}", progress))
                 cached = mapped(path, read_index(path))

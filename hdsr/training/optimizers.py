@@ -103,7 +103,9 @@ def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
     Newton-Schulz iteration with the quintic of Jordan et al., "Muon: an optimizer for hidden layers" (2024).
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = stack.bfloat16()
+    x = (
+        stack.bfloat16()
+    )  # exact it need not be: the polynomial itself leaves singular values scattered about 1
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
         gram = x @ x.mT

@@ -141,6 +141,7 @@ class PatchSource:
         image = np.searchsorted(
             self.cumulated, random.random(config.batch_size) * self.cumulated[-1], "right"
         )
+        # a product that is rounded up to the whole sum would be of an image after the last
         image = image.clip(max=len(self.corners) - 1)[:, None]
         corner = (random.random((config.batch_size, config.draws, 2)) * self.corners[image]).astype(np.int64)
         turns = np.broadcast_to(

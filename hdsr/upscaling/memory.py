@@ -65,7 +65,7 @@ def strip_rows(
     rows = min(height, max(COMFORTABLE_STRIP_PX // width - HALO_ROWS, LEAST_ROWS))
     least = min(rows, LEAST_ROWS)
     while rows > least and working_bytes(height, width, scale, precision, rows) > free * (1 - SPARE):
-        rows = max(least, rows * 7 // 8)
+        rows = max(least, rows * 7 // 8)  # strips nearly as large as can be, in few tries
     needed = working_bytes(height, width, scale, precision, rows)
     if needed > free * (1 - SPARE):
         raise HdsrError(_too_large(height, width, needed, max(free, 0), limit_bytes))

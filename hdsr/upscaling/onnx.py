@@ -107,8 +107,10 @@ def export(
 
 def to_onnx(network: HDSRNet) -> onnx.ModelProto:
     """The folded form of a network as a graph of any height and width."""
+    # From 4 on the borders' slices of three pixels are the same for all sizes, as torch.export wants it. ONNX
+    # clamps slices, so that the file serves smaller images too.
     any_size = {axis: torch.export.Dim(name, min=4) for axis, name in ((2, "height"), (3, "width"))}
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr):  # where the exporter tells of its progress
         program = torch.onnx.export(
             FoldedGraph(network).eval(),
             (torch.zeros(1, 3, 12, 10),),

@@ -140,7 +140,7 @@ def check_precision(precision: str) -> None:
 def torch_device(name: str) -> torch.device:
     """The device of that name, or an HdsrError if torch cannot compute on it here."""
     try:
-        torch.ones(1, device=name).item()
+        torch.ones(1, device=name).item()  # a device that can be named may still fail to compute
     except (RuntimeError, AssertionError, NotImplementedError):
         expected = ", ".join(devices())
         raise HdsrError(f"device {name!r} cannot be used here: expected one of {expected}") from None
