@@ -15,6 +15,7 @@ from hdsr.report.tables import ABSENT, Table
 from hdsr.training.config import PLACES, TrainingConfig, load_config, validated
 
 PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
+_STARTS = ("warm_start", "branch_from")
 _COMPARED = ("SRCNN", "VDSR", "HDSRNet")
 """Published methods that the trained network is held against."""
 
@@ -70,7 +71,8 @@ def command(scale: int, about: dict[str, Any]) -> str:
 def lineage(name: str, about: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Runs by name with what their weights say of themselves: those that `name` goes on from, then itself."""
     start = about.get("started_from")
-    before = lineage(Path(about["warm_start"]).parent.name, start) if start else []
+    source = about.get("warm_start") or about.get("branch_from")
+    before = lineage(Path(source).parent.name, start) if start else []
     return [*before, (name, about)]
 
 
@@ -89,18 +91,19 @@ def spent(about: dict[str, Any] | None, key: str) -> float:
 def changed_keys(path: Path, about: dict[str, Any]) -> list[str]:
     """Where a run's configuration differs from that of a file, as `--set` takes it: "key=value"."""
     present = load_config(path)
-    then = config_of(about, about["warm_start"] and present.warm_start)
+    # a header has the names of what its run began with, without the place where that lay
+    then = config_of(about, {key: about.get(key) and getattr(present, key) for key in _STARTS})
     given, now = comparable(then), comparable(present)
     short = given | then.model_dump(mode="json", exclude_defaults=True)
     return [f"{key}={json.dumps(short[key])}" for key in given if given[key] != now[key]]
 
 
-def config_of(about: dict[str, Any], warm_start: str | None) -> TrainingConfig:
+def config_of(about: dict[str, Any], starts: dict[str, str | None]) -> TrainingConfig:
     """The configuration in what a weights file says of itself; minutes that were its budget as steps."""
-    stored = {**about["config"], "warm_start": warm_start}
+    stored = {**about["config"], **starts}
     if stored.pop("minutes", None):
         stored["steps"] = about["step"]
-    return validated({key: value for key, value in stored.items() if key != "revive"}, "the weights' header")
+    return validated(stored, "the weights' header")
 
 
 def comparable(config: TrainingConfig) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def _files(folder: Path) -> str:
 
 def _file(path: Path) -> dict[str, str]:
     about = checkpoint.describe(path)
-    origin = f", from {about['warm_start']}" if about.get("warm_start") else ""
+    start = about.get("warm_start") or about.get("branch_from")
+    origin = f", from {start}" if start else ""
     return {
         "file": path.name,
         "configuration": configuration_link(path, about) + origin,

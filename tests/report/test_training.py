@@ -23,8 +23,10 @@ def config_path(scale: int) -> Path:
 def described(scale: int, **changes: Any) -> dict[str, Any]:
     """What weights of the present configuration would say of themselves, with changes of it."""
     config = load_config(config_path(scale))
-    stored = config.model_dump(mode="json", exclude={"data", "images_on", "warm_start"}, exclude_none=True)
-    return {"config": stored | changes, "warm_start": config.warm_start and "weights.safetensors"}
+    left_out = {"data", "images_on", "warm_start", "branch_from"}
+    stored = config.model_dump(mode="json", exclude=left_out, exclude_none=True)
+    starts = {key: getattr(config, key) and "run/file" for key in ("warm_start", "branch_from")}
+    return {"config": stored | changes, **starts}
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -37,7 +39,7 @@ def test_the_present_configuration_needs_no_changes(scale: int) -> None:
 
 
 def test_the_runs_that_it_started_from_are_made_first_and_counted() -> None:
-    first = {"config": described(4, steps=700)["config"], "warm_start": None, "step": 500, "minutes": 7.0}
+    first = described(4, steps=700) | {"step": 500, "minutes": 7.0}
     second = described(3) | {
         "warm_start": "hdsrnet_x4/weights.safetensors",
         "started_from": first,
@@ -57,9 +59,16 @@ def test_the_runs_that_it_started_from_are_made_first_and_counted() -> None:
     assert training_record.spent(about, "step") == 750
 
 
+def test_a_run_that_branched_comes_after_the_one_whose_state_it_took() -> None:
+    trunk = described(4) | {"warm_start": None, "branch_from": None, "step": 300}
+    branch = described(4) | {"warm_start": None, "branch_from": "hdsrnet_x3/state-00000300.pt", "step": 70}
+    runs = training_record.lineage("hdsrnet_x4", branch | {"started_from": trunk})
+    assert [(name, about["step"]) for name, about in runs] == [("hdsrnet_x3", 300), ("hdsrnet_x4", 70)]
+
+
 def test_a_budget_of_minutes_is_told_as_the_steps_that_it_was() -> None:
     about = described(4) | {"step": 123}
-    about["config"] = about["config"] | {"minutes": 25.0, "revive": False}
+    about["config"] = about["config"] | {"minutes": 25.0}
     assert training_record.changed_keys(config_path(4), about) == ["steps=123"]
 
 
@@ -81,8 +90,9 @@ def test_the_commands_give_back_the_configurations_in_the_file(scale: int) -> No
         words = shlex.split(command)
         overrides = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
         config = training_record.comparable(load_config(paths.PROJECT / words[2], overrides))
-        then = training_record.comparable(training_record.config_of(run, run["warm_start"]))
-        assert config == then | {"warm_start": config["warm_start"]}
+        starts = {key: run.get(key) for key in ("warm_start", "branch_from")}
+        then = training_record.comparable(training_record.config_of(run, starts))
+        assert config == then | {key: config[key] for key in starts}
 
 
 def test_each_file_has_its_line() -> None:
