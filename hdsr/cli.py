@@ -60,7 +60,6 @@ Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cu
 
 
 def _version(asked: bool) -> None:
-    """Say the version, if asked."""
     if asked:
         from importlib.metadata import version
 

@@ -140,7 +140,6 @@ def scores_html(seen: Look) -> str:
 
 
 def _row_name(panel: str, temperature: float) -> str:
-    """A line of the scores."""
     return panel if np.isnan(temperature) else f"HDSRNet<small>temperature {temperature:.3g}</small>"
 
 

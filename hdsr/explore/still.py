@@ -65,7 +65,6 @@ def _panels(seen: Look, judged: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
 
 
 def _show(axes: Axes, picture: np.ndarray, caption: str) -> None:
-    """A picture with a caption above it."""
     axes.imshow(picture, interpolation="lanczos")
     axes.set_title(caption, fontsize=CAPTION_SIZE)
     axes.set_axis_off()

@@ -108,18 +108,22 @@ def fetch(
     with (
         sole_use_of(planned.root / LOCK, refusal),
         _session_for(jobs) as session,
-        Bar(planned, progress) as bar,
+        bar(total=planned.bytes, desc="fetch", unit="B", unit_scale=True, shown=progress) as shown,
     ):
         _check_space(planned)
-        stop = threading.Event()
+        stop, counting = threading.Event(), threading.Lock()
+
+        def advance(bytes_: int) -> None:
+            with counting:  # several threads count, and a bar's sum is not theirs to share
+                shown.update(bytes_)
 
         def download(file: PublishedFile) -> Download:
             target = file.path_in(planned.root)
             address = file.address(mirror)
-            return Download(address, target, file.checksum, session, retry or Retry(), stop, bar.advance)
+            return Download(address, target, file.checksum, session, retry or Retry(), stop, advance)
 
         try:
-            return _run_all(planned.needed, download, jobs, bar.finish_one)
+            return _run_all(planned.needed, download, jobs, shown.set_postfix_str)
         finally:
             stop.set()
 
@@ -128,7 +132,7 @@ def _run_all(
     files: Sequence[PublishedFile],
     download: Callable[[PublishedFile], Download],
     jobs: int,
-    finish_one: Callable[[], None],
+    tell: Callable[[str], object],
 ) -> Outcome:
     """Run the downloads of these files, until all are done or too many in a row were given up.
 
@@ -144,8 +148,8 @@ def _run_all(
 
     outcome, given_up = Outcome(), 0
     with ThreadPool(min(jobs, len(files))) as pool:
-        for file, failure in pool.imap_unordered(attempt, files):
-            finish_one()
+        for done, (file, failure) in enumerate(pool.imap_unordered(attempt, files), start=1):
+            tell(f"{done} of {len(files)} files")
             if failure is None:
                 outcome.fetched.append(file)
             else:
@@ -187,29 +191,3 @@ def _check_space(planned: Plan) -> None:
             f"{planned.bytes / 1e9:.1f} GB are to be fetched into {planned.root}, "
             f"but {free / 1e9:.1f} GB are free there"
         )
-
-
-class Bar:
-    """The bytes of all files on one progress bar, told by several threads."""
-
-    def __init__(self, planned: Plan, progress: bool | None) -> None:
-        self.bar = bar(total=planned.bytes, desc="fetch", unit="B", unit_scale=True, shown=progress)
-        self.files, self.done = len(planned.needed), 0
-        self.lock = threading.Lock()
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def advance(self, bytes_: int) -> None:
-        """Count bytes that came, or take off those that were discarded."""
-        with self.lock:
-            self.bar.update(bytes_)
-
-    def finish_one(self) -> None:
-        """Count a file that is done, for better or worse."""
-        with self.lock:
-            self.done += 1
-            self.bar.set_postfix_str(f"{self.done} of {self.files} files")

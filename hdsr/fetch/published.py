@@ -75,7 +75,6 @@ def _of_archive(entry: manifest.ArchiveEntry) -> PublishedFile:
 
 
 def _of_weights(entry: manifest.WeightsEntry) -> PublishedFile:
-    """Weights of a network."""
     scales = "+".join(map(str, entry.scales))
     return PublishedFile(WEIGHTS, entry.model, scales, "weights", entry.file, 0, entry)
 

@@ -356,7 +356,6 @@ def _dcls_parts(scale: int, height: int, width: int) -> list[Part]:
 
 
 def _residual_parts(part: str, lr_px: int) -> list[Part]:
-    """Three residual blocks."""
     layer = partial(_convolution, inputs=_CHANNELS, outputs=_CHANNELS, output_px=lr_px, times=3, bias=True)
     return [layer(f"{part}, first convolution", activated=True), layer(f"{part}, second convolution")]
 

@@ -44,7 +44,6 @@ class ResidualBlock(nn.Module):
 
 
 def _residual_blocks(channels: int, count: int = 3) -> nn.Sequential:
-    """Residual blocks one after another."""
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 

@@ -92,7 +92,6 @@ def load(path: Path, scale: int) -> IDN:
 
 
 def _published_layers(network: IDN) -> dict[str, nn.Module]:
-    """The layers by their published names."""
     layers: dict[str, nn.Module] = {"conv1": network.entry[0], "conv2": network.entry[1]}
     for index, block in enumerate(network.blocks, start=1):
         layers |= {f"conv{index + 2}_{position}": conv for position, conv in enumerate(block.convs, start=1)}

@@ -40,5 +40,4 @@ def shrink(windows: Tensor, scale: int) -> Tensor:
 
 
 def _every(scale: int, axis: int) -> tuple[slice, ...]:
-    """Every scale-th along an axis."""
     return (*[slice(None)] * axis, slice(None, None, scale))

@@ -63,7 +63,6 @@ class FoldedGraph(nn.Module):
 
 
 def _narrowed(tensor: Tensor, axis: int, start: int, stop: int | None) -> Tensor:
-    """A slice along one axis."""
     return tensor[(slice(None),) * axis + (slice(start, stop),)]
 
 
