@@ -25,6 +25,21 @@ def test_imports_go_down_and_never_in_a_circle() -> None:
     TopologicalSorter(graph).prepare()
 
 
+def test_the_core_is_an_hour_s_reading() -> None:
+    core = (
+        "network",
+        "resize",
+        "datasets",
+        "metrics",
+        "checkpoint",
+        "inference",
+        "evaluation",
+        "training/loop",
+    )
+    texts = [(PROJECT / "hdsr" / f"{name}.py").read_text(encoding="utf-8") for name in core]
+    assert sum(len(text.splitlines()) for text in texts) <= 1800
+
+
 def test_few_files_at_the_top_and_each_package_says_what_lives_there() -> None:
     assert len(list(PROJECT.glob("hdsr/*.py"))) <= 20
     for package in PROJECT.glob("hdsr/*/__init__.py"):
