@@ -51,11 +51,7 @@ def origin(rows: pd.DataFrame) -> list[str]:
 
 
 def tables(rows: pd.DataFrame) -> list[Table]:
-    """A table for each part but growth: median, quartiles and n of each quantity, and the ratio.
-
-    Args:
-        rows: as `hdsr.bench.rows.read` returns them.
-    """
+    """A table of rows for each part but growth: median, quartiles and n of each quantity, and the ratio."""
     return [table(rows[rows["part"] == part], part, title) for part, title in TITLES.items()]
 
 

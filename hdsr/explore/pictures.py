@@ -71,12 +71,7 @@ def colored(values: NDArray[np.floating], colors: str) -> Image:
 
 
 def sheet(maps: FeatureMaps, each: bool = False) -> Sheet:
-    """Feature maps as one picture.
-
-    Args:
-        maps: (channels, height, width).
-        each: whether every map is drawn from its own lowest to its own highest value, rather than all alike.
-    """
+    """Feature maps (channels, height, width) as one picture; `each` may have a brightness of its own."""
     count, height, width = maps.shape
     columns = min(COLUMNS, count)
     tile_px = (SHEET_PX + GAP_PX) // columns - GAP_PX

@@ -21,14 +21,8 @@ HEAD_IN, PICTURE_HEAD_IN, LOWER_IN = 0.3, 0.4, 5.2
 def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
     """Before and after, the error where HR is known, the kernel mixes, and the feature maps of one layer.
 
-    Args:
-        seen: what is looked at.
-        layer: the layer's label.
-        shown: its feature maps.
-
-    Returns:
-        A drawing whose numbers have one line per panel: panel, temperature, psnr_db, ssim for images;
-        panel, share_1 to share_4, live_units for dynamic convolutions.
+    Its numbers have one line per panel: panel, temperature, psnr_db, ssim for images; panel, share_1 to
+    share_4, live_units for dynamic convolutions.
     """
     judged = scores(seen)
     pictures = _panels(seen, judged)
@@ -99,11 +93,7 @@ def _mix_numbers(enlargement: Enlargement) -> pd.DataFrame:
 
 
 def table(numbers: pd.DataFrame) -> Table:
-    """The numbers of a drawing, to read.
-
-    Args:
-        numbers: see `drawing`.
-    """
+    """The numbers of a `drawing`, to read."""
     shown = {
         "temperature": ("softmax temperature", "{:.3g}"),
         "psnr_db": ("PSNR (dB)", "{:.2f}"),

@@ -219,11 +219,9 @@ class Part:
 
 
 def by_item(parts: pd.DataFrame, shared_once: bool = False) -> pd.Series:
-    """The operations of a network by the keys of ITEMS, summed over its parts.
+    """The operations of a network (see `by_hand`) by the keys of ITEMS, summed over its parts.
 
-    Args:
-        parts: see `by_hand`.
-        shared_once: count weights that are used at several places as if at one.
+    With `shared_once`, weights that are used at several places count as if at one.
     """
     places = parts["places"] if shared_once else 1
     amounts = {

@@ -72,11 +72,7 @@ _Key = TypeVar("Key")
 
 
 def complexity(rows: pd.DataFrame) -> Table:
-    """Table VII: what the paper prints, at x4, and what was counted, at every scale.
-
-    Args:
-        rows: counts at one size of the LR image.
-    """
+    """Table VII: what the paper prints, at x4, and what was counted at every scale for one size of LR."""
     wide = rows.pivot(index=["network", "scale"], columns="counter", values="macs")
     learned = rows.groupby(["network", "scale"], sort=False)["parameters"].first()
     published = paper.complexity().set_index(["method", "scale"])[["parameters_k", "flops_g"]]
@@ -183,8 +179,7 @@ class Origin:
 def origins(lr_px: int = 256) -> list[Origin]:
     """Where each number of Table VII comes from, by hand count at every scale and in every convention.
 
-    Args:
-        lr_px: side of the LR image; HR images of 1024 x 1024 have 256 at x4.
+    HR images of 1024 x 1024 are LR images of 256 x 256 pixels at x4.
     """
     cells = [cell for cell in paper.complexity().itertuples() if cell.method in counters.DRAWN]
     return [origin for cell in cells for origin in (_parameters_origin(cell), _flops_origin(cell, lr_px))]

@@ -55,14 +55,10 @@ def _label_of(name: str) -> str:
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
-    """Loss of runs over the steps in one panel, and beside it the held-out PSNR of each in its own.
+    """Loss of named runs over the steps in one panel, and beside it the held-out PSNR of each in its own.
 
-    A run that was scored once has no curve of that, and no panel: tables have its score.
-
-    Args:
-        name: stem of the drawing's files.
-        logs: rows of each run by its label; see `read_log`.
-        title: what the runs are, as a heading.
+    The logs are those of `read_log`. A run that was scored once has no curve of that, and no panel: tables
+    have its score.
     """
     scored = {label: log[log["psnr_db"].notna()] for label, log in logs.items()}
     scored = {label: log for label, log in scored.items() if len(log) > 1}

@@ -186,14 +186,10 @@ def paper_picture(crop: Crop, root: str | Path | None = None) -> Path | None:
 
 
 def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:
-    """One row per panel, and the column `stands_for`: the method that is wanted there, if it is another.
+    """One row of an image per panel, and the column `stands_for`: the method wanted there, if it is another.
 
     A method with several sources of weights is shown with the first. One without a row is replaced by the
     last of the others that has one; if there is none its panel is left out.
-
-    Args:
-        rows: result rows of one image at one scale.
-        panels: names of the methods that are wanted.
     """
     first = rows.drop_duplicates("model").set_index("model", drop=False)
     spare = [model for model in first.index if model not in panels]

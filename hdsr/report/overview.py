@@ -16,11 +16,7 @@ _MEASURED = ("psnr_db", "median_ms", "macs")
 
 
 def overview(report: Path) -> Table:
-    """The paper's figures, tables and claims, the notebook for each, and how far this report has it.
-
-    Args:
-        report: the folder of a profile; see `hdsr.paths.report_dir`.
-    """
+    """The paper's figures, tables and claims, the notebook for each, and how far a report has it."""
     numbers = paper.contents()
     numbers["state"] = [state(report, item.notebook, item.output) for item in numbers.itertuples()]
     printed = numbers[["item", "subject", "notebook", "state"]].replace("", ABSENT)
@@ -28,11 +24,7 @@ def overview(report: Path) -> Table:
 
 
 def presence(status: pd.DataFrame) -> Table:
-    """What of the published sets and weights is there.
-
-    Args:
-        status: a line for each set and scale; see `hdsr.fetch.inventory.status`.
-    """
+    """What `hdsr.fetch.inventory.status` says of published sets and weights, to read."""
     numbers = status.assign(
         missing=status["images"] - status["present"],
         damaged=status["damaged"].map(", ".join),
@@ -59,11 +51,7 @@ def state(report: Path, notebook: str, output: str) -> str:
 
 
 def outputs(report: Path) -> Table:
-    """The tables and figures that lie in a report folder.
-
-    Args:
-        report: the folder of a profile; see `hdsr.paths.report_dir`.
-    """
+    """The tables and figures that lie in the folder of a profile."""
     found = [path for folder in ("tables", "figures") for path in sorted((report / folder).glob("*.csv"))]
     files = [
         ", ".join(sorted(file.suffix[1:] for file in path.parent.glob(f"{path.stem}.*"))) for path in found
@@ -79,11 +67,7 @@ def outputs(report: Path) -> Table:
 
 
 def provenance(rows: pd.DataFrame | None = None) -> Table:
-    """What made the numbers of a notebook: code and versions, and for result rows their images and weights.
-
-    Args:
-        rows: result rows; see `hdsr.results.Row`.
-    """
+    """What made the numbers of a notebook: code and versions; of result rows also images and weights."""
     lines = [("code", "commit", commit() or "outside a checkout")]
     lines += [("version", name, number) for name, number in versions().items()]
     if torch := sys.modules.get("torch"):

@@ -20,9 +20,7 @@ _SENSITIVITY_COLUMNS = [
 def sensitivity(rows: pd.DataFrame) -> Table:
     """Scores as everywhere here, and how far the mean over a set moves when one thing is changed.
 
-    Args:
-        rows: what `hdsr.measure.sensitivity.score_by_protocols` returns, of one device and precision; those
-            of the set that has single changes are shown.
+    Of the rows, those by protocols and of one device and precision, the set that has single changes is shown.
     """
     varied = rows[rows["way"].isin(VARIED)]
     same = (rows["dataset"] == varied["dataset"].iloc[0]) & rows["model"].isin(MODELS)
@@ -65,12 +63,7 @@ def cells(numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_method(cells: pd.DataFrame, dataset: str) -> Table:
-    """Every method that was measured or traced on a set: by one protocol, beside the paper's values.
-
-    Args:
-        cells: what `hdsr.scorecard.quality.cells` returns.
-        dataset: the set.
-    """
+    """Every method that was measured or traced on a set: by one protocol, beside the paper's values."""
     numbers = _measured(cells[cells["dataset"] == dataset])
     gap = {name: numbers[name] - numbers[f"{name}_printed"] for name in ("psnr_db", "ssim")}
     shown = numbers.assign(
@@ -111,13 +104,10 @@ def _way_means(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def leads(means: pd.DataFrame) -> Table:
-    """How many of the paper's leads of HDSRNet are no larger than what protocols differ by.
+    """How many of the paper's leads of HDSRNet are no larger than what protocols differ by (`_way_means`).
 
     What protocols differ by, on a set and at a scale, is the median over methods of the highest less the
     lowest mean of the same SR network by the named protocols, of methods that were scored by all of them.
-
-    Args:
-        means: what `_way_means` returns, of one method at least.
     """
     means = means.dropna()
     spreads = pd.DataFrame({name: means[name].max(axis=1) - means[name].min(axis=1) for name in SCORES})
@@ -163,9 +153,7 @@ def _lead_cells(numbers: pd.DataFrame) -> pd.DataFrame:
 def corrections(means: pd.DataFrame, cells: pd.DataFrame) -> Table:
     """What to subtract from a row that was measured by another protocol, to compare it with this project's.
 
-    Args:
-        means: what `_way_means` returns, of one method at least.
-        cells: what `hdsr.scorecard.quality.cells` returns.
+    `means` are those of `_way_means`, `cells` the judged ones of `hdsr.scorecard.quality.cells`.
     """
     explained, lines = cells[cells["verdict"] == "explained"], []
     for way in [way for way in NAMED if way != COMMON and way in means["psnr_db"]]:
@@ -190,12 +178,7 @@ def _correction_cells(numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> list[Table]:
-    """What the tables on protocols say, then these tables, as far as rows and cells fill them.
-
-    Args:
-        rows: what `hdsr.measure.sensitivity.score_by_protocols` returns.
-        cells: what `hdsr.scorecard.quality.cells` returns.
-    """
+    """What the tables on protocols say, then these tables, as far as rows and judged cells fill them."""
     sets = _measured(cells)["dataset"].unique()
     tables = [_by_method(cells, dataset) for dataset in sets]
     means = _way_means(rows) if len(rows) else rows
@@ -206,11 +189,7 @@ def remembered(rows: pd.DataFrame, cells: pd.DataFrame) -> list[Table]:
 
 
 def findings(numbers: Sequence[pd.DataFrame]) -> Table:
-    """What the tables on protocols say, in at most five lines.
-
-    Args:
-        numbers: those of `_by_method`, `leads` and `corrections`, as far as they are there.
-    """
+    """What the numbers of `_by_method`, `leads` and `corrections`, as far as they are there, say in short."""
     found = []
     for question, (column, say) in _SAID.items():
         parts = [frame for frame in numbers if column in frame]

@@ -246,11 +246,9 @@ def _mark_notes(numbers: pd.DataFrame) -> Iterator[str]:
 
 
 def per_image(rows: pd.DataFrame, dataset: str) -> Table:
-    """The rows behind a table of means: PSNR in dB of every image by every method, the mean below it.
+    """The rows behind a table of means of a set: PSNR in dB of each image by every method, then the mean.
 
-    Args:
-        rows: result rows of any sets, of one device and precision; see `hdsr.results.Row`.
-        dataset: the set's name in rows.
+    The rows are of one device and precision.
     """
     rows = rows[rows["dataset"] == dataset]
     whole = results.summarize(rows)["complete"].all()
@@ -273,11 +271,7 @@ def _psnr_by_image(rows: pd.DataFrame, whole: bool) -> pd.DataFrame:
 
 
 def headline(rows: pd.DataFrame) -> Table:
-    """The README's table: what the paper prints, what was measured and the difference, over the whole sets.
-
-    Args:
-        rows: result rows of one device and precision; see `hdsr.results.Row`.
-    """
+    """The README's table: what is printed, what rows of one device and precision measured, the difference."""
     means = results.summarize(rows[rows["model"].isin(_HEADLINE_MODELS)]).query("complete")
     means = with_methods(means)
     published = paper.quality()[["method", "dataset", "scale", *SCORES]]

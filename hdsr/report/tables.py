@@ -259,13 +259,7 @@ def texts(values: pd.Series, form: str) -> pd.Series:
 
 
 def crossed(cells: pd.DataFrame, lines: str | list[str], heads: str | list[str]) -> pd.DataFrame:
-    """The texts in the column `cell`, set in lines and columns that keep the order in which they come.
-
-    Args:
-        cells: a line per text.
-        lines: the columns that name a line.
-        heads: those that name a column.
-    """
+    """The texts in the column `cell`; others name the line and head of each, which keep their order."""
     table = cells.pivot(index=lines, columns=heads, values="cell")
     table = table.reindex(index=_in_order(cells, lines), columns=_in_order(cells, heads)).fillna(ABSENT)
     return table.rename_axis(columns=[None] * table.columns.nlevels).reset_index()

@@ -14,8 +14,7 @@ OLDEST = "VDSR"
 def runtime(rows: pd.DataFrame) -> Table:
     """Table VI: the paper's GPU times, what was measured, and of both the ratio to HDSRNet as published.
 
-    Args:
-        rows: as `hdsr.measure.runtime.measure_runtime` returns them, of one device and precision.
+    The rows are those of `hdsr.measure.runtime.measure_runtime`, of one device and precision.
     """
     numbers = _with_paper_times(rows)
     printed = {("", "network"): numbers["method"], ("", "form"): numbers["form"]}
@@ -28,14 +27,10 @@ def runtime(rows: pd.DataFrame) -> Table:
 
 
 def gpu_times(bench: pd.DataFrame) -> pd.DataFrame:
-    """The networks of Table VI on a GPU, as `make bench` timed them in turns.
+    """The networks of Table VI on a GPU, as rows of `make bench` have them, a line per size and precision.
 
-    Args:
-        bench: rows of reports/bench.csv.
-
-    Returns:
-        A line per size, network and precision: method, form, hr_px, precision, device, n; median, quartile1
-        and quartile3 in ms; ratio (to VDSR's in the same turns); paper_ms, paper_ratio (to VDSR's).
+    Columns: method, form, hr_px, precision, device, n; median, quartile1 and quartile3 in ms; ratio (to
+    VDSR's in the same turns); paper_ms, paper_ratio (to VDSR's).
     """
     rows = bench[(bench["part"] == "gpu") & (bench["what"] == "time, Table VI")].reset_index(drop=True)
     rows = rows.rename(columns={"form": "title", "dtype": "precision"}).assign(ratio=1 / rows["ratio"])

@@ -128,12 +128,7 @@ def trials() -> Table:
 
 
 def shipped_rows(report: Path, scales: Sequence[int]) -> pd.DataFrame:
-    """Result rows of exactly the files that ship, in float32: of this report, or else of the published one.
-
-    Args:
-        report: the folder of a profile; see `hdsr.paths.report_dir`.
-        scales: factors of enlargement.
-    """
+    """Result rows of exactly the files that ship, in float32: of a report, or else of the published one."""
     files = [report / "rows" / "benchmarks.csv", PUBLISHED_ROWS]
     rows = pd.concat([results.load(path) for path in files], ignore_index=True)
     digests = [sha256(weights_path(scale)) for scale in scales]
@@ -143,11 +138,7 @@ def shipped_rows(report: Path, scales: Sequence[int]) -> pd.DataFrame:
 
 
 def beside_published(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
-    """Means of the weights that ship, beside what is published for SRCNN, VDSR and HDSRNet.
-
-    Args:
-        rows: see `shipped_rows`.
-        scales: factors of enlargement.
+    """Means of the weights that ship (see `shipped_rows`), beside what SRCNN, VDSR and HDSRNet publish.
 
     Numbers: dataset, scale, method, source ("paper" or "trained here"), psnr_db, ssim. A set that was not
     measured as a whole has no line of the latter.

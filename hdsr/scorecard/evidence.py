@@ -121,11 +121,7 @@ def _present_images(dataset: str, scale: int, root: str | Path | None) -> set[st
 
 
 def completed_weights(weights: Iterable[str | Path]) -> frozenset[str]:
-    """SHA-256 of those files, and of the weights that ship, that a completed run of the paper's recipe made.
-
-    Args:
-        weights: sources of weights; those that are no .safetensors files are passed over.
-    """
+    """SHA-256 of those files, named here or shipped, that a completed run of the paper's recipe made."""
     shipped = sorted(paths.OWN_WEIGHTS.glob("hdsrnet_x?.safetensors"))
     named = [Path(source) for source in weights if str(source).endswith(".safetensors")]
     return frozenset(sha256(path) for path in [*shipped, *named] if is_completed(path))

@@ -88,12 +88,7 @@ def meets(both: pd.DataFrame) -> pd.Series:
 
 
 def judged(ways: pd.DataFrame, liked: pd.Series) -> dict[str, object]:
-    """The verdict on one cell.
-
-    Args:
-        ways: its lines of `offered` by protocol.
-        liked: how many cells of the method each protocol meets.
-    """
+    """The verdict on one cell, by its lines of `offered` and the method's cells that each protocol meets."""
     if COMMON not in ways.index:
         scores = ("psnr_db", "ssim", "psnr_db_explained", "ssim_explained")
         return dict.fromkeys(scores, math.nan) | {

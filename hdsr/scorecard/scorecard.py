@@ -23,11 +23,7 @@ BASES = {
 
 
 def judge(evidence: Evidence, cells: pd.DataFrame) -> pd.DataFrame:
-    """Every claim and its verdict.
-
-    Args:
-        evidence: what a run has left behind.
-        cells: what `hdsr.scorecard.quality.cells` says of it.
+    """Every claim and its verdict, by the evidence and by `hdsr.scorecard.quality.cells` of it.
 
     Returns:
         Columns basis (a key of BASES; "printed": the paper's own numbers decide, else rows do), and those of

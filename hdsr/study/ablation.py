@@ -157,14 +157,9 @@ def _cooling(temperature: float) -> Treatment:
 def treatments(
     mixes: pd.DataFrame, dataset: str, images: Sequence[str], index: int, temperatures: Sequence[float]
 ) -> list[Treatment]:
-    """The treatments of one image. Another image is the next of the set, after the last one the first.
+    """The treatments of one image of a set. Another image is the next, after the last one the first.
 
-    Args:
-        mixes: what `hdsr.study.mixes.measure_mixes` returns, of one network.
-        dataset: the set.
-        images: names of its images.
-        index: which of them.
-        temperatures: instead of the network's own.
+    `mixes` are those of one network; see `hdsr.study.mixes.measure_mixes`.
     """
     (mean, words), own = mean_mix(mixes, dataset), mix_of(mixes, dataset, images[index])
     chosen = [
@@ -182,9 +177,7 @@ def measure_treatments(
 ) -> pd.DataFrame:
     """Score every network on every image under every treatment; rows go to rows/dynamics.csv.
 
-    Args:
-        settings: which networks, sets and temperatures.
-        mixes: what `hdsr.study.mixes.measure_mixes` returns.
+    `mixes` are those that `hdsr.study.mixes.measure_mixes` returns.
     """
     path = settings.report / "rows" / "dynamics.csv"
     known = {row.identity: row for row in results.read(path, TreatedRow)}

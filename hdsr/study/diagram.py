@@ -92,12 +92,9 @@ def laid_out(found: dict[str, Part]) -> Layout:
 
 
 def architecture(network: HDSRNet, lr: Image, sr: Image) -> Drawing:
-    """The network as boxes and arrows, with an LR image going in and its SR image coming out.
+    """The network as boxes and arrows, an LR image (uint8 RGB) going in and what it makes of that coming out.
 
-    Args:
-        network: any scale; nothing is drawn that its trace does not show.
-        lr: uint8 RGB, (height, width, 3).
-        sr: what the network makes of it, `scale` times larger.
+    Nothing is drawn that the network's trace does not show.
     """
     found = parts(network)
     layout = laid_out(found)

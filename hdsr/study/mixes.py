@@ -108,12 +108,7 @@ def attentions(network: nn.Module) -> list[KernelAttention]:
 
 @torch.inference_mode()
 def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> Mix:
-    """The mixes of an image. Only the upper network is run.
-
-    Args:
-        network: in float32, on the CPU.
-        lr: uint8 RGB, (height, width, 3).
-    """
+    """The mixes of an image, uint8 RGB. Only the upper network is run, in float32 on the CPU."""
     network, recording = recorded(network)
     network.upper(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() - network.mean)
     return recording.mix()
@@ -201,26 +196,16 @@ def _shrunk(path: Path, scale: int) -> Image:
 
 
 def mix_of(rows: pd.DataFrame, dataset: str, image: str) -> NDArray[np.float64]:
-    """Shares of one benchmark image, (layers, kernels).
-
-    Args:
-        rows: what `measure_mixes` returns, of one network.
-        dataset: its set.
-        image: its name.
-    """
+    """Shares of one benchmark image, (layers, kernels), from the rows of one network."""
     here = rows[(rows["role"] == TESTED) & (rows["dataset"] == dataset) & (rows["image"] == image)]
     return here.sort_values("layer")[SHARES].to_numpy()
 
 
 def mean_mix(rows: pd.DataFrame, dataset: str) -> tuple[NDArray[np.float64], str]:
-    """The mean mix of the training images; where there are none, of the images of the set itself.
-
-    Args:
-        rows: what `measure_mixes` returns, of one network.
-        dataset: the benchmark set that the mix is for.
+    """The mean mix of the training images; where there are none, of the images of the benchmark set itself.
 
     Returns:
-        Shares (layers, kernels), and in words what they are the mean of.
+        Shares (layers, kernels) by the rows of one network, and in words what they are the mean of.
     """
     averaged = rows[rows["role"] == AVERAGED].sort_values("layer")
     if len(averaged):
@@ -295,13 +280,7 @@ def table(numbers: pd.DataFrame, name: str) -> Table:
 
 
 def drawing(rows: pd.DataFrame, weights: str, name: str) -> Drawing:
-    """How far each share is from uniform: a panel per scale, a dot per image, a column per kernel.
-
-    Args:
-        rows: what `measure_mixes` returns.
-        weights: the source whose rows are drawn.
-        name: of the figure, without the weights.
-    """
+    """How far each share is from uniform, by one source of weights: a panel per scale, a dot per image."""
     rows = rows[(rows["role"] == TESTED) & (rows["weights"] == weights)]
     scales = rows["scale"].unique()
     figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")

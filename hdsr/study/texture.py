@@ -162,13 +162,10 @@ def _trio(
 
 
 def by_bin(bins: pd.DataFrame) -> pd.DataFrame:
-    """The lines with two more columns.
+    """The bins of `Energies` with two more columns.
 
     They are gain_db, of the bin's PSNR over bicubic's, and share: of the squared error that the set loses, as
     much lies in the bin.
-
-    Args:
-        bins: see `Energies`.
     """
     gain_db = 10 * np.log10(bins["mse_bicubic"] / bins["mse_network"])
     removed = (bins["mse_bicubic"] - bins["mse_network"]) * bins["blocks"]
@@ -177,11 +174,9 @@ def by_bin(bins: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_image(images: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
-    """Columns: weights, scale, dataset, image, energy (mean over blocks), gain_db (PSNR less bicubic's).
+    """The images of `Energies` with their gain by result rows of bicubic and the networks.
 
-    Args:
-        images: see `Energies`.
-        scored: result rows of bicubic and the networks.
+    Columns: weights, scale, dataset, image, energy (mean over blocks), gain_db (PSNR less bicubic's).
     """
     place = ["scale", "dataset", "image"]
     own = scored.loc[scored["model"] == MODEL, ["weights", *place, "psnr_db"]]
@@ -193,12 +188,7 @@ def by_image(images: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def trends(bins: pd.DataFrame, images: pd.DataFrame) -> Table:
-    """Whether the gain follows the gradient energy, over the tenths of blocks and over images.
-
-    Args:
-        bins: see `by_bin`.
-        images: see `by_image`.
-    """
+    """Whether the gain follows the gradient energy, over tenths (`by_bin`) and over images (`by_image`)."""
     lines = []
     for place, part in images.groupby(_GROUP, sort=False):
         tenths = bins[(bins[_GROUP] == list(place)).all(axis=1)].sort_values("bin")
@@ -240,13 +230,7 @@ def table(bins: pd.DataFrame) -> Table:
 
 
 def drawing(bins: pd.DataFrame, images: pd.DataFrame, weights: str) -> Drawing:
-    """Gain over gradient energy: a line of panels per set, images at the left and tenths of blocks beside.
-
-    Args:
-        bins: see `by_bin`.
-        images: see `by_image`.
-        weights: the source whose rows are drawn.
-    """
+    """Gain over gradient energy by one source of weights: a line of panels per set, images left of tenths."""
     bins, images = bins[bins["weights"] == weights], images[images["weights"] == weights]
     sets = bins["dataset"].unique()
     figure = Figure(figsize=(WIDTH_IN, 3.0 * len(sets)), layout="constrained")
@@ -287,13 +271,7 @@ def _plot_bins(axes: Axes, bins: pd.DataFrame, column: str, label: str) -> None:
 
 
 def extremes(settings: DynamicsSettings, measured: Measurement, images: pd.DataFrame) -> Iterator[Drawing]:
-    """The images with the largest and the smallest gain at the largest scale, for each source of weights.
-
-    Args:
-        settings: whose report holds the SR images.
-        measured: whose rows say what they are.
-        images: see `by_image`.
-    """
+    """The images with the largest and the smallest gain (see `by_image`) at the largest scale, by weights."""
     for weights, part in images[images["scale"] == images["scale"].max()].groupby("weights", sort=False):
         rows = measured.rows[measured.rows["weights"].isin([weights, results.NO_WEIGHTS])]
         for name, index in (("most", part["gain_db"].idxmax()), ("least", part["gain_db"].idxmin())):

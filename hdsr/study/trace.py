@@ -153,13 +153,9 @@ def parts(network: HDSRNet) -> dict[str, Part]:
 
 
 def cut_behind(network: HDSRNet, name: str) -> fx.GraphModule:
-    """The network up to a part, whose output it returns: with activation, pixel shuffle and mean shift.
+    """The network up to one of its `parts`, whose output it returns: with activation, shuffle and mean shift.
 
     It shares the network's layers. What the part does not depend on is not run.
-
-    Args:
-        network: any scale.
-        name: of a part, as `parts` has it.
     """
     graph = _traced(network)
     found, names = _named(graph, network)
@@ -236,9 +232,7 @@ def reaches(found: dict[str, Part]) -> dict[str, Reach]:
 def layer_lines(network: HDSRNet, lr_px: int = 256) -> pd.DataFrame:
     """One line per layer: layer, kind, relu, kernel, dilation, inputs, outputs, parameters, macs, reach_px.
 
-    Args:
-        network: any scale.
-        lr_px: side of the square LR image that the operations are counted for.
+    Operations are counted for a square LR image of `lr_px` pixels a side.
     """
     found = parts(network)
     reach = reaches(found)
