@@ -13,7 +13,7 @@ from hdsr.bench.rows import COLUMNS as COLUMNS_OF_FILE
 from hdsr.bench.rows import read
 from hdsr.measure.latency import machine
 from hdsr.report.figures import WIDTH_IN, Drawing
-from hdsr.report.tables import ABSENT, Table
+from hdsr.report.tables import ABSENT, Table, texts
 
 GROWTH = "growth"
 QUANTITIES = {"time": "time (ms)", "working memory": "memory beyond the loaded network (GiB)"}
@@ -62,7 +62,7 @@ def table(rows: pd.DataFrame, part: str, title: str) -> Table:
     printed["scale"] = ("×" + printed["scale"]).replace("×", "")
     printed["median (quartiles)"] = [measured(line) for line in numbers.itertuples()]
     printed["n"] = numbers["n"].astype(str)
-    printed["ratio"] = numbers["ratio"].map("{:.2f}".format).where(numbers["ratio"].notna(), ABSENT)
+    printed["ratio"] = texts(numbers["ratio"], "{:.2f}")
     printed["to"], printed["note"] = numbers["baseline"], numbers["note"]
     notes = (RATIO_NOTE, *origin(numbers)) if len(numbers) else ("This part was not measured.",)
     return Table(f"bench_{part}", title, numbers, printed.replace("", ABSENT).astype(object), notes)

@@ -48,8 +48,8 @@ def _panels(seen: Look, judged: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
     results = [("Bicubic", seen.bicubic), ("HDSRNet", seen.chosen.sr)]
     if seen.subject.hr is None:
         return results
-    texts = [f"{line.psnr_db:.2f} dB / {line.ssim:.4f}" for line in judged.itertuples()]
-    first, last = texts[0], texts[-1]
+    told = [f"{line.psnr_db:.2f} dB / {line.ssim:.4f}" for line in judged.itertuples()]
+    first, last = told[0], told[-1]
     return [
         (f"Bicubic\n{first}", seen.bicubic),
         (f"HDSRNet\n{last}", seen.chosen.sr),
@@ -72,8 +72,8 @@ def _draw_mixes(axes: Axes, enlargement: Enlargement) -> None:
     for kernel, color in enumerate(KERNEL_COLORS):
         shares = enlargement.shares[:, kernel]
         bars = axes.barh(names, shares, left=start, color=color, edgecolor="white", height=0.5)
-        texts = [f"{share:.1%}" for share in shares]
-        axes.bar_label(bars, texts, label_type="center", color=ON_KERNEL_COLORS, fontsize=7)
+        labels = [f"{share:.1%}" for share in shares]
+        axes.bar_label(bars, labels, label_type="center", color=ON_KERNEL_COLORS, fontsize=7)
         start = start + shares
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xticks=[])

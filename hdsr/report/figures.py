@@ -137,9 +137,9 @@ def small_labels(axes: Axes, x: str = "", y: str = "", **legend: Any) -> None:
         axes.legend(fontsize=7, **legend)
 
 
-def thumbnails(images: Mapping[str, Image], columns: int = 3) -> Drawing:
+def thumbnails(images: Mapping[str, Image]) -> Drawing:
     """Small pictures of named images, with their sizes."""
-    lines = -(-len(images) // columns)
+    columns, lines = 3, -(-len(images) // 3)
     width_in = 0.7 * WIDTH_IN
     figure = Figure(figsize=(width_in, lines * width_in / columns * 0.8), layout="constrained")
     for axes in figure.subplots(lines, columns, squeeze=False).flat:

@@ -15,6 +15,7 @@ from hdsr.report.tables import (
     ranks,
     source_label,
     superscript,
+    texts,
     with_methods,
     with_variants,
 )
@@ -297,7 +298,7 @@ def _headline_columns(part: pd.DataFrame, method: str, weights: str) -> dict[tup
     measured = pairs(part, "psnr_db", "ssim")
     if method == paper.label(_HEADLINE_MODELS[-1]):
         return {(method, source_label(weights)): measured}
-    difference = part["difference_db"].map("{:+.2f}".format).where(part["psnr_db"].notna(), ABSENT)
+    difference = texts(part["difference_db"], "{:+.2f}")
     return {
         (method, "paper"): pairs(part, "psnr_db_paper", "ssim_paper"),
         (method, "measured" if weights == NO_WEIGHTS else source_label(weights)): measured,

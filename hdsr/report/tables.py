@@ -291,12 +291,12 @@ def pairs(
         flags: columns of the same two names, true where a value has a footnote.
         extra: decimals beyond the paper's.
     """
-    texts = []
+    parts = []
     for column, digits in ((psnr, 2), (ssim, 4)):
         plain = numbers[column].map(f"{{:{sign}.{digits + extra}f}}".format)
         text = _emphasized(numbers[column], plain) if marked else plain
-        texts.append(text if flags is None else text + flags[column].map({True: "†", False: ""}))
-    return (texts[0] + "/" + texts[1]).where(numbers[psnr].notna(), ABSENT)
+        parts.append(text if flags is None else text + flags[column].map({True: "†", False: ""}))
+    return (parts[0] + "/" + parts[1]).where(numbers[psnr].notna(), ABSENT)
 
 
 def _emphasized(values: pd.Series, texts: pd.Series) -> pd.Series:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from hdsr import paper
 from hdsr.measure.runtime import PUBLISHED, REFERENCE
-from hdsr.report.tables import ABSENT, Table
+from hdsr.report.tables import Table, texts
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 OLDEST = "VDSR"
@@ -48,10 +48,10 @@ def gpu(bench: pd.DataFrame) -> Table:
             ("", "HR"): places["hr_px"].map("{0} × {0}".format),
             ("", "network"): places["method"],
             ("", "form"): places["form"],
-            ("the paper's GPU", "ms"): places["paper_ms"].map("{:.2f}".format, na_action="ignore"),
-            ("the paper's GPU", "÷ VDSR"): places["paper_ratio"].map("{:.2f}".format, na_action="ignore"),
+            ("the paper's GPU", "ms"): texts(places["paper_ms"], "{:.2f}"),
+            ("the paper's GPU", "÷ VDSR"): texts(places["paper_ratio"], "{:.2f}"),
         }
-    ).fillna(ABSENT)
+    )
     columns = numbers.sort_values("precision", key=lambda names: names.map(PRECISIONS.index), kind="stable")
     for (device, precision), part in columns.groupby(["device", "precision"], sort=False):
         for name, column in {"ms": "median", "÷ VDSR": "ratio"}.items():
@@ -89,10 +89,9 @@ def _with_paper_times(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.Data
 
 def _runtime_cells(part: pd.DataFrame) -> dict[str, pd.Series]:
     spread = part["quartile1_ms"].map("{:.0f}".format) + " to " + part["quartile3_ms"].map("{:.0f}".format)
-    published = part[["paper_ms", "paper_ratio"]].map("{:.2f}".format, na_action="ignore").fillna(ABSENT)
     return {
-        "paper, GPU (ms)": published["paper_ms"],
-        "paper ÷ HDSRNet": published["paper_ratio"],
+        "paper, GPU (ms)": texts(part["paper_ms"], "{:.2f}"),
+        "paper ÷ HDSRNet": texts(part["paper_ratio"], "{:.2f}"),
         "measured (ms)": part["median_ms"].map("{:.0f}".format) + " (" + spread + ")",
         "measured ÷ HDSRNet": part["ratio"].map("{:.2f}".format),
     }

@@ -11,7 +11,7 @@ import pandas as pd
 from hdsr import checkpoint, paper, results
 from hdsr.files import sha256
 from hdsr.paths import CONFIGS, OWN_WEIGHTS, PUBLISHED, TRIALS
-from hdsr.report.tables import ABSENT, Table
+from hdsr.report.tables import ABSENT, Table, texts
 from hdsr.training.config import PLACES, TrainingConfig, load_config, validated
 
 PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
@@ -163,8 +163,7 @@ def _published_cells(numbers: pd.DataFrame) -> pd.DataFrame:
     psnr = wide.pivot(index=place, columns="column", values="psnr_db")
     ours = psnr.get("HDSRNet, trained here", pd.Series(float("nan"), psnr.index))
     for method in _COMPARED:
-        ahead = ours - psnr[f"{method}, paper"]
-        cells[f"ahead of {method}"] = ahead.map("{:+.2f}".format).where(ahead.notna(), ABSENT)
+        cells[f"ahead of {method}"] = texts(ours - psnr[f"{method}, paper"], "{:+.2f}")
     cells = cells.loc[list(dict.fromkeys(wide[place].itertuples(index=False, name=None)))].reset_index()
     return cells.assign(scale="×" + cells["scale"].astype(str)).rename_axis(columns=None)
 
