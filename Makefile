@@ -3,6 +3,8 @@ PROFILE ?= quick
 VENV    ?= .venv
 export HDSR_REPORTS := $(or $(HDSR_REPORTS),reports)
 export PYTHONPATH := $(CURDIR)$(addprefix :,$(PYTHONPATH))
+# Even where the shell says not to: else each of some hundred processes compiles what it imports.
+export PYTHONDONTWRITEBYTECODE :=
 ifneq ($(HDSR_DATA),)
 export HDSR_DATA := $(abspath $(HDSR_DATA))
 endif
