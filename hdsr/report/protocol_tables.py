@@ -6,7 +6,6 @@ import pandas as pd
 
 from hdsr import paper, results
 from hdsr.measure.protocols import COMMON, NAMED, TITLES, VARIED
-from hdsr.measure.sensitivity import MODELS
 from hdsr.report.tables import ABSENT, SCORES, Table, crossed, labelled, pairs, with_variants
 
 _OPEN = "open"
@@ -23,7 +22,7 @@ def sensitivity(rows: pd.DataFrame) -> Table:
     Of the rows, those by protocols and of one device and precision, the set that has single changes is shown.
     """
     varied = rows[rows["way"].isin(VARIED)]
-    same = (rows["dataset"] == varied["dataset"].iloc[0]) & rows["model"].isin(MODELS)
+    same = (rows["dataset"] == varied["dataset"].iloc[0]) & rows["model"].isin(varied["model"])
     numbers = differences(pd.concat([rows[same & (rows["way"] == COMMON)], varied]))
     dataset = numbers["dataset"].iloc[0]
     caption = f"PSNR (dB) / SSIM on {dataset}, and how far they move when one thing is done otherwise"

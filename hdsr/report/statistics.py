@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 
@@ -26,7 +26,7 @@ def half_width(differences: ArrayLike) -> float:
     values = np.asarray(differences, dtype=np.float64)
     if values.size < 2 or not np.isfinite(values).all():
         return float("nan")
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, values.size - 1) * stats.sem(values))
+    return float(stdtrit(values.size - 1, (1 + CONFIDENCE) / 2) * _standard_error(values))
 
 
 def p_value(differences: ArrayLike) -> float:
@@ -39,7 +39,12 @@ def p_value(differences: ArrayLike) -> float:
         return float("nan")
     if width == 0:
         return float(not np.any(differences))
-    return float(stats.ttest_1samp(differences, 0).pvalue)
+    values = np.asarray(differences, dtype=np.float64)
+    return float(2 * stdtr(values.size - 1, -abs(values.mean()) / _standard_error(values)))
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return values.std(ddof=1) / np.sqrt(values.size)
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:

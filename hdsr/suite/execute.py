@@ -26,6 +26,8 @@ from hdsr.files import atomic_path
 from hdsr.suite import parameters as notebook
 
 _START_TIMEOUT_S = 120
+_AT_THE_END = "immediate"
+"""How a kernel is shut down: asked to end by itself, it tidies its memory for a second or two."""
 _READ_FIRST = ("01_data", "05_network")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
@@ -101,6 +103,7 @@ def run(name: str, profile: str) -> Path:
             language="python",
             kernel_manager_class=_EnvironmentKernel,
             start_timeout=_START_TIMEOUT_S,
+            shutdown_kernel=_AT_THE_END,
             coalesce_streams=True,
             store_widget_state=False,
             # bars of notebooks that make runs side by side would write over each other
@@ -163,6 +166,7 @@ def refresh(name: str, reports: Path) -> Path:
         document,
         kernel_manager_class=_EnvironmentKernel,
         startup_timeout=_START_TIMEOUT_S,
+        shutdown_kernel=_AT_THE_END,
         timeout=None,
         record_timing=False,
         store_widget_state=False,
