@@ -20,6 +20,19 @@ tests/upscaling/test_allocator.py
 tests/upscaling/test_memory.py
 """.split()  # noqa: SIM905
 """Measure times or memory, so that no two of them run at once."""
+LONG = """
+tests/test_makefile.py
+tests/training/test_loop.py
+tests/training/test_separation.py
+tests/explore/test_panel.py
+tests/explore/test_in_browser.py
+tests/test_cli.py
+tests/test_winograd.py
+tests/upscaling/test_run.py
+tests/test_metrics.py
+tests/test_inference.py
+""".split()  # noqa: SIM905
+"""Take ten seconds or more, the longest first: begun last, one would run while a worker has nothing."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,6 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
         shutil.copytree(kernels, Path(os.environ["HDSR_CACHE"]) / "kernels")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; of the rest the order stays."""
+    ranks = {file: rank for rank, file in enumerate([*TIMED, *LONG])}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give the tests of a file to one worker, as they share fixtures, and all of TIMED to the same one."""
@@ -55,6 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = nodeid.partition("::")[0]
             return "timings and memory" if file in TIMED else file
 
+    config.option.loadscopereorder = False  # that is by the number of tests, which says little of their time
     return ByFile(config, log)
 
 

@@ -15,15 +15,20 @@ Images = dict[str, Image.Image]
 Array = NDArray[np.float32]
 
 
-def gradients(thumbnails: Array) -> Array:
-    """Differences of neighboring pixels, their square roots with signs, as one unit vector each.
+def steps(gray: Array) -> Array:
+    """Square roots, with signs, of how far each pixel is from that before it and that above it.
 
-    So smooth shading counts nothing, and a single strong edge such as the horizon little. Thumbnails are
-    (number, SIDE, SIDE); those with hardly anything in them become zero.
+    So a single strong edge such as the horizon counts little. From (..., height, width) to
+    (..., 2, height - 1, width - 1).
     """
-    inner = thumbnails[:, 1:, 1:]
-    steps = np.stack([inner - thumbnails[:, 1:, :-1], inner - thumbnails[:, :-1, 1:]], axis=1)
-    vectors = (np.sign(steps) * np.sqrt(np.abs(steps))).reshape(len(thumbnails), -1)
+    inner = gray[..., 1:, 1:]
+    found = np.stack([inner - gray[..., 1:, :-1], inner - gray[..., :-1, 1:]], axis=-3)
+    return np.sign(found) * np.sqrt(np.abs(found))
+
+
+def unit(thumbnails: Array) -> Array:
+    """The steps of thumbnails as one unit vector each; those with hardly anything in them become zero."""
+    vectors = thumbnails.reshape(len(thumbnails), -1)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.where(length > SIDE, vectors / np.maximum(length, 1), 0).astype(np.float32)
 
@@ -44,23 +49,23 @@ def thumbnails(image: Image.Image) -> Iterator[Array]:
 
 
 def windows(image: Image.Image) -> Array:
-    """Every SIDE x SIDE window of an image at every level that does not enlarge it."""
+    """The steps of every SIDE x SIDE window of an image at every level that does not enlarge it."""
     found = []
     for level in LEVELS:
         ratio = level / min(image.size)
         small = reduced(image, *(max(SIDE, round(length * ratio)) for length in image.size))
-        views = np.lib.stride_tricks.sliding_window_view(small, (SIDE, SIDE))
-        found.append(views.reshape(-1, SIDE, SIDE))
+        views = np.lib.stride_tricks.sliding_window_view(steps(small), (SIDE - 1, SIDE - 1), axis=(1, 2))
+        found.append(views.transpose(1, 2, 0, 3, 4).reshape(-1, 2, SIDE - 1, SIDE - 1))
     return np.concatenate(found)
 
 
 def likeness(parts: Images, wholes: Images) -> dict[tuple[str, str], float]:
     """How well the middle of each of `parts` is found in each of `wholes`: a correlation, 1 at most."""
     names = list(parts)
-    looked_for = gradients(np.stack([one for image in parts.values() for one in thumbnails(image)]))
+    looked_for = unit(steps(np.stack([one for image in parts.values() for one in thumbnails(image)])))
     scores = {}
     for whole, image in wholes.items():
-        best = (gradients(windows(image)) @ looked_for.T).max(axis=0).reshape(len(names), -1).max(axis=1)
+        best = (unit(windows(image)) @ looked_for.T).max(axis=0).reshape(len(names), -1).max(axis=1)
         scores |= {(name, whole): float(score) for name, score in zip(names, best, strict=True)}
     return scores
 

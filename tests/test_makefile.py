@@ -127,6 +127,18 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> StubTree:
     return StubTree(root)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def verifying(
+    tree: StubTree, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """`make verify-paper` without a network, which waits and tries again while tests run, and its folder."""
+    folder = tmp_path_factory.mktemp("verifying")
+    places = {"HDSR_DATA": f"{folder}/data", "HDSR_REPORTS": f"{folder}/reports"}
+    with tree.start("verify-paper", "MIRROR=http://127.0.0.1:9", **places) as process:
+        yield process, folder
+        process.terminate()
+
+
 def reads(name: str) -> set[str]:
     """The notebooks that a notebook reads, as its metadata say."""
     named = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4).metadata.get("hdsr", {})
@@ -395,14 +407,14 @@ def test_verifying_the_paper_fetches_then_judges(tree: StubTree) -> None:
     assert places == sorted(places)
 
 
-def test_without_a_network_nothing_is_verified_and_one_line_says_so(tree: StubTree, tmp_path: Path) -> None:
-    shutil.rmtree(tree.root / "reports" / "paper", ignore_errors=True)
-    process = tree.start("verify-paper", "MIRROR=http://127.0.0.1:9", HDSR_DATA=str(tmp_path))
+def test_without_a_network_nothing_is_verified_and_one_line_says_so(
+    verifying: tuple[subprocess.Popen[str], Path],
+) -> None:
+    process, folder = verifying
     printed, _ = process.communicate()
     assert process.returncode != 0
     assert len(re.findall("hdsr: error: .* no connection", printed)) == 1
-    assert not (tree.root / "reports" / "paper").exists()
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".fetch.lock"]
+    assert [path for path in folder.rglob("*") if path.is_file() and path.name != ".fetch.lock"] == []
 
 
 def test_training_needs_a_config(tree: StubTree) -> None:

@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,9 +118,8 @@ def test_resumed_in_one_process_equals_uninterrupted(
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 
-def start(config_path: Path, out: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "hdsr", "train", str(config_path), "--out", str(out), "--resume"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(config_path: Path, out: Path) -> BaseProcess:
+    return forked.start("train", str(config_path), "--out", str(out), "--resume")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +127,7 @@ def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configuration of 40 steps; in the folder beside it, whole/, the run of it that nobody disturbs."""
     config_path = tmp_path_factory.mktemp("undisturbed") / "toy.yaml"
     config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), "steps": 40}))
-    assert start(config_path, config_path.parent / "whole").wait() == 0
+    assert forked.ended(start(config_path, config_path.parent / "whole")) == 0
     return config_path
 
 
@@ -137,16 +139,17 @@ def test_a_killed_process_resumes_bit_for_bit(undisturbed: Path, tmp_path: Path,
         process = start(config_path, tmp_path / "cut")
         wait_for_a_new_state(tmp_path / "cut", process)
         time.sleep(random.uniform(0, 0.5))
-        process.send_signal(how)
-        assert process.wait() in (-how, 130, 0)
-    assert start(config_path, tmp_path / "cut").wait() == 0
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, how)
+        assert forked.ended(process) in (-how, 130, 0)
+    assert forked.ended(start(config_path, tmp_path / "cut")) == 0
     assert_same_run(config_path.parent / "whole", tmp_path / "cut")
 
 
-def wait_for_a_new_state(out: Path, process: subprocess.Popen) -> None:
+def wait_for_a_new_state(out: Path, process: BaseProcess) -> None:
     """Wait until the process has saved a state of its own, or has ended."""
     seen = set(out.glob("state-*.pt"))
-    while process.poll() is None and set(out.glob("state-*.pt")) <= seen:
+    while process.is_alive() and set(out.glob("state-*.pt")) <= seen:
         time.sleep(0.02)
 
 
