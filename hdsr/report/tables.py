@@ -255,7 +255,7 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
 
 def texts(values: pd.Series, form: str) -> pd.Series:
     """Numbers as text, in a format such as "{:.2f}"; a dash for those that are absent."""
-    return values.map(form.format, na_action="ignore").fillna(ABSENT).astype(str)
+    return values.map(form.format, na_action="ignore").astype(object).where(values.notna(), ABSENT)
 
 
 def crossed(cells: pd.DataFrame, lines: str | list[str], heads: str | list[str]) -> pd.DataFrame:

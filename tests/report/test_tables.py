@@ -1,5 +1,6 @@
 """Tables as HTML, Markdown and LaTeX, and the files they are written to."""
 
+import math
 import re
 
 import pandas as pd
@@ -59,3 +60,8 @@ def test_latex_writes_out_every_sign_that_it_would_take_as_a_command() -> None:
     assert tables.latex_text(r"50% & $1 #2 _x^y {~} \n ×†–") == (
         r"50\% \& \$1 \#2 \_x\textasciicircum{}y \{\textasciitilde{}\} \textbackslash{}n $\times$$^\dagger$--"
     )
+
+
+def test_absent_numbers_are_dashes_be_they_all() -> None:
+    assert tables.texts(pd.Series([1.5, math.nan]), "{:.2f}").tolist() == ["1.50", "–"]
+    assert tables.texts(pd.Series([math.nan, math.nan]), "{:.2f}").tolist() == ["–", "–"]
