@@ -21,6 +21,7 @@ from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate
 from hdsr.measure import fresh_process
+from hdsr.methods import registry
 from hdsr.metrics import GAUSSIAN_SIGMA_PX, PEAK, luma
 from hdsr.progress import bar
 from hdsr.upscaling.allocator import keep_freed_memory
@@ -30,6 +31,7 @@ SCALE = 4
 SETS = ("Set5", "Set14", "B100")
 SCORES = ["psnr_db", "ssim"]
 PLAIN = "plain loop"
+ALONE = "network alone"
 BASELINE = f"{PLAIN} over the {PUBLISHED}"
 NOTES = ("as hdsr evaluate", f"{PLAIN}, scikit-image metrics")
 SAME = 0.001
@@ -39,6 +41,8 @@ SAME = 0.001
 def measure(request: Request, sets: Sequence[str] = SETS, turns: int = 2) -> list[Row]:
     """Seconds to score the sets at x4, both ways in turns, and how far bfloat16 moves the mean PSNR.
 
+    Of ours, also the seconds of the network alone.
+
     Each time in a process of its own, so that memory is as the one way or the other would have it.
 
     Raises:
@@ -47,7 +51,7 @@ def measure(request: Request, sets: Sequence[str] = SETS, turns: int = 2) -> lis
     for name in sets:
         if not load_benchmark(name, SCALE, request.root).complete:
             raise HdsrError(f"{name} is not whole in the data folder")
-    ways = (PLAIN, *DTYPES)
+    ways = (PLAIN, *DTYPES, ALONE)
     scored: dict[str, pd.DataFrame] = {}
     times_ms: dict[str, list[float]] = {way: [] for way in ways}
     for way in bar(ways * turns, "end to end", unit="process", shown=request.progress):
@@ -59,8 +63,13 @@ def measure(request: Request, sets: Sequence[str] = SETS, turns: int = 2) -> lis
 
 
 def timed_scores(way: str, sets: Sequence[str], root: Path, threads: int) -> tuple[pd.DataFrame, float]:
-    """The scores by PLAIN or in one precision by `hdsr evaluate`, and how many milliseconds they took."""
+    """The scores by PLAIN or in one precision by `hdsr evaluate`, and how many milliseconds they took.
+
+    By ALONE there are none, but the images are enlarged.
+    """
     torch.set_num_threads(threads)
+    if way == ALONE:
+        return pd.DataFrame(), enlarging_ms(sets, root)
     score = plain_scores if way == PLAIN else partial(our_scores, way)
     start = time.perf_counter()
     frame = score(sets, root)
@@ -108,6 +117,18 @@ def our_scores(precision: Precision, sets: Sequence[str], root: Path) -> pd.Data
         )
 
 
+def enlarging_ms(sets: Sequence[str], root: Path) -> float:
+    """Milliseconds that the network of `our_scores` takes for all images, which lie in memory, in float32."""
+    keep_freed_memory()
+    upscale = registry.load("hdsrnet", SCALE, "ours")
+    images = [lr for name in sets for _, lr, _ in load_benchmark(name, SCALE, root)]
+    upscale(images[0])
+    start = time.perf_counter()
+    for lr in images:
+        upscale(lr)
+    return 1000 * (time.perf_counter() - start)
+
+
 def check_equal(plain: pd.DataFrame, ours: pd.DataFrame) -> None:
     """Raise HdsrError if the two ways differ by more than SAME in any score of any image."""
     both = plain.merge(
@@ -122,9 +143,13 @@ def check_equal(plain: pd.DataFrame, ours: pd.DataFrame) -> None:
 
 
 def time_rows(sets: Sequence[str], times_ms: dict[str, list[float]]) -> list[Row]:
-    """Seconds for all sets, and how many times faster than the plain loop."""
+    """Seconds for all sets, and how many times faster than the plain loop; the network alone against all that
+    `hdsr evaluate` does."""
     rows = []
     for key, times in times_ms.items():
+        if key == ALONE:
+            rows.append(alone_row(sets, times_ms))
+            continue
         form, dtype = (PUBLISHED, DTYPES["fp32"]) if key == PLAIN else (FOLDED, DTYPES[key])
         ratio = statistics.median(map(truediv, times_ms[PLAIN], times))
         seconds = spread([time / 1000 for time in times])
@@ -133,9 +158,17 @@ def time_rows(sets: Sequence[str], times_ms: dict[str, list[float]]) -> list[Row
     return rows
 
 
+def alone_row(sets: Sequence[str], times_ms: dict[str, list[float]]) -> Row:
+    """Seconds of the network alone, and how many times as long `hdsr evaluate` takes."""
+    ratio = statistics.median(map(truediv, times_ms["fp32"], times_ms[ALONE]))
+    seconds = spread([time / 1000 for time in times_ms[ALONE]])
+    place = ("time", FOLDED, SCALE, "+".join(sets), DTYPES["fp32"], "s")
+    return Row(*place, **seconds, ratio=ratio, baseline=NOTES[0], note=f"{ALONE}, images in memory")
+
+
 def shift_row(name: str, scored: dict[str, pd.DataFrame]) -> Row:
     """How far the mean PSNR of a set moves with bfloat16."""
-    means = {key: frame.groupby("dataset")["psnr_db"].mean()[name] for key, frame in scored.items()}
+    means = {key: scored[key].groupby("dataset")["psnr_db"].mean()[name] for key in DTYPES}
     shift = float(means["bf16"] - means["fp32"])
     place = ("mean PSNR less that in float32", FOLDED, SCALE, name, DTYPES["bf16"], "dB")
     return Row(*place, 1, shift)

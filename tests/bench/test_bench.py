@@ -156,8 +156,9 @@ def test_the_photograph_covers_its_size() -> None:
 
 def test_a_whole_set_is_scored_both_ways(real_data_root: Path) -> None:
     found = end_to_end.measure(rows.Request(real_data_root, progress=False), sets=["Set5"], turns=1)
-    plain, ours, bf16, shift = found
+    plain, ours, bf16, alone, shift = found
     assert (plain.ratio, plain.n, plain.unit) == (1, 1, "s")
+    assert alone.ratio == pytest.approx(ours.median / alone.median)
     assert ours.ratio > 0
     assert (ours.dtype, bf16.dtype) == ("float32", "bfloat16")
     assert abs(shift.median) < 0.01
@@ -165,8 +166,10 @@ def test_a_whole_set_is_scored_both_ways(real_data_root: Path) -> None:
 
 def test_times_of_turns_become_seconds_and_ratios_to_the_plain_loop() -> None:
     times_ms = {end_to_end.PLAIN: [4000.0, 6000.0], "fp32": [2000.0, 2000.0], "bf16": [1000.0, 2000.0]}
+    times_ms[end_to_end.ALONE] = [1600.0, 1600.0]
     found = end_to_end.time_rows(["Set5"], times_ms)
-    assert [(row.n, row.median, row.ratio) for row in found] == [(2, 5, 1), (2, 2, 2.5), (2, 1.5, 3.5)]
+    seconds_and_ratios = [(2, 5, 1), (2, 2, 2.5), (2, 1.5, 3.5), (2, 1.6, 1.25)]
+    assert [(row.n, row.median, row.ratio) for row in found] == seconds_and_ratios
 
 
 def test_a_plain_loop_that_disagrees_is_an_error() -> None:
