@@ -50,8 +50,8 @@ def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
 
 
 def _label_of(name: str) -> str:
-    """A run's configuration in short: `×2` for hdsrnet_x2."""
-    return re.sub(r"^x(?=\d)", "×", name.removeprefix("hdsrnet_"))
+    """A run's configuration in short: `×2` for hdsrnet_x2, `first ×4` for first_x4."""
+    return re.sub(r"_?x(?=\d)", " ×", name.removeprefix("hdsrnet")).strip()
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:

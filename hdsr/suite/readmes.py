@@ -74,11 +74,17 @@ def _file(path: Path) -> dict[str, str]:
         "configuration": configuration_link(path, about) + origin,
         "steps": f"{spent(about, 'step'):,}",
         "patches": f"{_patches_seen(about):,}",
-        "device": about.get("device", "cpu"),
+        "device": ", then ".join(dict.fromkeys(_devices(about))),
         "minutes": f"{spent(about, 'minutes'):.1f}",
         "held-out PSNR (dB)": " / ".join(f"{about[key]:.2f}" for key in _HELD_OUT if about.get(key)),
         "SHA-256": sha256(path),
     }
+
+
+def _devices(about: dict[str, Any]) -> list[str]:
+    """Of the runs that it started from, then its own."""
+    start = about.get("started_from")
+    return [*(_devices(start) if start else ()), about.get("device", "cpu")]
 
 
 def _patches_seen(about: dict[str, Any] | None) -> int:

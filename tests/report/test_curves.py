@@ -66,12 +66,12 @@ def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int) -> None:
     about = checkpoint.describe(training_record.weights_path(scale))
     runs = training_record.lineage(f"hdsrnet_x{scale}", about)
     logs = curves.shipped_logs((scale,))
-    assert list(logs) == list(dict.fromkeys(("×4", f"×{scale}")))
+    assert list(logs) == (["first ×4", "second ×4", "×4"] if scale == 4 else ["first ×4", f"×{scale}"])
     for log, (name, each) in zip(logs.values(), runs, strict=True):
         scored: pd.Series = log.set_index("step")["psnr_db"].dropna()
-        if name == "hdsrnet_x4":  # stopped in its only validation, after its last step; scored from its state
+        if not name.startswith("hdsrnet"):  # others go on from what it was on its way, which was not scored
             assert scored.empty
-            assert each["step"] - log["step"].max() == each["config"]["log_every"]
+            assert log["step"].max() >= each["step"] - each["config"]["log_every"]
             continue
         assert scored[each["step"]] == pytest.approx(each["validation_psnr_db"], abs=1e-4)
         assert scored.max() == scored[each["step"]]
