@@ -146,16 +146,14 @@ def time_rows(sets: Sequence[str], times_ms: dict[str, list[float]]) -> list[Row
     """Seconds for all sets, and how many times faster than the plain loop; the network alone against all that
     `hdsr evaluate` does."""
     rows = []
-    for key, times in times_ms.items():
-        if key == ALONE:
-            rows.append(alone_row(sets, times_ms))
-            continue
+    for key in (PLAIN, *DTYPES):
+        times = times_ms[key]
         form, dtype = (PUBLISHED, DTYPES["fp32"]) if key == PLAIN else (FOLDED, DTYPES[key])
         ratio = statistics.median(map(truediv, times_ms[PLAIN], times))
         seconds = spread([time / 1000 for time in times])
         place = ("time", form, SCALE, "+".join(sets), dtype, "s")
         rows.append(Row(*place, **seconds, ratio=ratio, baseline=BASELINE, note=NOTES[key == PLAIN]))
-    return rows
+    return [*rows, alone_row(sets, times_ms)]
 
 
 def alone_row(sets: Sequence[str], times_ms: dict[str, list[float]]) -> Row:

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,19 @@ def weights(scales: Sequence[int]) -> Table:
     note = "Each command is read from the file's own header; --set says where it differs from the "
     note += "configuration as it is now. Steps and minutes are those of all commands together."
     caption = "The weights that ship, and the commands that made them"
-    return Table("training_weights", caption, numbers, printed.rename(columns=titles), (note,))
+    notes = (note, *_left_early(scales))
+    return Table("training_weights", caption, numbers, printed.rename(columns=titles), notes)
+
+
+def _left_early(scales: Sequence[int]) -> list[str]:
+    """A sentence for each run that another goes on from before its last step, which its command alone hides."""
+    heads = {scale: checkpoint.describe(weights_path(scale)) for scale in scales}
+    steps = [step for scale in scales for step in pairwise(lineage(f"hdsrnet_x{scale}", heads[scale]))]
+    return [
+        f"{after} goes on from what {name} was after {about['step']:,} of its {about['config']['steps']:,} steps."
+        for (name, about), (after, _) in steps
+        if about["step"] < about["config"]["steps"]
+    ]
 
 
 def _weights_line(scale: int) -> dict[str, Any]:

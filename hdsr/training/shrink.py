@@ -29,15 +29,10 @@ def shrink(windows: Tensor, scale: int) -> Tensor:
     As `hdsr.resize.imresize` makes it, in float32: exact at x2 and x4, whose weights are dyadic.
     """
     taps = shrinking_taps(scale).tolist()
-    for axis in (1, 2):
-        count = (windows.shape[axis] - len(taps)) // scale + 1
+    for _ in range(2):  # along the height and rounded, then along the width, as MATLAB does
+        reach = windows.shape[1] - len(taps) + 1
         total = torch.full((), 0.5, device=windows.device)
         for tap, weight in enumerate(taps):
-            seen = windows.narrow(axis, tap, scale * count - scale + 1)[_every(scale, axis)]
-            total = torch.add(total, seen, alpha=weight)
-        windows = total.floor().clamp(0, 255).byte()
+            total = torch.add(total, windows[:, tap : tap + reach : scale], alpha=weight)
+        windows = total.floor().clamp(0, 255).byte().transpose(1, 2)
     return windows
-
-
-def _every(scale: int, axis: int) -> tuple[slice, ...]:
-    return (*[slice(None)] * axis, slice(None, None, scale))

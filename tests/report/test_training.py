@@ -101,6 +101,10 @@ def test_each_file_has_its_line() -> None:
     assert table.numbers["sha256"].iloc[1] == sha256(training_record.weights_path(4))
     assert (table.numbers["minutes"] > 0).all()
     assert table.printed["SHA-256"].str.len().tolist() == [16, 16]
+    assert table.notes[1:] == (
+        "second_x4 goes on from what first_x4 was after 10,250 of its 20,500 steps.",
+        "hdsrnet_x4 goes on from what second_x4 was after 32,500 of its 48,650 steps.",
+    )
 
 
 def test_trials_are_told_with_what_is_known_of_them() -> None:
