@@ -47,13 +47,13 @@ def weights(scales: Sequence[int]) -> Table:
 
 
 def _left_early(scales: Sequence[int]) -> list[str]:
-    """A sentence for each run that another goes on from before its last step, which its command alone hides."""
+    """A sentence for each run that was left before its last step, which its command alone hides."""
     heads = {scale: checkpoint.describe(weights_path(scale)) for scale in scales}
     steps = [step for scale in scales for step in pairwise(lineage(f"hdsrnet_x{scale}", heads[scale]))]
     return [
-        f"{after} goes on from what {name} was after {about['step']:,} of its {about['config']['steps']:,} steps."
+        f"{after} goes on from what {name} was after {done:,} of its {planned:,} steps."
         for (name, about), (after, _) in steps
-        if about["step"] < about["config"]["steps"]
+        if (done := about["step"]) < (planned := about["config"]["steps"])
     ]
 
 
