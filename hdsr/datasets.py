@@ -71,8 +71,12 @@ class Benchmark:
     def __iter__(self) -> Iterator[tuple[str, Image, Image]]:
         """Yield (name, lr, hr): uint8 RGB, hr exactly `scale` times as high and wide as lr."""
         for path in self.hr_paths:
-            hr = cropped(read_image(path), self.scale, path)
-            yield path.stem, self.lr_of(path, hr), hr
+            yield path.stem, *self.pair(path)
+
+    def pair(self, path: Path) -> tuple[Image, Image]:
+        """The LR and the HR image of one of `hr_paths`."""
+        hr = cropped(read_image(path), self.scale, path)
+        return self.lr_of(path, hr), hr
 
     def lr_of(self, path: Path, hr: Image) -> Image:
         """The LR image of an HR one, from its file or made by MATLAB's bicubic."""

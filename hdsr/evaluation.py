@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from hdsr.images import pixels_sha256, read_image, write_png
 from hdsr.methods.registry import Method, load
 from hdsr.progress import bar
 from hdsr.provenance import code_version
-from hdsr.upscaling.pipeline import in_background, prefetch
+from hdsr.upscaling.pipeline import in_parallel
 from hdsr.upscaling.run import Image, Precision
+from hdsr.upscaling.threads import SharedThreads, shared_threads
 
 PROTOCOL = code_version(metrics)
 """Version of the scores' definition: crop of `scale` pixels, unrounded luma, SSIM over windows inside."""
@@ -39,7 +40,8 @@ def evaluate(
 ) -> pd.DataFrame:
     """Score every image of every set, writing each row to `out` as soon as it is known.
 
-    While one image is enlarged, the next one is read and the one before it scored and written.
+    Small images are read, enlarged and scored side by side, each in a thread of its own; see
+    `hdsr.upscaling.threads`. A method is called from several threads at once.
 
     Rows of the same identity that `out` already holds are reused, so a call that was stopped goes on where
     it was, and a repeated one computes nothing.
@@ -68,49 +70,45 @@ def evaluate(
     benchmarks = _load_benchmarks(datasets, scale, root)
     method = load(model, scale, weights, device, precision, root)
     rows = []
-    for benchmark in benchmarks:
-        images = (
-            _enlarged(method, benchmark, item, precision, device, known, save_images)
-            for item in prefetch(benchmark)
-        )
-        title = f"{method.label} x{scale} {benchmark.name}"
-        scored = in_background(partial(_kept, out), images)
-        rows += bar(scored, title, len(benchmark), unit="image", shown=progress)
+    with shared_threads() as threads:
+        for benchmark in benchmarks:
+            score = partial(_scored, method, benchmark, known, precision, device, save_images, threads)
+            # one more than can compute, as some read or score
+            scored = in_parallel(score, benchmark.hr_paths, threads.number + 1)
+            title = f"{method.label} x{scale} {benchmark.name}"
+            for row, is_new in bar(scored, title, len(benchmark), unit="image", shown=progress):
+                if is_new:
+                    results.add(out, row)
+                rows.append(row)
     return results.frame(rows)
 
 
-@dataclass(frozen=True)
-class Enlarged:
-    """An image on its way to its scores."""
-
-    row: results.Row
-    hr: Image
-    sr: Image | None
-    """None if the row has its scores already."""
-    picture: Path | None
-    """Where the SR image goes, if anywhere."""
-
-
-def _enlarged(
+def _scored(
     method: Method,
     benchmark: Benchmark,
-    item: tuple[str, Image, Image],
+    known: Mapping[tuple[object, ...], results.Row],
     precision: Precision,
     device: str,
-    known: Mapping[tuple[object, ...], results.Row],
     save_images: str | Path | None,
-) -> Enlarged:
-    """The SR image of one item of a benchmark, unless a known row stands."""
-    name, lr, hr = item
-    row = unscored(method, benchmark, name, lr, hr, precision, device)
+    threads: SharedThreads,
+    path: Path,
+) -> tuple[results.Row, bool]:
+    """The row of one image of a benchmark, and whether it is new; the SR image of a new one is written."""
+    lr, hr = benchmark.pair(path)
+    row = unscored(method, benchmark, path.stem, lr, hr, precision, device)
     picture = picture_path(save_images, row)
     reused = known.get(row.identity)
     if reused is not None and (picture is None or shows(picture, hr, reused)):
-        return Enlarged(replace(reused, expected=row.expected), hr, None, picture)
-    start = time.perf_counter()
+        return replace(reused, expected=row.expected), False
     with _naming_image(row):
-        sr = method(lr)
-    return Enlarged(replace(row, seconds=round(time.perf_counter() - start, 4)), hr, sr, picture)
+        with threads.taken(threads.wanted(lr.shape[0] * lr.shape[1], device)):
+            start = time.perf_counter()
+            sr = method(lr)
+            seconds = round(time.perf_counter() - start, 4)
+        psnr_db, ssim = metrics.psnr_y(sr, hr, row.crop_px), metrics.ssim_y(sr, hr, row.crop_px)
+    if picture is not None:
+        write_png(picture, sr)
+    return replace(row, psnr_db=psnr_db, ssim=ssim, seconds=seconds), True
 
 
 @contextmanager
@@ -120,20 +118,6 @@ def _naming_image(row: results.Row) -> Iterator[None]:
         yield
     except HdsrError as error:
         raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
-
-
-def _kept(out: str | Path, image: Enlarged) -> results.Row:
-    """The row of an image with its scores, written to `out` if it is new, as is the SR image."""
-    row, sr = image.row, image.sr
-    if sr is None:
-        return row
-    if image.picture is not None:
-        write_png(image.picture, sr)
-    with _naming_image(row):
-        scores = metrics.psnr_y(sr, image.hr, row.crop_px), metrics.ssim_y(sr, image.hr, row.crop_px)
-    row = replace(row, psnr_db=scores[0], ssim=scores[1])
-    results.add(out, row)
-    return row
 
 
 def _load_benchmarks(names: Sequence[str], scale: int, root: str | Path | None) -> list[Benchmark]:

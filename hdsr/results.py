@@ -59,7 +59,7 @@ class Row:
     code_version: str
     """Version of the code that computes the image."""
     seconds: float
-    """Time the method took for this image."""
+    """Time the method took for this image, others beside it."""
     expected: int
     """Images in the whole set."""
     torch: str = _version("torch")

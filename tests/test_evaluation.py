@@ -3,12 +3,14 @@ import math
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from hdsr import checkpoint, metrics, results
 from hdsr.cli import main
@@ -154,14 +156,14 @@ def test_a_perfect_image_counts_as_saved(tmp_path, repeat):
 
 
 def test_an_interrupted_run_goes_on_where_it_was(photos, tmp_path, repeat, monkeypatch):
-    score, counter = metrics.ssim_y, itertools.count()
+    add, counter = results.add, itertools.count()
 
     def interrupted_at_the_third(*arguments):
         if next(counter) == 2:
             raise KeyboardInterrupt
-        return score(*arguments)
+        add(*arguments)
 
-    monkeypatch.setattr(metrics, "ssim_y", interrupted_at_the_third)
+    monkeypatch.setattr(results, "add", interrupted_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         run(photos, tmp_path)
     assert [row.image for row in results.read(tmp_path / "rows.csv")] == ["a", "b"]
@@ -169,7 +171,42 @@ def test_an_interrupted_run_goes_on_where_it_was(photos, tmp_path, repeat, monke
     assert len(repeat) == 4
 
 
-def test_a_killed_process_loses_at_most_the_image_in_hand(tmp_path):
+def test_small_images_are_enlarged_side_by_side_and_large_ones_alone(tmp_path, monkeypatch):
+    """Each with as many threads of torch as it has a share in, which torch has again at the end."""
+    sizes = [(200, 200), (60, 60), (600, 600), (60, 60), (60, 60), (300, 300)]
+    for number, size in enumerate(sizes):
+        write_images(tmp_path / "many" / str(number), 1, *size)
+        (tmp_path / "many" / str(number) / "a.png").rename(tmp_path / "many" / f"{number}.png")
+        (tmp_path / "many" / str(number)).rmdir()
+    at_once, most, shares, lock = 0, 0, {}, threading.Lock()
+
+    def upscale(lr):
+        nonlocal at_once, most
+        with lock:
+            at_once += torch.get_num_threads()
+            most = max(most, at_once)
+            shares.setdefault(lr.shape[0], []).append(torch.get_num_threads())
+        time.sleep(0.05)
+        with lock:
+            at_once -= torch.get_num_threads()
+        return lr.repeat(2, axis=0).repeat(2, axis=1)
+
+    method = Method("repeat", "Repeat", "none", "none", "1", upscale)
+    monkeypatch.setitem(LOADERS, "repeat", Entry(lambda request: method))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        rows = run(tmp_path / "many", tmp_path)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert rows["image"].tolist() == list("012345")
+    assert most == 3
+    # the first has all threads; 300 x 300 pixels are more than 256 x 256, 300 x 300 of 600 x 600 HR ones
+    assert shares == {100: [3], 30: [1, 1, 1], 300: [2], 150: [1]}
+
+
+def test_a_killed_process_loses_at_most_the_images_in_hand(tmp_path):
     photos = write_images(tmp_path / "photos", count=40, height=120, width=120)
     out = tmp_path / "rows.csv"
     command = [sys.executable, "-m", "hdsr", "evaluate", "--model", "bicubic", "--scale", "2"]

@@ -1,5 +1,6 @@
-"""Steps that overlap: reading what comes next and writing what came before, while the caller computes."""
+"""Steps that overlap: reading what comes next and writing what came before, or whole items side by side."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -34,3 +35,23 @@ def in_background(step: Callable[[Item], Result], items: Iterable[Item]) -> Iter
             running = thread.submit(step, item)
         if running is not None:
             yield running.result()
+
+
+def in_parallel(step: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """The results of a step for all items, in their order; so many threads take an item each.
+
+    At most one result more than there are threads waits for the caller. What the step raises is raised
+    where its result would have come; items begun by then are finished, the others left.
+    """
+    running: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers) as threads:
+        try:
+            for item in items:
+                running.append(threads.submit(step, item))
+                if len(running) > workers:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()

@@ -1,11 +1,13 @@
 """Items come in order, made ahead or finished behind, and what fails is raised in its place."""
 
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from hdsr.upscaling.pipeline import in_background, prefetch
+from hdsr.upscaling.pipeline import in_background, in_parallel, prefetch
 
 
 def numbers(count: int, made: list[int], fail_at: int | None = None) -> Iterator[int]:
@@ -62,17 +64,25 @@ def test_order_is_kept_and_failures_come_in_their_place(way) -> None:
     assert next(items) == 0
 
 
-def test_a_failed_step_is_raised_after_the_results_before_it() -> None:
+@pytest.mark.parametrize("way", [in_background, partial(in_parallel, workers=2)])
+def test_a_failed_step_is_raised_after_the_results_before_it(way) -> None:
     def step(number: int) -> float:
         return 1 / (2 - number)
 
-    results = in_background(step, range(4))
+    results = way(step, range(4))
     assert [next(results), next(results)] == [0.5, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-@pytest.mark.parametrize("way", [prefetch, lambda items: in_background(lambda item: item, items)])
+@pytest.mark.parametrize(
+    "way",
+    [
+        prefetch,
+        lambda items: in_background(lambda item: item, items),
+        lambda items: in_parallel(lambda item: item, items, 3),
+    ],
+)
 def test_an_interruption_goes_through(way) -> None:
     def items() -> Iterator[int]:
         yield 0
@@ -80,3 +90,28 @@ def test_an_interruption_goes_through(way) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(way(items()))
+
+
+def test_as_many_steps_run_at_once_as_there_are_workers_and_their_results_keep_their_order() -> None:
+    together = threading.Barrier(3)
+
+    def step(number: int) -> int:
+        together.wait(10)
+        time.sleep(0.01 * (3 - number % 3))
+        return number
+
+    assert list(in_parallel(step, range(6), workers=3)) == list(range(6))
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
+    begun = []
+
+    def step(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.01)
+        return number
+
+    results = in_parallel(step, range(1000), workers=2)
+    assert next(results) == 0
+    results.close()
+    assert len(begun) <= 4
