@@ -1,17 +1,23 @@
-"""On a GPU: its own rates, Table VI, latency and memory of both forms by size, and the training step."""
+"""On a GPU: its own rates, Table VI, latency and memory of both forms by size, a photograph by the command,
+and the training step."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from hdsr.bench.forms import FOLDED
+from hdsr.bench.memory import HEIGHT_PX, WIDTH_PX, photograph, seconds_of_command
 from hdsr.bench.rows import GIB, Request, Row, spread
 from hdsr.bench.training import step_rows
 from hdsr.errors import HdsrError
+from hdsr.images import write_png
 from hdsr.inference import fold
-from hdsr.measure import training_step
+from hdsr.measure import fresh_process, training_step
 from hdsr.measure.latency import Call, take_turns, time_ratios
 from hdsr.measure.runtime import CONTENDERS, made
 from hdsr.network import HDSRNet
@@ -43,7 +49,7 @@ def measure(request: Request, warmup: int = 3, turns: int = 20, sizes: tuple[int
             rows += table_vi(hr_px, precision, device, warmup, turns)
         for lr_px in sizes:
             rows += latency_and_memory(lr_px, precision, device, warmup, turns)
-    return rows + training_steps(device, turns)
+    return rows + photograph_by_command("cuda") + training_steps(device, turns)
 
 
 @contextmanager
@@ -150,6 +156,25 @@ def as_graph(call: Callable[[], object]) -> Call:
     with torch.cuda.graph(graph):
         call()
     return graph.replay
+
+
+def photograph_by_command(
+    device: str, width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX, turns: int = 3
+) -> list[Row]:
+    """Seconds of `hdsr upscale --device` at x4 on a photograph of that size, each in a process of its own."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.png"
+        write_png(photo, photograph(width_px, height_px))
+        words = ["upscale", str(photo), "--scale", str(SCALE), "--out", folder, "--overwrite"]
+        for precision in ("fp32", "bf16"):
+            given = [*words, "--device", device, "--precision", precision]
+            work = (seconds_of_command, given, torch.get_num_threads())
+            seconds = [fresh_process.run(*work)[0] for _ in range(turns)]
+            place = ("time", FOLDED, SCALE, f"{width_px}x{height_px}", precision, "s")
+            note = f"hdsr upscale --device {device}, decoding and encoding included"
+            rows.append(Row(*place, **spread(seconds), note=note))
+    return rows
 
 
 def training_steps(device: torch.device, turns: int) -> list[Row]:

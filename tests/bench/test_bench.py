@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hdsr import datasets, metrics, paths
-from hdsr.bench import end_to_end, forms, growth, inference, memory, parts, report, rows, training
+from hdsr.bench import end_to_end, forms, gpu, growth, inference, memory, parts, report, rows, training
 from hdsr.checkpoint import load_pretrained
 from hdsr.cli import main
 from hdsr.errors import HdsrError
@@ -254,6 +254,15 @@ def test_parts_are_named_by_the_command(
     assert main(["bench", "--help"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in parts.PARTS)
+
+
+def test_a_photograph_goes_through_the_command_on_the_device_that_is_named() -> None:
+    found = gpu.photograph_by_command("cpu", 64, 48, turns=1)
+    assert [(row.what, row.size, row.dtype, row.n) for row in found] == [
+        ("time", "64x48", "fp32", 1),
+        ("time", "64x48", "bf16", 1),
+    ]
+    assert all(0 < row.median < 100 and "hdsr upscale --device cpu" in row.note for row in found)
 
 
 def test_slopes_are_found() -> None:
