@@ -2,12 +2,10 @@
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +20,7 @@ from hdsr.training.cache import cached_images
 from hdsr.training.config import TrainingConfig, TrainingSet, image_numbers
 from hdsr.training.shrink import margin_px
 from hdsr.training.sources import ImageSource, training_images
+from hdsr.upscaling.pipeline import in_parallel
 
 Image = NDArray[np.uint8]
 
@@ -100,39 +99,25 @@ def load_set(
     title = cache_title(item, hr_sources)
     count = len(hr_sources)
     origin = [code_version(images), [source.stamp for source in hr_sources]]
-    decoded = in_threads(ImageSource.read, hr_sources)
+    threads = os.cpu_count() or 1
+    decoded = in_parallel(ImageSource.read, hr_sources, threads)
     whole = cached_images(f"{title}_HR", origin, decoded, count, progress)
     if factor < 1:
         title, origin = f"{title}-{factor:g}", [origin, factor, code_version(resize)]
-        made = in_threads(lambda image: imresize(image, factor), whole)
+        made = in_parallel(partial(imresize, factor=factor), whole, threads)
         whole = cached_images(f"{title}_HR", origin, made, count, progress)
         lr_sources = [None] * count
     hr = [cropped(image, scale, source) for image, source in zip(whole, hr_sources, strict=True)]
     if config.any_phase and factor < 1:
         return [Pair(source.name, None, image) for source, image in zip(hr_sources, hr, strict=True)]
     lr_origin = [origin, scale, code_version(resize), [source and source.stamp for source in lr_sources]]
-    made = in_threads(lr_image, hr, hr_sources, lr_sources, [scale] * count)
+    triples = zip(hr, hr_sources, lr_sources, strict=True)
+    made = in_parallel(lambda triple: lr_image(*triple, scale), triples, threads)
     lr = cached_images(f"{title}_LR_x{scale}", lr_origin, made, count, progress)
     return [
         Pair(source.name, small, large, published is not None)
         for source, small, large, published in zip(hr_sources, lr, hr, lr_sources, strict=True)
     ]
-
-
-def in_threads(function: Callable[..., Image], *arguments: Iterable[Any]) -> Iterator[Image]:
-    """`map` with as many threads as there are processors, a few results ahead of what is asked for."""
-    waiting: deque[Future[Image]] = deque()
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for given in zip(*arguments, strict=True):
-                waiting.append(pool.submit(function, *given))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def cache_title(item: TrainingSet, sources: list[ImageSource]) -> str:
