@@ -1,5 +1,7 @@
 """A run's folder: config.yaml, log.csv, the last two states (and the one where the rate began to fall), and
 weights.safetensors, the best so far on the held-out images.
+
+log.csv has a row at each validation and every few steps between.
 """
 
 from collections.abc import Callable
@@ -7,18 +9,30 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import yaml
 from torch import nn
 
 from hdsr.checkpoint import save
-from hdsr.files import atomic_path, sha256, sole_use_of
-from hdsr.training import log
+from hdsr.errors import HdsrError
+from hdsr.files import atomic_path, check_regular, sha256, sole_use_of
 from hdsr.training.config import TrainingConfig
 from hdsr.training.states import save_state
 
 Watcher = Callable[[Path], object]
 """Called with the log's path whenever the log has a new row."""
+COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "gradient_norm",
+    "skipped",
+    "psnr_db",
+    "more_psnr_db",
+    "seconds",
+)
+_HEADER = ",".join(COLUMNS) + "\n"
 
 
 class RunFolder:
@@ -38,12 +52,9 @@ class RunFolder:
         """Write down the configuration, and set log and weights back to what they were at a state."""
         if not self.writes:
             return
-        if state is None:
-            log.cut(self.log, 0)
-        else:
-            log.cut(self.log, state["progress"]["step"], state.get("log"))
-            if state.get("weights") is not None:
-                self._kept = state["weights"].numpy().tobytes()
+        self._set_log("" if state is None else state["log"])
+        if state is not None and state["weights"] is not None:
+            self._kept = state["weights"].numpy().tobytes()
         with atomic_path(self.path / "config.yaml") as temporary:
             kept = config.model_dump(mode="json", exclude_none=True)
             temporary.write_text(yaml.safe_dump(kept, sort_keys=False))
@@ -60,17 +71,22 @@ class RunFolder:
         """Whether weights.safetensors is what it was, be it written anew from the last state."""
         if not self.writes or (self.weights.is_file() and sha256(self.weights) == digest):
             return True
-        if self._kept:  # a state from before states had the weights in them leaves nothing here
+        if self._kept:
             with atomic_path(self.weights) as temporary:
                 temporary.write_bytes(self._kept)
         return bool(self._kept)
 
     def append(self, row: tuple) -> None:
-        """Append a row to the log and show it to the watcher."""
-        if self.writes:
-            log.append(self.log, row)
-            if self.watch:
-                self.watch(self.log)
+        """Append a row to the log, with its header if it is new, and show it to the watcher."""
+        if not self.writes:
+            return
+        frame = pd.DataFrame([row], columns=COLUMNS)
+        try:
+            frame.to_csv(self.log, mode="a", index=False, header=not self.log.exists())
+        except OSError as error:
+            raise HdsrError(f"cannot write {self.log}: {error.strerror}") from None
+        if self.watch:
+            self.watch(self.log)
 
     def save(self, step: int, state: dict[str, Any], stays: int | None) -> None:
         """Write the state of a step with log and weights as they are; see `hdsr.training.states`."""
@@ -78,4 +94,28 @@ class RunFolder:
             # within the state, and not only beside it: a run that is killed between writing two files resumes
             # from what belongs together
             kept = torch.frombuffer(bytearray(self._kept), dtype=torch.uint8) if self._kept else None
-            save_state(self.path, step, {**state, "log": log.read(self.log), "weights": kept}, stays)
+            save_state(self.path, step, {**state, "log": self._read_log(), "weights": kept}, stays)
+
+    def _read_log(self) -> str:
+        """What the log says; nothing if there is none."""
+        if not self.log.exists():
+            return ""
+        check_regular(self.log, "the log of a run")
+        return self.log.read_text(errors="replace")
+
+    def _set_log(self, said: str) -> None:
+        """Set the log back to what it said; HdsrError if the file is something else than such a log."""
+        header = self._read_log().partition("\n")[0]
+        if not _HEADER.startswith(header):
+            raise HdsrError(f"{self.log} is not the log of such a run: move it away, then resume")
+        if not said:
+            self.log.unlink(missing_ok=True)
+            return
+        with atomic_path(self.log) as temporary:
+            temporary.write_text(said)
+
+
+def last_step(log: str) -> int:
+    """The step that the last row of a log is of; 0 where it has none."""
+    number = log.splitlines()[-1].partition(",")[0] if log else ""
+    return int(number) if number.isdecimal() else 0

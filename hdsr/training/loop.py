@@ -21,10 +21,9 @@ from hdsr.errors import HdsrError
 from hdsr.metrics import psnr_y
 from hdsr.paths import data_root
 from hdsr.provenance import commit, versions
-from hdsr.training import log
 from hdsr.training.config import PLACES, RATES, TrainingConfig
 from hdsr.training.data import Pair, TrainingData, load_training_data
-from hdsr.training.folder import RunFolder, Watcher
+from hdsr.training.folder import RunFolder, Watcher, last_step
 from hdsr.training.patches import PatchSource
 from hdsr.training.schedule import decay_begins, rate_factor
 from hdsr.training.session import new_accelerator, progress_bar, stop_requests
@@ -182,10 +181,8 @@ class Run:
         self.started_from = state["about"]["started_from"]
         self.step.restore(state)
         torch.set_rng_state(state["random"])
-        rows = state.get("log", "").splitlines()
-        self.lacks_last_row = (
-            bool(rows) and self.steps_done == self.config.steps and log.step_of(rows[-1]) < self.progress.step
-        )
+        at_the_end = self.steps_done == self.config.steps
+        self.lacks_last_row = at_the_end and last_step(state["log"]) < self.progress.step
 
     def log(self, scores: list[float]) -> None:
         """Append one row to the log; end the run if too many steps in a row had no finite gradient."""

@@ -22,15 +22,14 @@ from PIL import Image
 
 from hdsr import checkpoint
 from hdsr.errors import HdsrError
-from hdsr.files import sha256
 from hdsr.network import HDSRNet
 from hdsr.resize import imresize
 from hdsr.training import loop as training
 from hdsr.training.config import TrainingConfig
-from hdsr.training.log import COLUMNS, cut
+from hdsr.training.folder import COLUMNS
 from hdsr.training.losses import PatchLoss
 from hdsr.training.schedule import rate_factor
-from hdsr.training.states import check_same_run, load_state, read_state, split_state
+from hdsr.training.states import check_same_run, load_state, split_state
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import warm_start
 
@@ -266,16 +265,6 @@ def test_lost_or_damaged_weights_of_a_finished_run_are_made_again(root: Path, tm
         assert weights.read_bytes() == kept
 
 
-def test_a_state_from_before_states_held_the_weights_gives_the_last_ones(root: Path, tmp_path: Path) -> None:
-    weights = run(root, tmp_path / "run", steps=6)
-    path = tmp_path / "run" / "state-00000006.pt"
-    torch.save({key: value for key, value in read_state(path).items() if key not in ("weights", "log")}, path)
-    weights.unlink()
-    run(root, tmp_path / "run", resume=True, steps=6)
-    assert sha256(weights) == load_state(tmp_path / "run")["progress"]["weights_sha256"]
-    assert len(log_without_clock(tmp_path / "run")) == 3
-
-
 def test_a_run_stopped_in_its_last_validation_ends_as_if_it_never_was(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,17 +348,6 @@ def test_without_held_out_images_the_last_weights_are_kept(root: Path, tmp_path:
     kept = checkpoint.load(weights).state_dict()
     assert all(torch.equal(kept[key], last[key]) for key in kept)
     assert checkpoint.describe(weights)["validation_psnr_db"] is None
-
-
-def test_cut_log_drops_later_rows_and_a_torn_line(tmp_path: Path) -> None:
-    log = tmp_path / "log.csv"
-    header = ",".join(COLUMNS)
-    log.write_text(f"{header}\n2,1.5\n4,1.2\n6,1.1\n8,0.")
-    cut(log, 4)
-    assert log.read_text() == f"{header}\n2,1.5\n4,1.2\n"
-    log.write_text("a foreign file\n")
-    with pytest.raises(HdsrError, match="is not the log of such a run"):
-        cut(log, 4)
 
 
 def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_path: Path) -> None:
