@@ -65,7 +65,7 @@ class TrainingSet(Settings):
     """One set of images in ROOT/train and how often its patches are drawn."""
 
     name: str
-    """A folder ROOT/train/<name> with HR/ in it, or DIV2K as it is published: see `hdsr.training.div2k`."""
+    """A folder ROOT/train/<name> with HR/ in it, or DIV2K as it is published: see `hdsr.training.sources`."""
     images: Annotated[str, BeforeValidator(checked_range)] | None = None
     """Which ones of DIV2K, such as 1-900; without it 1-800, its training images."""
     exclude: tuple[str, ...] = ()

@@ -15,11 +15,10 @@ from hdsr.datasets import cropped
 from hdsr.errors import HdsrError
 from hdsr.provenance import code_version
 from hdsr.resize import imresize
-from hdsr.training import div2k
 from hdsr.training.cache import cached_images
 from hdsr.training.config import TrainingConfig, TrainingSet, image_numbers
 from hdsr.training.shrink import margin_px
-from hdsr.training.sources import ImageSource, training_images
+from hdsr.training.sources import ImageSource, div2k_hr, div2k_lr, training_images
 from hdsr.upscaling.pipeline import in_parallel
 
 Image = NDArray[np.uint8]
@@ -133,7 +132,7 @@ def set_sources(
     """The HR files of a set, and the LR file of each where there is one."""
     if item.name == "DIV2K":
         numbers = image_numbers(item.images or "1-800")
-        return div2k.hr_sources(root, numbers), div2k.lr_sources(root, numbers, scale)
+        return div2k_hr(root, numbers), div2k_lr(root, numbers, scale)
     hr = [ImageSource(path) for path in training_images(root, item.name)]
     return hr, [None] * len(hr)
 

@@ -24,8 +24,8 @@ from hdsr.provenance import commit, versions
 from hdsr.training.config import PLACES, RATES, TrainingConfig
 from hdsr.training.data import Pair, TrainingData, load_training_data
 from hdsr.training.folder import RunFolder, Watcher, last_step
+from hdsr.training.optimizers import decay_begins, rate_factor
 from hdsr.training.patches import PatchSource
-from hdsr.training.schedule import decay_begins, rate_factor
 from hdsr.training.session import new_accelerator, progress_bar, stop_requests
 from hdsr.training.states import check_same_network, check_same_run, read_state, state_to_resume
 from hdsr.training.step import TrainingStep

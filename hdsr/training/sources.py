@@ -1,4 +1,12 @@
-"""Image files to train on, each by itself or inside a zip archive."""
+"""Image files to train on, each by itself or inside a zip archive.
+
+DIV2K (Agustsson and Timofte, CVPR Workshops 2017) is read as it is published: in archives, zipped or unpacked.
+
+ROOT/train/DIV2K holds DIV2K_train_HR.zip (images 1 to 800) and DIV2K_valid_HR.zip (801 to 900), and perhaps
+the published LR images in DIV2K_train_LR_bicubic_X<s>.zip and DIV2K_valid_LR_bicubic_X<s>.zip. Each may be
+unpacked instead, DIV2K_train_HR/0001.png or DIV2K_train_LR_bicubic/X2/0001x2.png; a folder goes before an
+archive. A part without LR has it made from HR.
+"""
 
 import zipfile
 import zlib
@@ -13,7 +21,8 @@ from hdsr.errors import HdsrError, listed
 from hdsr.fetch import manifest
 from hdsr.files import check_regular
 from hdsr.images import decode_image, read_image
-from hdsr.paths import data_root
+from hdsr.paths import data_root, div2k_folder
+from hdsr.training.config import DIV2K_IMAGES
 
 MOST_PACKED = 100
 """How many times larger an image file may be than it is in an archive: they are packed in themselves."""
@@ -91,6 +100,8 @@ def members_of(archive: Path) -> list[zipfile.ZipInfo]:
         raise HdsrError(f"{archive} is no whole zip archive ({error}): fetch it again") from None
 
 
+_PARTS = {"train": range(1, 801), "valid": range(801, DIV2K_IMAGES + 1)}
+"""Of DIV2K, by the numbers of their images."""
 TRAINING_SETS = ("T91", "BSD200", "BSDS500test", "CID22", "TESTIMAGES", "WikipediaHQ", "CLIC2025")
 
 
@@ -129,3 +140,49 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
             f"{listed(altered)}; {how_to_get(set_name)}"
         )
     return paths
+
+
+def div2k_hr(root: Path, numbers: range) -> list[ImageSource]:
+    """The HR images of these numbers.
+
+    Raises:
+        HdsrError: if an archive or an image of it is missing.
+    """
+    found = []
+    for part, wanted in _parts_of(numbers):
+        folder = div2k_folder(root)
+        place = _first_there(folder / f"DIV2K_{part}_HR", folder / f"DIV2K_{part}_HR.zip")
+        if place is None:
+            archive = f"DIV2K_{part}_HR.zip"
+            raise HdsrError(
+                f"DIV2K's images {wanted[0]} to {wanted[-1]} are not in {folder}: neither an archive "
+                f"{archive} nor a folder DIV2K_{part}_HR is there; {how_to_get(archive)}"
+            )
+        found += sources_in(place, [f"{number:04}.png" for number in wanted])
+    return found
+
+
+def div2k_lr(root: Path, numbers: range, scale: int) -> list[ImageSource | None]:
+    """The published LR images of these numbers; None for those of a part that is there without LR.
+
+    Raises:
+        HdsrError: if LR of a part is there, but lacks images.
+    """
+    found: list[ImageSource | None] = []
+    for part, wanted in _parts_of(numbers):
+        stem = div2k_folder(root) / f"DIV2K_{part}_LR_bicubic"
+        place = _first_there(stem / f"X{scale}", stem.with_name(f"{stem.name}_X{scale}.zip"))
+        names = [f"{number:04}x{scale}.png" for number in wanted]
+        found += sources_in(place, names) if place else [None] * len(names)
+    return found
+
+
+def _parts_of(numbers: range) -> list[tuple[str, list[int]]]:
+    """The numbers by the part of DIV2K that they are in; parts without any left out."""
+    shares = {part: [number for number in numbers if number in within] for part, within in _PARTS.items()}
+    return [(part, wanted) for part, wanted in shares.items() if wanted]
+
+
+def _first_there(folder: Path, archive: Path) -> Path | None:
+    """The folder if there is one, else the archive, else None."""
+    return next((place for place in (folder, archive) if place.exists()), None)

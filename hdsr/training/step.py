@@ -13,8 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from hdsr.training.config import TrainingConfig
-from hdsr.training.kept_means import KeptMeans
-from hdsr.training.optimizers import Rates, build_optimizers, copy_to
+from hdsr.training.optimizers import KeptMeans, Rates, build_optimizers, copy_to
 from hdsr.training.patches import PatchSource
 
 EAGER_STEPS = 3

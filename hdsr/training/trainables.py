@@ -12,10 +12,8 @@ from hdsr.inference import fold
 from hdsr.methods.srcnn import SRCNN
 from hdsr.network import HDSRNet
 from hdsr.training.config import TrainingConfig
-from hdsr.training.kept_means import center_kernels
-from hdsr.training.losses import PatchLoss
-from hdsr.training.luma import LumaLoss, LumaToRgb
-from hdsr.training.optimizers import scale_to_unit_range
+from hdsr.training.losses import LumaLoss, LumaToRgb, PatchLoss
+from hdsr.training.optimizers import center_kernels, scale_to_unit_range
 
 
 @dataclass(frozen=True)

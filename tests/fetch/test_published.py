@@ -9,7 +9,7 @@ from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.fetch.published import published_files, selected
 from hdsr.fetch.weights import weights_path
-from hdsr.training.div2k import hr_sources
+from hdsr.training.sources import div2k_hr
 
 
 def only(name: str):
@@ -73,7 +73,7 @@ def test_weights_lie_where_they_are_read(scale: int, tmp_path: Path) -> None:
 def test_archives_lie_where_they_are_read_and_tell_how_many_images_they_hold(tmp_path: Path) -> None:
     archive = only("DIV2K_valid_HR.zip")
     with pytest.raises(HdsrError) as caught:
-        hr_sources(tmp_path, range(801, 901))
+        div2k_hr(tmp_path, range(801, 901))
     assert f"not in {archive.path_in(tmp_path).parent}: " in str(caught.value)
     by_scale = Counter()
     for file in selected(["DIV2K"]):

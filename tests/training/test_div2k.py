@@ -8,7 +8,7 @@ import pytest
 
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
-from hdsr.training import div2k
+from hdsr.training.sources import div2k_hr, div2k_lr
 
 
 def write_archive(archive: Path, members: list[str]) -> None:
@@ -31,29 +31,29 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_range_reaches_over_both_archives(tmp_path: Path, folder: Path) -> None:
-    sources = div2k.hr_sources(tmp_path, range(799, 803))
+    sources = div2k_hr(tmp_path, range(799, 803))
     assert [source.name for source in sources] == ["0799", "0800", "0801", "0802"]
     assert [source.path.name for source in sources[1:3]] == ["DIV2K_train_HR.zip", "DIV2K_valid_HR.zip"]
 
 
 def test_lr_where_it_is_published(tmp_path: Path, folder: Path) -> None:
-    lr = div2k.lr_sources(tmp_path, range(799, 803), 2)
+    lr = div2k_lr(tmp_path, range(799, 803), 2)
     assert [source and source.name for source in lr] == ["0799x2", "0800x2", None, None]
-    assert div2k.lr_sources(tmp_path, range(799, 803), 3) == [None] * 4
+    assert div2k_lr(tmp_path, range(799, 803), 3) == [None] * 4
     with pytest.raises(HdsrError, match=r"LR_bicubic_X2\.zip lacks 1 of 3 images: 0798x2\.png"):
-        div2k.lr_sources(tmp_path, range(798, 801), 2)
+        div2k_lr(tmp_path, range(798, 801), 2)
 
 
 def test_a_folder_goes_before_an_archive(tmp_path: Path, folder: Path) -> None:
     write_png(folder / "DIV2K_valid_HR" / "0801.png", np.zeros((4, 4, 3), np.uint8))
-    assert div2k.hr_sources(tmp_path, range(801, 802))[0].path == folder / "DIV2K_valid_HR" / "0801.png"
+    assert div2k_hr(tmp_path, range(801, 802))[0].path == folder / "DIV2K_valid_HR" / "0801.png"
 
 
 def test_a_missing_archive_is_told_with_where_it_was_looked_for(tmp_path: Path, folder: Path) -> None:
     (folder / "DIV2K_valid_HR.zip").unlink()
-    assert len(div2k.hr_sources(tmp_path, range(799, 801))) == 2
+    assert len(div2k_hr(tmp_path, range(799, 801))) == 2
     with pytest.raises(HdsrError) as raised:
-        div2k.hr_sources(tmp_path, range(799, 901))
+        div2k_hr(tmp_path, range(799, 901))
     message = str(raised.value)
     assert "images 801 to 900 are not in" in message
     assert str(folder) in message
@@ -63,4 +63,4 @@ def test_a_missing_archive_is_told_with_where_it_was_looked_for(tmp_path: Path, 
 
 def test_beside_the_other_sets_or_at_the_top(tmp_path: Path, folder: Path) -> None:
     folder.rename(tmp_path / "DIV2K")
-    assert len(div2k.hr_sources(tmp_path, range(799, 803))) == 4
+    assert len(div2k_hr(tmp_path, range(799, 803))) == 4

@@ -5,8 +5,7 @@ import torch
 
 from hdsr.network import HDSRNet
 from hdsr.training.config import TrainingConfig
-from hdsr.training.kept_means import KeptMeans, center_kernels
-from hdsr.training.optimizers import build_optimizers
+from hdsr.training.optimizers import KeptMeans, build_optimizers, center_kernels
 
 
 def test_kernels_without_a_mean_answer_a_constant_with_nothing() -> None:

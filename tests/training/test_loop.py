@@ -28,7 +28,7 @@ from hdsr.training import loop as training
 from hdsr.training.config import TrainingConfig
 from hdsr.training.folder import COLUMNS
 from hdsr.training.losses import PatchLoss
-from hdsr.training.schedule import rate_factor
+from hdsr.training.optimizers import rate_factor
 from hdsr.training.states import check_same_run, load_state, split_state
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import warm_start

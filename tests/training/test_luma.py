@@ -10,7 +10,7 @@ from hdsr import metrics
 from hdsr.methods.luma import luma_runner, with_color
 from hdsr.methods.srcnn import SRCNN
 from hdsr.resize import imresize_float
-from hdsr.training.luma import LumaLoss, LumaToRgb, enlarged, luma
+from hdsr.training.losses import LumaLoss, LumaToRgb, enlarged, luma
 
 RANDOM = np.random.default_rng(0).integers(0, 256, (3, 24, 22, 3), dtype=np.uint8)
 
