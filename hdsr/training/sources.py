@@ -1,6 +1,6 @@
 """Image files to train on, each by itself or inside a zip archive.
 
-DIV2K (Agustsson and Timofte, CVPR Workshops 2017) is read as it is published: in archives, zipped or unpacked.
+DIV2K (Agustsson and Timofte, CVPR Workshops 2017) is read as it is published, in archives or unpacked.
 
 ROOT/train/DIV2K holds DIV2K_train_HR.zip (images 1 to 800) and DIV2K_valid_HR.zip (801 to 900), and perhaps
 the published LR images in DIV2K_train_LR_bicubic_X<s>.zip and DIV2K_valid_LR_bicubic_X<s>.zip. Each may be
