@@ -9,16 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from hdsr import checkpoint, paper, results
+from hdsr import checkpoint, results
 from hdsr.files import sha256
 from hdsr.paths import CONFIGS, OWN_WEIGHTS, PUBLISHED, TRIALS
-from hdsr.report.tables import ABSENT, Table, texts
+from hdsr.report.tables import Table
 from hdsr.training.config import PLACES, TrainingConfig, load_config, validated
 
 PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
 _STARTS = ("warm_start", "branch_from")
-_COMPARED = ("SRCNN", "VDSR", "HDSRNet")
-"""Published methods that the trained network is held against."""
 
 
 def weights_path(scale: int) -> Path:
@@ -148,43 +146,3 @@ def shipped_rows(report: Path, scales: Sequence[int]) -> pd.DataFrame:
     own = rows[(rows["model"] == "hdsrnet") & (rows["precision"] == "fp32")]
     own = own[own["weights_sha256"].isin(digests)].assign(weights="ours")
     return own.drop_duplicates(["dataset", "scale", "image"])
-
-
-def beside_published(rows: pd.DataFrame, scales: Sequence[int]) -> Table:
-    """Means of the weights that ship (see `shipped_rows`), beside what SRCNN, VDSR and HDSRNet publish.
-
-    Numbers: dataset, scale, method, source ("paper" or "trained here"), psnr_db, ssim. A set that was not
-    measured as a whole has no line of the latter.
-    """
-    keys = ["dataset", "scale", "method"]
-    published = paper.quality().query("method in @_COMPARED and scale in @scales").assign(source="paper")
-    measured = results.summarize(rows).query("complete").assign(method="HDSRNet", source="trained here")
-    measured = measured[measured["dataset"].isin(published["dataset"])]
-    numbers = pd.concat([published, measured])[[*keys, "source", "psnr_db", "ssim"]].reset_index(drop=True)
-    caption = "PSNR (dB) / SSIM of the weights that ship, beside published ones"
-    cells, notes = _published_cells(numbers), _published_notes(numbers)
-    return Table("training_comparison", caption, numbers, cells, notes)
-
-
-def _published_cells(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The printed form of `beside_published`: a line per set and scale, and how far ahead ours is."""
-    column = numbers["method"] + ", " + numbers["source"]
-    wide = numbers.assign(column=column, cell=numbers["psnr_db"].map("{:.2f}".format))
-    wide["cell"] += "/" + numbers["ssim"].map("{:.4f}".format)
-    place, order = ["dataset", "scale"], list(dict.fromkeys(column))
-    cells = wide.pivot(index=place, columns="column", values="cell")[order].fillna(ABSENT)
-    psnr = wide.pivot(index=place, columns="column", values="psnr_db")
-    ours = psnr.get("HDSRNet, trained here", pd.Series(float("nan"), psnr.index))
-    for method in _COMPARED:
-        cells[f"ahead of {method}"] = texts(ours - psnr[f"{method}, paper"], "{:+.2f}")
-    cells = cells.loc[list(dict.fromkeys(wide[place].itertuples(index=False, name=None)))].reset_index()
-    return cells.assign(scale="×" + cells["scale"].astype(str)).rename_axis(columns=None)
-
-
-def _published_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
-    """What a dash means in the column of ours."""
-    notes = ["Ahead: PSNR (dB) of the weights trained here, less the published one."]
-    measured = numbers["source"] == "trained here"
-    if measured.sum() < len(numbers[["dataset", "scale"]].drop_duplicates()):
-        notes.append(f"{ABSENT}: no rows of these weights on the whole set, here or in the published run.")
-    return tuple(notes)

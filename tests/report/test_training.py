@@ -115,22 +115,6 @@ def test_trials_are_told_with_what_is_known_of_them() -> None:
     assert "nan" not in repr(table)
 
 
-def test_ours_stand_beside_published_numbers() -> None:
-    measured = rows({("hdsrnet", "ours"): 40.0}, scales=[2])
-    partial = rows({("hdsrnet", "ours"): 30.0}, dataset="B100", scales=[2], images=3, expected=100)
-    table = training_record.beside_published(pd.concat([measured, partial]), [2])
-    lines = table.printed.set_index("dataset")
-    assert lines.loc["Set5", "HDSRNet, trained here"].startswith("38.00/")
-    assert lines.loc["Set5", ["ahead of SRCNN", "ahead of VDSR", "ahead of HDSRNet"]].tolist() == [
-        "+1.34",
-        "+0.47",
-        "+0.05",
-    ]
-    assert lines.loc["B100", "HDSRNet, trained here"] == "–"
-    assert table.printed["dataset"].tolist() == ["Set5", "Set14", "B100", "Urban100"]
-    assert any("no rows of these weights" in note for note in table.notes)
-
-
 def test_only_rows_of_the_files_that_ship_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = sha256(training_record.weights_path(2))
     now = rows({("hdsrnet", "ours"): 38.0, ("bicubic", "none"): 33.0}, scales=[2]).assign(
