@@ -50,22 +50,6 @@ def state(report: Path, notebook: str, output: str) -> str:
     return f"measured: {', '.join(measured)}" if len(measured) else "published numbers only"
 
 
-def outputs(report: Path) -> Table:
-    """The tables and figures that lie in the folder of a profile."""
-    found = [path for folder in ("tables", "figures") for path in sorted((report / folder).glob("*.csv"))]
-    files = [
-        ", ".join(sorted(file.suffix[1:] for file in path.parent.glob(f"{path.stem}.*"))) for path in found
-    ]
-    numbers = pd.DataFrame(
-        {
-            "folder": [path.parent.name for path in found],
-            "name": [path.stem for path in found],
-            "files": files,
-        }
-    )
-    return Table("outputs", "Tables and figures in this report", numbers, numbers)
-
-
 def provenance(rows: pd.DataFrame | None = None) -> Table:
     """What made the numbers of a notebook: code and versions; of result rows also images and weights."""
     lines = [("code", "commit", commit() or "outside a checkout")]

@@ -73,7 +73,6 @@ def write_index(profile: str, names: Sequence[str]) -> Path:
         items=[item for item in _items(report) if item[0].notebook in names],
         parts=parts,
         facts=_facts(parts),
-        outputs=_table_html(overview.outputs(report), report),
         versions=", ".join(f"{name} {number}" for name, number in provenance.versions().items()),
     )
     return pages.write(pages.index_path(profile), page)
