@@ -1,7 +1,5 @@
 """Tables II to V, PSNR and SSIM on the benchmark sets: as the paper prints them beside what was measured."""
 
-from collections.abc import Iterator
-
 import pandas as pd
 
 from hdsr import paper, results
@@ -12,7 +10,6 @@ from hdsr.report.tables import (
     SCORES,
     Table,
     pairs,
-    ranks,
     source_label,
     superscript,
     texts,
@@ -53,11 +50,9 @@ def comparison(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> Table:
 def _comparison_numbers(rows: pd.DataFrame, dataset: str, gaps: pd.DataFrame) -> pd.DataFrame:
     """The numbers of `comparison`: one line per method, source of weights and scale.
 
-    Columns: method, weights, scale; paper_psnr_db and paper_ssim, and the ranks that the paper marks them
-    with, paper_psnr_db_mark and paper_ssim_mark (1 red, 2 blue, else absent); n and expected (images),
-    psnr_db and ssim (means over the whole set, or absent), gain_db and gain_half_width_db (over bicubic,
-    paired by image; see `hdsr.report.statistics`); psnr_difference_db, ssim_difference; note (why it was not
-    measured).
+    Columns: method, weights, scale; paper_psnr_db and paper_ssim; n and expected (images), psnr_db and ssim
+    (means over the whole set, or absent), gain_db and gain_half_width_db (over bicubic, paired by image; see
+    `hdsr.report.statistics`); psnr_difference_db, ssim_difference; note (why it was not measured).
     """
     measured = _measured_means(rows[rows["dataset"] == dataset])
     gaps = with_methods(gaps[gaps["dataset"] == dataset])
@@ -88,11 +83,7 @@ def _paired_gains(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _published_scores(dataset: str) -> pd.DataFrame:
     scores = paper.quality().query("dataset == @dataset")[["method", "scale", *SCORES]]
-    marks = paper.marks().query("dataset == @dataset").set_index(["method", "scale", "metric"])["rank"]
-    marks = marks.unstack().reindex(columns=list(SCORES)).add_suffix("_mark")
-    return scores.join(marks, on=["method", "scale"]).rename(
-        columns=lambda name: f"paper_{name}" if name.startswith(tuple(SCORES)) else name
-    )
+    return scores.rename(columns={name: f"paper_{name}" for name in SCORES})
 
 
 def _comparison_lines(published: pd.DataFrame, measured: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
@@ -143,8 +134,7 @@ def _comparison_cells(numbers: pd.DataFrame, difference: str) -> pd.DataFrame:
     for scale, part in numbers.groupby("scale"):
         part = part.reset_index(drop=True)
         if part["paper_psnr_db"].notna().any():
-            cells = pairs(part, "paper_psnr_db", "paper_ssim", marked=True, flags=_other_marks(part))
-            printed[f"×{scale}", "paper"] = cells
+            printed[f"×{scale}", "paper"] = pairs(part, "paper_psnr_db", "paper_ssim", marked=True)
         measured = pairs(part, "psnr_db", "ssim", marked=part["psnr_db"].nunique() > 2)
         incomplete = part["n"].notna() & (part["n"] != part["expected"])
         printed[f"×{scale}", "measured"] = measured.mask(incomplete, part["note"])
@@ -186,14 +176,6 @@ def _measured_lines(cells: pd.DataFrame) -> pd.DataFrame | None:
     return brief.reset_index(drop=True) if len(brief) else None
 
 
-def _other_marks(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Where, at one scale, the paper marks a printed value otherwise than its rank among them says."""
-    columns = [f"paper_{metric}" for metric in SCORES]
-    computed = numbers[columns].apply(ranks)
-    computed = computed.where(computed <= 2).fillna(0)
-    return computed != numbers[[f"{column}_mark" for column in columns]].fillna(0).set_axis(columns, axis=1)
-
-
 def _joined(line: pd.DataFrame) -> str:
     """Why one line was not measured: notes that differ only in the scale are told once."""
     reasons: dict[str, list[str]] = {}
@@ -210,9 +192,9 @@ def _comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     notes = []
     if numbers["paper_psnr_db"].notna().any():
         notes.append(
-            "Bold red: the best of a column, underlined blue: the second; of measured values from three on."
+            "Bold red: the best of a column, underlined blue: the second, by its numbers; of measured values "
+            "from three on. Where the paper marks others, the scorecard says so."
         )
-        notes.extend(_mark_notes(numbers))
     if numbers["gain_db"].notna().any():
         counts = ", ".join(f"{n:.0f}" for n in sorted(numbers.loc[numbers["gain_db"].notna(), "n"].unique()))
         notes.append(
@@ -225,25 +207,6 @@ def _comparison_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
         count = f"{worst['n']:.0f} of {worst['expected']:.0f}"
         notes.append(f"Only {count} images were measured: no mean is shown, it would not stand for the set.")
     return tuple(notes)
-
-
-def _mark_notes(numbers: pd.DataFrame) -> Iterator[str]:
-    """A sentence for each column in which the paper's own marks are not those of its numbers."""
-    for scale, part in numbers.groupby("scale"):
-        part = part.drop_duplicates("method")
-        flags = _other_marks(part)
-        for metric, (name, digits) in SCORES.items():
-            column = f"paper_{metric}"
-            if flags[column].any():
-                shown = part["method"] + " (" + part[column].map(f"{{:.{digits}f}}".format) + ")"
-                own, computed = part[f"{column}_mark"], ranks(part[column])
-                best, second, true_best, true_second = (
-                    ", ".join(shown[rank == place]) for rank in (own, computed) for place in (1, 2)
-                )
-                yield (
-                    f"† ×{scale}, {name}: the paper marks {best} as best and {second} as second; "
-                    f"by its numbers these are {true_best} and {true_second}."
-                )
 
 
 def per_image(rows: pd.DataFrame, dataset: str) -> Table:

@@ -277,7 +277,6 @@ def pairs(
     ssim: str,
     marked: bool = False,
     sign: str = "",
-    flags: pd.DataFrame | None = None,
     extra: int = 0,
 ) -> pd.Series:
     """Cells `PSNR/SSIM` with the paper's digits, or a dash where there is no PSNR.
@@ -288,26 +287,19 @@ def pairs(
         ssim: the column of SSIM.
         marked: whether the best and second of each are marked.
         sign: "+" for differences.
-        flags: columns of the same two names, true where a value has a footnote.
         extra: decimals beyond the paper's.
     """
     parts = []
     for column, digits in ((psnr, 2), (ssim, 4)):
         plain = numbers[column].map(f"{{:{sign}.{digits + extra}f}}".format)
-        text = _emphasized(numbers[column], plain) if marked else plain
-        parts.append(text if flags is None else text + flags[column].map({True: "†", False: ""}))
+        parts.append(_emphasized(numbers[column], plain) if marked else plain)
     return (parts[0] + "/" + parts[1]).where(numbers[psnr].notna(), ABSENT)
 
 
 def _emphasized(values: pd.Series, texts: pd.Series) -> pd.Series:
     """Texts with the highest value as **best** and the next as *second*; equal values share a rank."""
-    rank = ranks(values)
+    rank = values.rank(method="dense", ascending=False)
     return texts.mask(rank == 1, "**" + texts + "**").mask(rank == 2, "*" + texts + "*")
-
-
-def ranks(values: pd.Series) -> pd.Series:
-    """1 for the highest value, 2 for the next, and so on; equal values share a rank."""
-    return values.rank(method="dense", ascending=False)
 
 
 def superscript(number: int) -> str:

@@ -52,39 +52,16 @@ def test_measured_stands_beside_published_with_the_difference_and_the_source_of_
 
 def test_best_and_second_are_computed_apart_for_psnr_and_ssim_and_shared_by_equals() -> None:
     table = psnr_tables.comparison(rows({BICUBIC: 30.0}, "B100", images=100, expected=100), "B100", gaps())
-    assert line(table, "IDN")["×2 paper"] == "*32.08*†/*0.8985*†"
-    assert line(table, "MemNet")["×2 paper"] == "*32.08*†/0.8978†"
+    assert line(table, "IDN")["×2 paper"] == "*32.08*/*0.8985*"
+    assert line(table, "MemNet")["×2 paper"] == "*32.08*/0.8978"
     assert line(table, "DAN")["×4 paper"] == "*27.51*/0.7248"
     assert line(table, "DSRCNN")["×4 paper"] == "27.50/*0.7341*"
 
 
-def test_an_oddity_of_the_paper_is_marked_by_its_value() -> None:
+def test_best_and_second_are_those_of_the_numbers_whatever_the_paper_marks() -> None:
     table = psnr_tables.comparison(rows({BICUBIC: 30.0}, "Set14", images=14, expected=14), "Set14", gaps())
-    assert line(table, "PGAN")["×4 paper"] == "27.75/**0.8164**†"
-    assert line(table, "HDSRNet")["×4 paper"] == "**28.56**/*0.7799*†"
-
-
-def test_a_footnote_tells_where_the_papers_own_marks_are_not_those_of_its_numbers() -> None:
-    measured = rows({BICUBIC: 30.0}, "Set14", images=14, expected=14)
-    notes = [note for note in psnr_tables.comparison(measured, "Set14", gaps()).notes if note.startswith("†")]
-    assert notes == [
-        "† ×4, SSIM: the paper marks HDSRNet (0.7799) as best and DSRCNN (0.7796) as second; "
-        "by its numbers these are PGAN (0.8164) and HDSRNet (0.7799)."
-    ]
-    measured = rows({BICUBIC: 30.0}, "B100", images=100, expected=100)
-    notes = [note for note in psnr_tables.comparison(measured, "B100", gaps()).notes if note.startswith("†")]
-    assert notes == [
-        "† ×2, PSNR: the paper marks HDSRNet (32.14) as best and DSRCNN (32.05) as second; "
-        "by its numbers these are HDSRNet (32.14) and IDN (32.08), MemNet (32.08).",
-        "† ×2, SSIM: the paper marks HDSRNet (0.8994) as best and MemNet (0.8978), DSRCNN (0.8978) as "
-        "second; by its numbers these are HDSRNet (0.8994) and IDN (0.8985).",
-    ]
-
-
-def test_marks_that_agree_have_no_footnote() -> None:
-    table = psnr_tables.comparison(rows({BICUBIC: 36.0}), "Set5", gaps())
-    assert not any("†" in note for note in table.notes)
-    assert "†" not in repr(table)
+    assert line(table, "PGAN")["×4 paper"] == "27.75/**0.8164**"
+    assert line(table, "HDSRNet")["×4 paper"] == "**28.56**/*0.7799*"
 
 
 def test_each_gain_over_bicubic_has_an_interval_of_paired_differences() -> None:
@@ -166,7 +143,7 @@ def test_the_table_of_urban100_appears_when_the_last_of_its_images_is_there(
         table = psnr_tables.comparison(measured.rows, "Urban100", measured.gaps)
         mean = f"{measured.rows['psnr_db'].mean():.2f}/{measured.rows['ssim'].mean():.4f}"
         assert line(table, "Bicubic", "needs none")["×4 measured"] == (cell or mean)
-        assert line(table, "HDSRNet")["×4 paper"] == "**26.01**/*0.7827*†"
+        assert line(table, "HDSRNet")["×4 paper"] == "**26.01**/*0.7827*"
     assert table.name == "table_V_Urban100"
     assert table.numbers.query("method == 'Bicubic' and scale == 4")["psnr_db"].notna().all()
 
