@@ -3,7 +3,6 @@
 Everything is read from saved SR images and their result rows; no network runs.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from scipy import stats
 from hdsr import metrics, results
 from hdsr.datasets import load_benchmark
 from hdsr.measure.benchmarks import Measurement
-from hdsr.provenance import code_version
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.figures_2_to_7 import Crop, side_by_side, sr_image
 from hdsr.report.tables import Table, crossed, labelled, source_label
@@ -34,22 +32,19 @@ _BINS = 10
 _PLACE_PX = 64
 """Side of the place that is enlarged."""
 _GROUP = ["weights", "scale", "dataset"]
-_MADE_BY = ["weights_sha256", "code_version", *results.VERSIONS]
 _BICUBIC = "bicubic"
 _ERRORS = ["mse_bicubic", "mse_network"]
-_DIGITS = 6
-"""Significant digits of energies and errors in a row."""
 
 
 @dataclass(frozen=True)
 class Energies:
-    """What `measure_energies` finds; every line also says of what network and set, and made by what, it is.
+    """What `measure_energies` finds; every line begins with weights, scale and dataset.
 
     Attributes:
-        bins: a line for each network, set and tenth of its blocks: images_sha256, bin (1 for the least
-            gradient energy), low and high (its ends), blocks (how many); energy, mse_bicubic and mse_network
-            (mean squared errors of Y) are means over these.
-        images: a line for each network and image: image, image_sha256, blocks, energy (mean over its blocks).
+        bins: a line for each network, set and tenth of its blocks: bin (1 for the least gradient energy), low
+            and high (its ends), blocks (how many); energy, mse_bicubic and mse_network (mean squared errors
+            of Y) are means over these.
+        images: a line for each network and image: image, blocks, energy (mean over its blocks).
     """
 
     bins: pd.DataFrame
@@ -92,56 +87,24 @@ def in_tenths(blocks: pd.DataFrame) -> pd.DataFrame:
     blocks = blocks.sort_values("energy", kind="stable", ignore_index=True)
     bins = np.repeat(range(1, _BINS + 1), [len(part) for part in np.array_split(blocks.index, _BINS)])
     groups = blocks.groupby(bins)
-    ends = groups["energy"].agg(low="first", high="last").map(_rounded)
-    means = groups[["energy", *_ERRORS]].mean().map(_rounded)
+    ends = groups["energy"].agg(low="first", high="last")
+    means = groups[["energy", *_ERRORS]].mean()
     return pd.concat([ends, groups.size().rename("blocks"), means], axis=1).rename_axis("bin").reset_index()
 
 
-_CODE_VERSION = code_version(block_means, gradient_energy, blocks_of, squared_error, in_tenths)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
-
-
 def measure_energies(settings: DynamicsSettings, measured: Measurement) -> Energies:
-    """Errors by gradient energy; they go to rows/dynamics_blocks.csv and rows/dynamics_energies.csv.
-
-    Nothing is reused: these are sums over images that are saved, whose rows say what made them.
-    """
+    """Errors by gradient energy, from the images that a run has saved."""
     rows = measured.rows
     bins, images = [], []
     for place, part in rows[rows["model"] == MODEL].groupby(_GROUP, sort=False):
-        found = [
-            (row, blocks_of(*_trio(settings, rows, row, hr), row["crop_px"]))
+        found = {
+            row["image"]: blocks_of(*_trio(settings, rows, row, hr), row["crop_px"])
             for row, hr in _with_hr(settings, part)
-        ]
-        digest = hashlib.sha256("".join(row["image_sha256"] for row, _ in found).encode()).hexdigest()
-        about = dict(zip(_GROUP, place, strict=True)) | _made_by(part.iloc[0])
-        tenths = in_tenths(pd.concat(blocks for _, blocks in found))
-        bins.append(tenths.assign(**about, images_sha256=digest))
-        images += [about | _image_line(row, blocks) for row, blocks in found]
-    energies = Energies(_ordered(pd.concat(bins)), _ordered(pd.DataFrame(images)))
-    results.write_table(energies.bins, settings.report / "rows" / "dynamics_blocks.csv")
-    results.write_table(energies.images, settings.report / "rows" / "dynamics_energies.csv")
-    return energies
-
-
-def _ordered(lines: pd.DataFrame) -> pd.DataFrame:
-    """The lines with what they are about in front."""
-    about = [*_GROUP, *_MADE_BY]
-    return lines[[*about, *lines.columns.drop(about)]].reset_index(drop=True)
-
-
-def _made_by(row: pd.Series) -> dict[str, str]:
-    """MADE_BY: the weights, all code and the versions that a line depends on."""
-    code = "-".join((row["code_version"], row["protocol"], _CODE_VERSION))
-    return row[_MADE_BY].to_dict() | {"code_version": code}
-
-
-def _image_line(row: pd.Series, blocks: pd.DataFrame) -> dict[str, object]:
-    energy = _rounded(blocks["energy"].mean())
-    return {**row[["image", "image_sha256"]], "blocks": len(blocks), "energy": energy}
+        }
+        bins.append(pd.DataFrame([place], columns=_GROUP).merge(in_tenths(pd.concat(found)), how="cross"))
+        images += [(*place, name, len(blocks), blocks["energy"].mean()) for name, blocks in found.items()]
+    columns = [*_GROUP, "image", "blocks", "energy"]
+    return Energies(pd.concat(bins, ignore_index=True), pd.DataFrame(images, columns=columns))
 
 
 def _with_hr(settings: DynamicsSettings, part: pd.DataFrame) -> Iterator[tuple[pd.Series, Image]]:

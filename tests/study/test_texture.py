@@ -103,9 +103,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DynamicsSetting
 def test_saved_images_are_summed_and_shown(settings: DynamicsSettings) -> None:
     measured = benchmarks.evaluate_methods(settings.measurement, progress=False)
     energies = texture.measure_energies(settings, measured)
-    for name, rows in (("blocks", energies.bins), ("energies", energies.images)):
-        stored = pd.read_csv(settings.report / "rows" / f"dynamics_{name}.csv")
-        pd.testing.assert_frame_equal(stored, rows, check_dtype=False)
     assert energies.images["blocks"].tolist() == [30, 30]
     assert energies.bins["blocks"].tolist() == [6] * 10
     errors = []
