@@ -5,22 +5,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from hdsr import paper, paths
-from hdsr.files import sha256
+from hdsr import paper
 from hdsr.provenance import commit, versions
-from hdsr.report.tables import ABSENT, Table, with_variants
+from hdsr.report.tables import Table, with_variants
 from hdsr.results import NO_WEIGHTS, VERSIONS
 
 _MEASURED = ("psnr_db", "median_ms", "macs")
 """The column of a table's file that holds what was measured."""
 
 
-def overview(report: Path) -> Table:
-    """The paper's figures, tables and claims, the notebook for each, and how far a report has it."""
-    numbers = paper.contents()
-    numbers["state"] = [state(report, item.notebook, item.output) for item in numbers.itertuples()]
-    printed = numbers[["item", "subject", "notebook", "state"]].replace("", ABSENT)
-    return Table("contents", "What the paper shows and claims, and where it is reproduced", numbers, printed)
+def contents(report: Path) -> pd.DataFrame:
+    """The paper's figures, tables and claims, the notebook for each, and how far a report has it (state)."""
+    items = paper.contents()
+    return items.assign(state=[state(report, item.notebook, item.output) for item in items.itertuples()])
 
 
 def presence(status: pd.DataFrame) -> Table:
@@ -72,17 +69,5 @@ def _measured_with(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
         lines.append(("images", dataset, f"{count}, LR from {source}"))
     weights = with_variants(rows[rows["weights"] != NO_WEIGHTS])[["variant", "scale", "weights_sha256"]]
     for variant, scale, digest in weights.drop_duplicates().itertuples(index=False, name=None):
-        lines.append(("weights", f"{variant}, ×{scale}", f"SHA-256 {digest[:16]}{_training_of(digest)}"))
+        lines.append(("weights", f"{variant}, ×{scale}", f"SHA-256 {digest[:16]}"))
     return lines
-
-
-def _training_of(digest: str) -> str:
-    """How the weights with this SHA-256 were trained, if they are ones that the project ships."""
-    from hdsr import checkpoint
-
-    for path in paths.OWN_WEIGHTS.glob("*_x?.safetensors"):
-        if sha256(path) == digest:
-            about = checkpoint.describe(path)
-            known = {name: about[name] for name in ("step", "minutes", "commit") if name in about}
-            return "".join(f", {name} {value}" for name, value in known.items())
-    return ""

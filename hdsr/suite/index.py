@@ -185,7 +185,7 @@ def _items(report: Path) -> list[tuple[Any, list[tuple[str, str]]]]:
     """The paper's tables and claims, with the files (kind, address) of each."""
     return [
         (item, pages.table_files(report, Path(item.output).name, ""))
-        for item in overview.overview(report).numbers.itertuples()
+        for item in overview.contents(report).itertuples()
         if item.output.startswith("tables/")
     ]
 
