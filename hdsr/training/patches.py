@@ -29,27 +29,16 @@ DEVICE_SHARE = 0.5
 class Pixels:
     """Images (height, width, 3) in uint8, cut into square patches by the place of their pixels in memory.
 
-    On a device they lie in one buffer; on the host they stay where they are, mapped files above all, in as
-    many buffers as there are arrays behind them.
+    On a device they lie in one buffer; on the host each stays where it is, in a mapped file above all.
     """
 
     def __init__(self, images: Sequence[NDArray[np.uint8]], device: torch.device) -> None:
-        if device.type == "cpu":
-            self._use_in_place(images)
-        else:
+        if device.type != "cpu":
             self._copy(images, device)
-
-    def _use_in_place(self, images: Sequence[NDArray[np.uint8]]) -> None:
-        roots = [_root(image) for image in images]
-        unique = {_address(root): root for root in roots}
-        numbers = {address: number for number, address in enumerate(unique)}
-        self.buffer = np.array([numbers[_address(root)] for root in roots])
-        self.start = np.array(
-            [_address(image) - _address(root) for image, root in zip(images, roots, strict=True)]
-        )
+            return
+        self.buffer, self.start = np.arange(len(images)), np.zeros(len(images), np.int64)
         self.stride = np.array([image.strides[0] for image in images])
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # mapped files are read-only
-            self.buffers = [torch.from_numpy(root.reshape(-1)) for root in unique.values()]
+        self.buffers = [_in_place(image) for image in images]
 
     def _copy(self, images: Sequence[NDArray[np.uint8]], device: torch.device) -> None:
         sizes = np.array([image.size for image in images])
@@ -75,11 +64,8 @@ class Pixels:
         rows = places[:, 1, None] + places[:, 2, None] * torch.arange(0, side, step, device=places.device)
         if len(self.buffers) == 1:
             return _rows(self.buffers[0], rows, side)
-        cut = torch.empty(*rows.shape, side, CHANNELS, dtype=torch.uint8)
-        for number in places[:, 0].unique().tolist():
-            here = places[:, 0] == number
-            cut[here] = _rows(self.buffers[number], rows[here], side)
-        return cut
+        patches = zip(places[:, 0].tolist(), rows, strict=True)
+        return torch.stack([_rows(self.buffers[number], starts, side) for number, starts in patches])
 
 
 def _rows(buffer: Tensor, starts: Tensor, side: int) -> Tensor:
@@ -89,16 +75,12 @@ def _rows(buffer: Tensor, starts: Tensor, side: int) -> Tensor:
     return windows.index_select(0, starts.flatten()).view(*starts.shape, side, CHANNELS)
 
 
-def _root(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The contiguous array that an image is a part of."""
-    root = image
-    while isinstance(root.base, np.ndarray) and root.base.flags.c_contiguous and root.base.dtype == np.uint8:
-        root = root.base
-    return np.asarray(root) if root.flags.c_contiguous else np.ascontiguousarray(image)
-
-
-def _address(array: NDArray[np.uint8]) -> int:
-    return array.__array_interface__["data"][0]
+def _in_place(image: NDArray[np.uint8]) -> Tensor:
+    """The bytes of an image from its first to its last, and what lies between its rows; nothing is copied."""
+    height, width, _ = image.shape
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # mapped files are read-only
+        pixels = torch.from_numpy(image)
+    return pixels.as_strided(((height - 1) * image.strides[0] + width * CHANNELS,), (1,))
 
 
 class PatchSource:
