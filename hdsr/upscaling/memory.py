@@ -1,14 +1,14 @@
 """How much memory it takes to enlarge an image in strips, and which strips stay within a limit."""
 
 import math
-import re
+from contextlib import suppress
 
 import psutil
+from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from hdsr.errors import HdsrError
 from hdsr.settings import Precision
 
-UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 BYTES_PER_VALUE: dict[Precision, int] = {"fp32": 4, "bf16": 2}
 CHANNELS = 64
 """Of a feature map."""
@@ -35,10 +35,10 @@ def parse_bytes(text: str) -> int:
     Raises:
         HdsrError: for another form, or a size of nothing.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]I?B|)", text.strip().upper())
-    if not match or not float(match[1]):
-        raise HdsrError(f"{text!r} is not an amount of memory: expected a number and a unit, such as 3GiB")
-    return int(float(match[1]) * UNITS[match[2]])
+    with suppress(ValidationError):
+        if size := TypeAdapter(ByteSize).validate_python(text):
+            return size
+    raise HdsrError(f"{text!r} is not an amount of memory: expected a number and a unit, such as 3GiB")
 
 
 def strip_rows(
