@@ -137,7 +137,7 @@ class FigureSettings(MeasurementSettings):
     """Parameters of the figure notebook.
 
     Attributes:
-        panels: methods shown beside HR; one that is not measured is replaced by another that is.
+        panels: methods shown beside HR, as far as they are measured.
     """
 
     panels: Names = ("bicubic", "srcnn", "lesrcnn", "dcls", "hdsrnet")

@@ -29,7 +29,7 @@ from hdsr.report.tables import Table, with_variants
 _PAPER_PX = 1200
 """The longer side of the paper's picture as it is shown."""
 _COLUMNS = 3
-CAPTION_IN, TITLE_IN, NOTE_IN, GAP_IN = 0.45, 0.35, 0.2, 0.06
+CAPTION_IN, TITLE_IN, GAP_IN = 0.45, 0.35, 0.06
 _RED = "#e00000"
 _INSET_SHARE = 0.5
 """Height of the enlarged place over the panel's."""
@@ -120,11 +120,11 @@ def side_by_side(
         hr: the true image, uint8 RGB.
         rows: result rows; of this image's, see `chosen`.
         images: folder of SR images, <weights>/<model>/<dataset>/x<scale>/<image>.png.
-        panels: names of the methods that are wanted, in their order.
+        panels: names of the methods that are shown as far as they are measured, in their order.
 
     Returns:
-        A drawing whose numbers have one line per panel: panel, model, weights, stands_for, psnr_db, ssim,
-        crop_psnr_db, crop_ssim.
+        A drawing whose numbers have one line per panel: panel, model, weights, psnr_db, ssim, crop_psnr_db,
+        crop_ssim.
 
     Raises:
         HdsrError: if no row belongs to the image, or an SR image is missing or of another size.
@@ -133,13 +133,13 @@ def side_by_side(
     if rows.empty:
         raise HdsrError(f"no rows for {crop.title}")
     pictures = [sr_image(images, row, hr) for row in rows.itertuples()]
-    columns = ["variant", "model", "weights", "stands_for", "psnr_db", "ssim"]
+    columns = ["variant", "model", "weights", "psnr_db", "ssim"]
     numbers = rows[columns].rename(columns={"variant": "panel"})
     pairs = [(crop.of(sr), crop.of(hr)) for sr in pictures]
     numbers["crop_psnr_db"] = [metrics.psnr_y(*pair, crop_px=0) for pair in pairs]
     numbers["crop_ssim"] = [metrics.ssim_y(*pair, crop_px=0) for pair in pairs]
     captions = ["HR", *map(_panel_caption, numbers.itertuples())]
-    figure = _arranged(crop, [hr, *pictures], captions, _absence_note(numbers))
+    figure = _arranged(crop, [hr, *pictures], captions)
     return Photographs(crop.name, figure, numbers, crop.title)
 
 
@@ -186,20 +186,9 @@ def paper_picture(crop: Crop, root: str | Path | None = None) -> Path | None:
 
 
 def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:
-    """One row of an image per panel, and the column `stands_for`: the method wanted there, if it is another.
-
-    A method with several sources of weights is shown with the first. One without a row is replaced by the
-    last of the others that has one; if there is none its panel is left out.
-    """
+    """One row of an image per panel that is measured; of several sources of weights the first."""
     first = rows.drop_duplicates("model").set_index("model", drop=False)
-    spare = [model for model in first.index if model not in panels]
-    shown = []
-    for wanted in panels:
-        if wanted in first.index:
-            shown.append(first.loc[[wanted]].assign(stands_for=""))
-        elif spare:
-            shown.append(first.loc[[spare.pop()]].assign(stands_for=paper.label(wanted)))
-    return pd.concat([first.head(0).assign(stands_for=""), *shown], ignore_index=True)
+    return first.loc[[model for model in panels if model in first.index]].reset_index(drop=True)
 
 
 def sr_image(images: str | Path, row: Any, hr: Image) -> Image:
@@ -217,21 +206,12 @@ def _panel_caption(line: Any) -> str:
     return f"{line.panel}\nimage {image}, inset {inset}"
 
 
-def _absence_note(numbers: pd.DataFrame) -> str:
-    stand_ins = numbers[numbers["stands_for"] != ""]
-    return "; ".join(
-        f"{line.stands_for} is not measured here, {paper.label(line.model)} stands in its place"
-        for line in stand_ins.itertuples()
-    )
-
-
-def _arranged(crop: Crop, pictures: Sequence[Image], captions: Sequence[str], note: str) -> Figure:
+def _arranged(crop: Crop, pictures: Sequence[Image], captions: Sequence[str]) -> Figure:
     """Panels in rows of three, lettered as in the paper."""
     height, width = pictures[0].shape[:2]
-    head_in = TITLE_IN + NOTE_IN * bool(note)
-    figure, panels = _empty_panels(len(pictures), height / width, head_in)
-    for text, middle_in, size in ((crop.title, 0.5 * TITLE_IN, 12), (note, head_in - 0.7 * NOTE_IN, 8)):
-        figure.text(0.5, 1 - middle_in / figure.get_figheight(), text, ha="center", va="center", size=size)
+    figure, panels = _empty_panels(len(pictures), height / width)
+    middle = 1 - 0.5 * TITLE_IN / figure.get_figheight()
+    figure.text(0.5, middle, crop.title, ha="center", va="center", size=12)
     for axes, picture, letter, caption in zip(panels, pictures, ascii_lowercase, captions, strict=False):
         axes.imshow(picture, interpolation="lanczos")
         axes.set_title(f"({letter}) {caption}", y=0, pad=-4, va="top", fontsize=9)
@@ -239,11 +219,11 @@ def _arranged(crop: Crop, pictures: Sequence[Image], captions: Sequence[str], no
     return figure
 
 
-def _empty_panels(count: int, ratio: float, head_in: float) -> tuple[Figure, list[Axes]]:
-    """Axes without ticks for panels of height over width `ratio`, with room for captions and a head."""
+def _empty_panels(count: int, ratio: float) -> tuple[Figure, list[Axes]]:
+    """Axes without ticks for panels of height over width `ratio`, with room for captions and a title."""
     lines, width_in = -(-count // _COLUMNS), WIDTH_IN / _COLUMNS - GAP_IN
     line_in = width_in * ratio + CAPTION_IN
-    figure = Figure(figsize=(WIDTH_IN, head_in + lines * line_in))
+    figure = Figure(figsize=(WIDTH_IN, TITLE_IN + lines * line_in))
     share = width_in / WIDTH_IN, width_in * ratio / figure.get_figheight()
     panels = []
     for index in range(count):
