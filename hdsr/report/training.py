@@ -1,7 +1,5 @@
 """The record of training: what made the weights that ship, how they score, and the trials before them."""
 
-import json
-import shlex
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,12 +9,10 @@ import pandas as pd
 
 from hdsr import checkpoint, results
 from hdsr.files import sha256
-from hdsr.paths import CONFIGS, OWN_WEIGHTS, PUBLISHED, TRIALS
+from hdsr.paths import OWN_WEIGHTS, PUBLISHED, TRIALS
 from hdsr.report.tables import Table
-from hdsr.training.config import PLACES, TrainingConfig, load_config, validated
 
 PUBLISHED_ROWS = PUBLISHED / "rows" / "benchmarks.csv"
-_STARTS = ("warm_start", "branch_from")
 
 
 def weights_path(scale: int) -> Path:
@@ -37,8 +33,10 @@ def weights(scales: Sequence[int]) -> Table:
         sha256=numbers["sha256"].str[:16],
     )
     titles = {"validation_psnr_db": "held-out PSNR (dB)", "held_out": "held-out images", "sha256": "SHA-256"}
-    note = "Each command is read from the file's own header; --set says where it differs from the "
-    note += "configuration as it is now. Steps and minutes are those of all commands together."
+    note = (
+        "Which runs these are, each file's own header says; a test holds that their configurations are those "
+    )
+    note += "in hdsr/configs. Steps and minutes are those of all commands together."
     caption = "The weights that ship, and the commands that made them"
     notes = (note, *_left_early(scales))
     return Table("training_weights", caption, numbers, printed.rename(columns=titles), notes)
@@ -74,7 +72,7 @@ def _weights_line(scale: int) -> dict[str, Any]:
 def command(scale: int, about: dict[str, Any]) -> str:
     """The commands that make a file which says `about` of itself; see `hdsr.checkpoint.describe`."""
     name = f"hdsrnet_x{scale}"
-    steps = [_training_command(*run) for run in lineage(name, about)]
+    steps = [f"hdsr train hdsr/configs/{run}.yaml --out runs/{run}" for run, _ in lineage(name, about)]
     steps.append(f"hdsr pack runs/{name}/weights.safetensors --out data/weights/{weights_path(scale).name}")
     return " && ".join(steps)
 
@@ -87,39 +85,9 @@ def lineage(name: str, about: dict[str, Any]) -> list[tuple[str, dict[str, Any]]
     return [*before, (name, about)]
 
 
-def _training_command(name: str, about: dict[str, Any]) -> str:
-    """The call of `hdsr train`, by a configuration's name, whose weights say `about` of themselves."""
-    changes = changed_keys(CONFIGS / f"{name}.yaml", about)
-    settings = "".join(f" --set {shlex.quote(change)}" for change in changes)
-    return f"hdsr train hdsr/configs/{name}.yaml --out runs/{name}{settings}"
-
-
 def spent(about: dict[str, Any] | None, key: str) -> float:
     """Steps ("step") or minutes ("minutes") of a run and of those that it started from."""
     return about[key] + spent(about.get("started_from"), key) if about else 0
-
-
-def changed_keys(path: Path, about: dict[str, Any]) -> list[str]:
-    """Where a run's configuration differs from that of a file, as `--set` takes it: "key=value"."""
-    present = load_config(path)
-    # a header has the names of what its run began with, without the place where that lay
-    then = config_of(about, {key: about.get(key) and getattr(present, key) for key in _STARTS})
-    given, now = comparable(then), comparable(present)
-    short = given | then.model_dump(mode="json", exclude_defaults=True)
-    return [f"{key}={json.dumps(short[key])}" for key in given if given[key] != now[key]]
-
-
-def config_of(about: dict[str, Any], starts: dict[str, str | None]) -> TrainingConfig:
-    """The configuration in what a weights file says of itself; minutes that were its budget as steps."""
-    stored = {**about["config"], **starts}
-    if stored.pop("minutes", None):
-        stored["steps"] = about["step"]
-    return validated(stored, "the weights' header")
-
-
-def comparable(config: TrainingConfig) -> dict[str, Any]:
-    """All keys of a configuration that decide what is trained."""
-    return config.model_dump(mode="json", exclude=PLACES)
 
 
 def trials() -> Table:

@@ -13,9 +13,9 @@ import pandas as pd
 from hdsr import checkpoint, results
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, sha256
-from hdsr.paths import CONFIGS, OWN_WEIGHTS, PROJECT, PUBLISHED
+from hdsr.paths import OWN_WEIGHTS, PROJECT, PUBLISHED
 from hdsr.report import psnr_tables, tables
-from hdsr.report.training import PUBLISHED_ROWS, changed_keys, spent
+from hdsr.report.training import PUBLISHED_ROWS, spent
 from hdsr.scorecard import scorecard
 from hdsr.suite import index
 
@@ -68,10 +68,10 @@ def _files(folder: Path) -> str:
 def _file(path: Path) -> dict[str, str]:
     about = checkpoint.describe(path)
     start = about.get("warm_start") or about.get("branch_from")
-    origin = f", from {start}" if start else ""
+    link = f"[{path.stem}](../../hdsr/configs/{path.stem}.yaml)"
     return {
         "file": path.name,
-        "configuration": configuration_link(path, about) + origin,
+        "configuration": f"{link}, from {start}" if start else link,
         "steps": f"{spent(about, 'step'):,}",
         "patches": f"{_patches_seen(about):,}",
         "device": ", then ".join(dict.fromkeys(_devices(about))),
@@ -92,14 +92,6 @@ def _patches_seen(about: dict[str, Any] | None) -> int:
     if not about:
         return 0
     return about["step"] * about["config"]["batch_size"] + _patches_seen(about.get("started_from"))
-
-
-def configuration_link(path: Path, about: dict[str, Any]) -> str:
-    """The configuration that made a weights file, and the keys in which it has changed since."""
-    made_by = CONFIGS / f"{path.stem}.yaml"
-    keys = [change.partition("=")[0] for change in changed_keys(made_by, about)]
-    link = f"[{made_by.stem}](../../hdsr/configs/{made_by.name})"
-    return f"{link} with other {', '.join(keys)}" if keys else link
 
 
 def _quality(rows: pd.DataFrame) -> str:

@@ -1,9 +1,7 @@
 """The record of training: commands that give back what files say, scores beside published ones, trials."""
 
 import re
-import shlex
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pandas as pd
@@ -13,86 +11,38 @@ from fabricated import rows
 from hdsr import checkpoint, paths
 from hdsr.files import sha256
 from hdsr.report import training as training_record
-from hdsr.training.config import load_config
-
-
-def config_path(scale: int) -> Path:
-    return paths.CONFIGS / f"hdsrnet_x{scale}.yaml"
-
-
-def described(scale: int, **changes: Any) -> dict[str, Any]:
-    """What weights of the present configuration would say of themselves, with changes of it."""
-    config = load_config(config_path(scale))
-    left_out = {"data", "images_on", "warm_start", "branch_from"}
-    stored = config.model_dump(mode="json", exclude=left_out, exclude_none=True)
-    starts = {key: getattr(config, key) and "run/file" for key in ("warm_start", "branch_from")}
-    return {"config": stored | changes, **starts}
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_present_configuration_needs_no_changes(scale: int) -> None:
-    assert training_record.changed_keys(config_path(scale), described(scale)) == []
-    assert training_record.command(scale, described(scale)) == (
-        f"hdsr train hdsr/configs/hdsrnet_x{scale}.yaml --out runs/hdsrnet_x{scale} && hdsr pack "
-        f"runs/hdsrnet_x{scale}/weights.safetensors --out data/weights/hdsrnet_x{scale}.safetensors"
-    )
+from hdsr.training.config import PLACES, load_config, validated
 
 
 def test_the_runs_that_it_started_from_are_made_first_and_counted() -> None:
-    first = described(4, steps=700) | {"step": 500, "minutes": 7.0}
-    second = described(3) | {
-        "warm_start": "hdsrnet_x4/weights.safetensors",
-        "started_from": first,
-        "step": 200,
-    }
-    about = described(2) | {
-        "warm_start": "hdsrnet_x3/weights.safetensors",
-        "started_from": second,
-        "step": 50,
-    }
-    commands = training_record.command(2, about).split(" && ")
-    assert commands[:3] == [
-        "hdsr train hdsr/configs/hdsrnet_x4.yaml --out runs/hdsrnet_x4 --set steps=700",
+    first = {"step": 500, "minutes": 7.0}
+    second = {"warm_start": "hdsrnet_x4/weights.safetensors", "started_from": first, "step": 200}
+    about = {"warm_start": "hdsrnet_x3/weights.safetensors", "started_from": second, "step": 50}
+    assert training_record.command(2, about).split(" && ") == [
+        "hdsr train hdsr/configs/hdsrnet_x4.yaml --out runs/hdsrnet_x4",
         "hdsr train hdsr/configs/hdsrnet_x3.yaml --out runs/hdsrnet_x3",
         "hdsr train hdsr/configs/hdsrnet_x2.yaml --out runs/hdsrnet_x2",
+        "hdsr pack runs/hdsrnet_x2/weights.safetensors --out data/weights/hdsrnet_x2.safetensors",
     ]
     assert training_record.spent(about, "step") == 750
 
 
 def test_a_run_that_branched_comes_after_the_one_whose_state_it_took() -> None:
-    trunk = described(4) | {"warm_start": None, "branch_from": None, "step": 300}
-    branch = described(4) | {"warm_start": None, "branch_from": "hdsrnet_x3/state-00000300.pt", "step": 70}
-    runs = training_record.lineage("hdsrnet_x4", branch | {"started_from": trunk})
+    branch = {"branch_from": "hdsrnet_x3/state-00000300.pt", "step": 70, "started_from": {"step": 300}}
+    runs = training_record.lineage("hdsrnet_x4", branch)
     assert [(name, about["step"]) for name, about in runs] == [("hdsrnet_x3", 300), ("hdsrnet_x4", 70)]
 
 
-def test_a_budget_of_minutes_is_told_as_the_steps_that_it_was() -> None:
-    about = described(4) | {"step": 123}
-    about["config"] = about["config"] | {"minutes": 25.0}
-    assert training_record.changed_keys(config_path(4), about) == ["steps=123"]
-
-
-def test_changed_keys_are_those_that_differ() -> None:
-    changes = {"batch_size": 7, "learning_rate": 1e-5, "sets": [{"name": "T91", "weight": 2.0}]}
-    assert training_record.changed_keys(config_path(2), described(2, **changes)) == [
-        'sets=[{"name": "T91", "weight": 2.0}]',
-        "batch_size=7",
-        "learning_rate=1e-05",
-    ]
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_commands_give_back_the_configurations_in_the_file(scale: int) -> None:
-    about = checkpoint.describe(training_record.weights_path(scale))
-    *commands, _ = training_record.command(scale, about).split(" && ")
-    runs = training_record.lineage(f"hdsrnet_x{scale}", about)
-    for command, (_, run) in zip(commands, runs, strict=True):
-        words = shlex.split(command)
-        overrides = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
-        config = training_record.comparable(load_config(paths.PROJECT / words[2], overrides))
-        starts = {key: run.get(key) for key in ("warm_start", "branch_from")}
-        then = training_record.comparable(training_record.config_of(run, starts))
-        assert config == then | {key: config[key] for key in starts}
+@pytest.mark.parametrize("path", sorted(paths.OWN_WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_the_runs_behind_a_file_had_the_configurations_that_are_named(path: Path) -> None:
+    for name, about in training_record.lineage(path.stem, checkpoint.describe(path)):
+        now = load_config(paths.CONFIGS / f"{name}.yaml")
+        stored = dict(about["config"])
+        if stored.pop("minutes", None):  # a budget that configurations once had
+            stored["steps"] = about["step"]
+        stored |= {key: about.get(key) and f"runs/{about[key]}" for key in ("warm_start", "branch_from")}
+        then = validated(stored, name)
+        assert then.model_dump(exclude=PLACES) == now.model_dump(exclude=PLACES)
 
 
 def test_each_file_has_its_line() -> None:

@@ -13,7 +13,6 @@ from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.paths import OWN_WEIGHTS, PROJECT
 from hdsr.suite import index, readmes
-from hdsr.training import config
 
 
 def test_the_tables_are_of_the_published_rows_and_the_weights_that_ship() -> None:
@@ -60,16 +59,6 @@ def test_a_table_takes_the_place_between_its_marks() -> None:
     assert renewed == "before\n<!-- a -->\n" + r"| new \1 |" + "\n<!-- end of a -->\nafter\n"
     with pytest.raises(HdsrError, match=r"README\.md has no place for a table: expected <!-- b -->"):
         readmes.with_tables(text, {"b": ""}, "README.md")
-
-
-def test_a_configuration_is_named_with_what_differs_in_it() -> None:
-    path = Path("hdsrnet_x2.safetensors")
-    given = config.load_config(readmes.CONFIGS / "hdsrnet_x2.yaml").model_dump(mode="json", exclude_none=True)
-    start = given.pop("warm_start")
-    link = readmes.configuration_link(path, {"config": given, "warm_start": start})
-    assert link == "[hdsrnet_x2](../../hdsr/configs/hdsrnet_x2.yaml)"
-    other = readmes.configuration_link(path, {"config": given | {"seed": 12345}, "warm_start": start})
-    assert other == "[hdsrnet_x2](../../hdsr/configs/hdsrnet_x2.yaml) with other seed"
 
 
 PROSE = sorted(
