@@ -1,6 +1,5 @@
 """Curves of training runs, drawn from their logs."""
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +13,7 @@ from hdsr.paths import LOGS
 from hdsr.report import training as training_record
 from hdsr.report.figures import Drawing
 
-_ROW_SIZE_IN = (10.0, 2.8)
-"""Width of a drawing, height of one row of its panels."""
-_MOST_IN_A_ROW = 3
+_SIZE_IN = (10.0, 2.8)
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -55,26 +52,22 @@ def _label_of(name: str) -> str:
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
-    """Loss of named runs over the steps in one panel, and beside it the held-out PSNR of each in its own.
+    """Loss of named runs over the steps, and beside it the PSNR of held-out images.
 
-    The logs are those of `read_log`. A run that was scored once has no curve of that, and no panel: tables
-    have its score.
+    The logs are those of `read_log`. A run that was scored once has no curve of that: tables have its score.
     """
     scored = {label: log[log["psnr_db"].notna()] for label, log in logs.items()}
     scored = {label: log for label, log in scored.items() if len(log) > 1}
-    rows = math.ceil(len(scored) / _MOST_IN_A_ROW) or 1
-    columns = math.ceil(len(scored) / rows)
-    figure = Figure(figsize=(_ROW_SIZE_IN[0], rows * _ROW_SIZE_IN[1]), layout="constrained")
-    grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[1.6, *[1] * columns])
-    loss = figure.add_subplot(grid[:, 0])
+    figure = Figure(figsize=_SIZE_IN, layout="constrained")
+    loss, *held_out = figure.subplots(1, 1 + bool(scored), squeeze=False)[0]
     figure.suptitle(title, fontsize=11)
     colors = {label: f"C{index}" for index, label in enumerate(logs)}
     for label, log in logs.items():
         loss.plot(log["step"], log["loss"], colors[label], lw=1, label=label)
-    for place, (label, log) in enumerate(scored.items()):
-        panel = figure.add_subplot(grid[place // columns, 1 + place % columns])
-        panel.plot(log["step"], log["psnr_db"], colors[label], marker="o", ms=3, lw=1)
-        panel.set(xlabel="step", title=f"{label}: held-out dB")
+    for panel in held_out:
+        for label, log in scored.items():
+            panel.plot(log["step"], log["psnr_db"], colors[label], marker="o", ms=3, lw=1, label=label)
+        panel.set(xlabel="step", title="held-out PSNR (dB)")
     loss.set(xlabel="step", title="loss (levels of 255)", yscale="log")
     loss.legend(fontsize=8)
     for axes in figure.axes:

@@ -45,20 +45,11 @@ def test_lines_are_those_of_the_log(log: Path) -> None:
     loss, first = drawing.figure.axes  # the second run was scored once
     assert [line.get_ydata().tolist() for line in loss.lines] == [[20, 10, 8], [20, 10]]
     assert first.lines[0].get_xydata().tolist() == [[20, 28.5], [30, 29.5]]
+    assert len(first.lines) == 1
     assert loss.get_yscale() == "log"
     assert repr(drawing) == "runs: a, b"
     assert drawing.numbers.groupby("panel").size().tolist() == [3, 2]
     assert drawing._repr_png_().startswith(b"\x89PNG")
-
-
-def test_many_runs_have_their_panels_in_rows(log: Path) -> None:
-    rows = curves.read_log(log)
-    few, many = (
-        curves.curves("runs", dict.fromkeys(names, rows), "Runs").figure for names in ("abc", "abcdef")
-    )
-    assert len(many.axes) == 1 + 6
-    assert many.get_figheight() == 2 * few.get_figheight()
-    assert [panel.get_subplotspec().rowspan.start for panel in many.axes[1:]] == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
