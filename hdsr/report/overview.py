@@ -15,9 +15,10 @@ _MEASURED = ("psnr_db", "median_ms", "macs")
 
 
 def contents(report: Path) -> pd.DataFrame:
-    """The paper's figures, tables and claims, the notebook for each, and how far a report has it (state)."""
+    """The paper's tables and claims, the notebook for each, and how far a report has it (state)."""
     items = paper.contents()
-    return items.assign(state=[state(report, item.notebook, item.output) for item in items.itertuples()])
+    items = items[items["output"].str.startswith("tables/")]
+    return items.assign(state=[state(report / f"{output}.csv") for output in items["output"]])
 
 
 def presence(status: pd.DataFrame) -> Table:
@@ -30,18 +31,13 @@ def presence(status: pd.DataFrame) -> Table:
     return Table("presence", "Published images and weights", numbers, numbers.astype(str))
 
 
-def state(report: Path, notebook: str, output: str) -> str:
-    """How far one item of the paper has been reproduced, read off its file in the report folder."""
-    if not notebook:
-        return "no notebook for it yet"
-    path = report / f"{output}.csv"
+def state(path: Path) -> str:
+    """How far a table of the paper has been reproduced, read off its file in a report."""
     if not path.is_file():
         return "not in this report"
     numbers = pd.read_csv(path)
     if "verdict" in numbers:
         return ", ".join(f"{count} {verdict}" for verdict, count in numbers["verdict"].value_counts().items())
-    if "panel" in numbers:
-        return f"drawn with {', '.join(numbers['panel'])}"
     value = next(column for column in _MEASURED if column in numbers)
     measured = numbers.loc[numbers[value].notna(), "method"].unique()
     return f"measured: {', '.join(measured)}" if len(measured) else "published numbers only"

@@ -186,7 +186,6 @@ def _items(report: Path) -> list[tuple[Any, list[tuple[str, str]]]]:
     return [
         (item, pages.table_files(report, Path(item.output).name, ""))
         for item in overview.contents(report).itertuples()
-        if item.output.startswith("tables/")
     ]
 
 
