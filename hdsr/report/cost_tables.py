@@ -252,22 +252,3 @@ def counted_by_hand(rows: pd.DataFrame) -> list[tuple[str, int]]:
     """The networks and scales in the rows that have a hand count, and so can be reconciled."""
     places = rows.loc[rows["counter"] == HAND, ["network", "scale"]]
     return list(places.itertuples(index=False, name=None))
-
-
-def summary(rows: pd.DataFrame, found: list[Origin]) -> str:
-    """Counts by torch, what the reconciliations leave unexplained, and the origins, as text lines."""
-    counted = rows[rows["counter"] == TORCH]
-    lines = [
-        f"{line.network} x{line.scale}: {line.parameters:,} parameters, {line.macs:,} MACs"
-        for line in counted.itertuples()
-    ]
-    for network, scale in counted_by_hand(rows):
-        left = reconciliation(rows, network, scale).numbers.set_index("item").loc["difference"]
-        lines.append(f"{network} x{scale}: unexplained {', '.join(map(str, left[list(SEEN)]))}")
-    for item in found:
-        sign = "=" if item.equal else "near"
-        lines.append(
-            f"{item.method}, {item.quantity} {item.published:g} {sign} {item.nearest:.2f} at x{item.scale}: "
-            f"{item.convention}"
-        )
-    return "\n".join(lines)

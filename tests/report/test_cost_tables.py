@@ -12,11 +12,11 @@ COUNTED = tuple(counters.DRAWN)
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    return counters.count_networks(COUNTED, (2, 4), 256)
+    return counters.count_networks(COUNTED, (2, 3, 4), 256)
 
 
 @pytest.mark.parametrize("network", COUNTED)
-@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("scale", [2, 3, 4])
 def test_what_the_counters_see_adds_up_to_what_they_say(rows: pd.DataFrame, network: str, scale: int) -> None:
     lines = tables.reconciliation(rows, network, scale).numbers.set_index("item")
     assert lines.loc["difference", list(SEEN)].tolist() == [0, 0, 0, 0]
