@@ -57,26 +57,12 @@ def gpu(bench: pd.DataFrame) -> Table:
         for name, column in {"ms": "median", "÷ VDSR": "ratio"}.items():
             printed[f"{device}, {precision}", name] = part[column].map("{:.2f}".format).to_numpy()
     caption = "Table VI on GPUs, at ×4: what can be compared are ratios to VDSR on the same card"
-    return Table("table_VI_gpu", caption, numbers, printed, _gpu_notes(bench, numbers))
-
-
-def _gpu_notes(bench: pd.DataFrame, numbers: pd.DataFrame) -> tuple[str, ...]:
-    """How it was measured, and how much of it is waiting for launches; or that nothing was."""
-    if numbers.empty:
-        return ("No GPU was measured: `make bench PARTS=gpu` does so where there is one.",)
-    notes = [
-        f"Medians of {numbers['n'].iloc[0]} turns; random weights; VDSR without the enlargement before it."
-    ]
-    forms = bench[(bench["part"] == "gpu") & (bench["what"] == "time") & (bench["dtype"] == "fp32")]
-    times = forms.pivot(index="size", columns="form", values="median")
-    if {"published form", "published form, CUDA graph"} <= set(times):
-        size, line = forms["size"].iloc[0], times.loc[forms["size"].iloc[0]]
-        alone, as_graph = line["published form"], line["published form, CUDA graph"]
-        notes.append(
-            "A small image leaves a large card waiting for launches, of which VDSR has the fewest: at LR "
-            f"{size} HDSRNet takes {alone:.2f} ms in fp32, and {as_graph:.2f} as one CUDA graph."
-        )
-    return tuple(notes)
+    notes = ("No GPU was measured: `make bench PARTS=gpu` does so where there is one.",)
+    if len(numbers):
+        turns = f"Medians of {numbers['n'].iloc[0]} turns"
+        launches = "A small image leaves a large card waiting for launches, of which VDSR has the fewest."
+        notes = (f"{turns}; random weights; VDSR without the enlargement before it.", launches)
+    return Table("table_VI_gpu", caption, numbers, printed, notes)
 
 
 def _with_paper_times(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:

@@ -109,19 +109,14 @@ def test_the_table_puts_ratios_beside_the_papers() -> None:
 
 def test_a_gpu_stands_beside_the_papers_by_ratios_to_vdsr() -> None:
     parts = [on_a_gpu({"VDSR": 2.0, "HDSRNet": 3.0}, "bf16"), on_a_gpu({"VDSR": 4.0, "HDSRNet": 3.0}, "fp32")]
-    launched = {"published form": 2.8, "published form, CUDA graph": 1.2}
-    forms = [
-        {"part": "gpu", "what": "time", "form": form, "size": "64x64", "dtype": "fp32", "median": time}
-        for form, time in launched.items()
-    ]
-    table = time_tables.gpu(pd.concat([*parts, pd.DataFrame(forms)]))
+    table = time_tables.gpu(pd.concat(parts))
     assert [*table.printed.columns[3:]] == [
         (place, quantity)
         for place in ("the paper's GPU", "Some card, fp32", "Some card, bf16")
         for quantity in ("ms", "÷ VDSR")
     ]
     assert "| 256 × 256 | HDSRNet | as published | 14.17 | 0.82 | 3.00 | 0.75 | 3.00 | 1.50 |" in repr(table)
-    assert "at LR 64x64 HDSRNet takes 2.80 ms in fp32, and 1.20 as one CUDA graph" in repr(table)
+    assert "VDSR without the enlargement before it" in repr(table)
 
 
 def test_without_a_gpu_the_table_says_what_measures_one() -> None:
