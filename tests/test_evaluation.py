@@ -178,14 +178,14 @@ def test_small_images_are_enlarged_side_by_side_and_large_ones_alone(tmp_path, m
         write_images(tmp_path / "many" / str(number), 1, *size)
         (tmp_path / "many" / str(number) / "a.png").rename(tmp_path / "many" / f"{number}.png")
         (tmp_path / "many" / str(number)).rmdir()
-    at_once, most, shares, lock = 0, 0, {}, threading.Lock()
+    at_once, most, shares, lock = 0, 0, [], threading.Lock()
 
     def upscale(lr):
         nonlocal at_once, most
         with lock:
             at_once += torch.get_num_threads()
             most = max(most, at_once)
-            shares.setdefault(lr.shape[0], []).append(torch.get_num_threads())
+            shares.append((lr.shape[0], torch.get_num_threads()))
         time.sleep(0.05)
         with lock:
             at_once -= torch.get_num_threads()
@@ -202,8 +202,11 @@ def test_small_images_are_enlarged_side_by_side_and_large_ones_alone(tmp_path, m
         torch.set_num_threads(before)
     assert rows["image"].tolist() == list("012345")
     assert most == 3
-    # the first has all threads; 300 x 300 pixels are more than 256 x 256, 300 x 300 of 600 x 600 HR ones
-    assert shares == {100: [3], 30: [1, 1, 1], 300: [2], 150: [1]}
+    # 300 x 300 pixels are more than 256 x 256; whichever is read first has all threads
+    wanted = {100: 1, 30: 1, 300: 2, 150: 1}
+    assert shares[0][1] == 3
+    assert all(number == wanted[height] for height, number in shares[1:])
+    assert sorted(height for height, _ in shares) == [30, 30, 30, 100, 150, 300]
 
 
 def test_a_killed_process_loses_at_most_the_images_in_hand(tmp_path):
