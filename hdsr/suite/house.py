@@ -64,7 +64,7 @@ def draw(path: Path = _PICTURE) -> Path:
             corner = (x - _BOX[0] / 2, y - _BOX[1] / 2)
             axes.add_patch(plt.Rectangle(corner, *_BOX, fc="#eef3f8", ec="#456", zorder=2))
         for room, others in _reduced(_rooms()).items():
-            for other in others:
+            for other in sorted(others):
                 _arrow(axes, places[room], places[other])
         axes.set(xlim=(-6, 6), ylim=(-0.6, len(FLOORS) - 0.4))
         axes.axis("off")
