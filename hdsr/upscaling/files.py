@@ -28,7 +28,7 @@ from hdsr.progress import bar
 from hdsr.resize import imresize_float
 from hdsr.upscaling import plan
 from hdsr.upscaling.memory import check_enlargeable, strip_rows
-from hdsr.upscaling.pipeline import in_background, prefetch
+from hdsr.upscaling.pipeline import in_parallel
 from hdsr.upscaling.run import (
     Enlarge,
     Precision,
@@ -202,9 +202,10 @@ def upscale_files(
         plan.make_folder(folder)
     check = partial(check_enlargeable, scale=scale, precision=precision, limit_bytes=memory_bytes)
     reading = partial(_read_job, check if device == "cpu" else None, strict)
-    read = prefetch(_attempt(reading, Job(path, output)) for output, path in planned.items())
+    jobs = [Job(path, output) for output, path in planned.items()]
+    read = in_parallel(partial(_attempt, reading), jobs, workers=1)
     enlarged = (_attempt(partial(_enlarge_job, scale, enlarge), job) for job in read)
-    done = in_background(partial(_attempt, _write_job), enlarged)
+    done = in_parallel(partial(_attempt, _write_job), enlarged, workers=1)
     failures = []
     for job in bar(done, "upscale", len(planned), unit="image", shown=progress):
         if job.error is None:

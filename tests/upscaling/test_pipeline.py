@@ -1,4 +1,4 @@
-"""Items come in order, made ahead or finished behind, and what fails is raised in its place."""
+"""Results come in order, made ahead, behind or side by side, and what fails is raised in its place."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from hdsr.upscaling.pipeline import in_background, in_parallel, prefetch
+from hdsr.upscaling.pipeline import in_parallel
 
 
 def numbers(count: int, made: list[int], fail_at: int | None = None) -> Iterator[int]:
@@ -18,25 +18,25 @@ def numbers(count: int, made: list[int], fail_at: int | None = None) -> Iterator
         yield number
 
 
-def test_the_next_item_is_made_while_this_one_is_used() -> None:
-    next_is_made = threading.Event()
+def test_the_next_item_is_read_while_this_one_is_used() -> None:
+    next_is_read = threading.Event()
 
-    def items() -> Iterator[str]:
-        yield "first"
-        next_is_made.set()
-        yield "second"
+    def read(item: str) -> str:
+        if item == "second":
+            next_is_read.set()
+        return item
 
-    pairs = prefetch(items())
-    assert next(pairs) == "first"
-    assert next_is_made.wait(10)
-    assert list(pairs) == ["second"]
+    read_items = in_parallel(read, ["first", "second"], workers=1)
+    assert next(read_items) == "first"
+    assert next_is_read.wait(10)
+    assert list(read_items) == ["second"]
 
 
-def test_no_more_than_one_item_is_made_ahead() -> None:
-    made: list[int] = []
-    for number in prefetch(numbers(5, made)):
-        assert len(made) <= number + 2
-    assert made == [0, 1, 2, 3, 4]
+def test_no_more_than_one_item_is_read_ahead() -> None:
+    read: list[int] = []
+    for number in in_parallel(lambda number: read.append(number) or number, range(5), workers=1):
+        assert len(read) <= number + 2
+    assert read == [0, 1, 2, 3, 4]
 
 
 def test_a_step_runs_while_the_next_item_is_made() -> None:
@@ -50,46 +50,42 @@ def test_a_step_runs_while_the_next_item_is_made() -> None:
     def step(item: str) -> tuple[str, bool]:
         return item.upper(), next_is_made.wait(10)
 
-    assert list(in_background(step, items())) == [("FIRST", True), ("SECOND", True)]
+    assert list(in_parallel(step, items(), workers=1)) == [("FIRST", True), ("SECOND", True)]
 
 
-@pytest.mark.parametrize("way", [prefetch, lambda items: in_background(lambda item: item, items)])
-def test_order_is_kept_and_failures_come_in_their_place(way) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_order_is_kept_and_what_making_an_item_raises_is_raised(workers: int) -> None:
+    way = partial(in_parallel, lambda item: item, workers=workers)
     assert list(way(numbers(4, []))) == [0, 1, 2, 3]
     assert list(way(numbers(0, []))) == []
-    got = []
     with pytest.raises(ValueError, match="no number 2"):
-        got.extend(way(numbers(4, [], fail_at=2)))
-    items = way(numbers(4, [], fail_at=2))
-    assert next(items) == 0
+        list(way(numbers(4, [], fail_at=2)))
 
 
-@pytest.mark.parametrize("way", [in_background, partial(in_parallel, workers=2)])
-def test_a_failed_step_is_raised_after_the_results_before_it(way) -> None:
+def test_with_one_worker_an_item_that_cannot_be_made_spoils_none_that_came_before_it() -> None:
+    made = in_parallel(lambda item: item, numbers(4, [], fail_at=2), workers=1)
+    assert next(made) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failed_step_is_raised_after_the_results_before_it(workers: int) -> None:
     def step(number: int) -> float:
         return 1 / (2 - number)
 
-    results = way(step, range(4))
+    results = in_parallel(step, range(4), workers)
     assert [next(results), next(results)] == [0.5, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        prefetch,
-        lambda items: in_background(lambda item: item, items),
-        lambda items: in_parallel(lambda item: item, items, 3),
-    ],
-)
-def test_an_interruption_goes_through(way) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_interruption_goes_through(workers: int) -> None:
     def items() -> Iterator[int]:
         yield 0
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(way(items()))
+        list(in_parallel(lambda item: item, items(), workers))
 
 
 def test_as_many_steps_run_at_once_as_there_are_workers_and_their_results_keep_their_order() -> None:
