@@ -42,7 +42,7 @@ SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _MANY_LINES = 30
 """Lines from which on a table of numbers is folded."""
 _NUMBER = re.compile(
-    r"[-+–·*†⁰¹²³⁴⁵⁶⁷⁸⁹/.,\d]*K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+|[-+.\d]+ ± [.\d]+"
+    r"[-+–·*†⁰¹²³⁴⁵⁶⁷⁸⁹/.,\d]*(e-\d+)?K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+|[-+.\d]+ ± [.\d]+"
 )
 STYLE = """
 .hdsr-table { overflow-x: auto; max-width: 100%; }

@@ -11,10 +11,16 @@ from hdsr.report import psnr_tables, tables
 
 def test_columns_of_words_of_long_ones_and_those_that_a_phone_lacks_room_for_are_marked() -> None:
     printed = pd.DataFrame(
-        {"word": ["a"], "number": ["-0.1/+2"], "sentence": ["word " * 9], "count": ["3 of 9 images"]}
+        {
+            "word": ["a"],
+            "number": ["-0.1/+2"],
+            "small": ["1.8e-02"],
+            "sentence": ["word " * 9],
+            "count": ["3 of 9 images"],
+        }
     )
     kinds = [tables.column_kind(name, printed[name]) for name in printed]
-    assert kinds == ["words", "", "long", ""]
+    assert kinds == ["words", "", "", "long", ""]
     assert tables.column_kind("×2 paper", pd.Series(["1/2"])) == "aside"
     assert tables.column_kind("verdict", pd.Series(["explained"])) == "words verdict"
 

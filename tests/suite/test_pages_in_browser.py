@@ -36,11 +36,20 @@ def verdicts() -> Table:
     )
 
 
+def timings() -> Table:
+    """A table as that of GPUs: three columns of names before four of numbers."""
+    printed = {("HR", ""): ["256 × 256"], ("network", ""): ["HDSRNet"], ("form", ""): ["as published"]}
+    cards = ("the paper's GPU", "NVIDIA H200, fp32", "NVIDIA H200, tf32", "NVIDIA H200, bf16")
+    printed |= {
+        (card, head): [cell] for card in cards for head, cell in (("ms", "17.20"), ("÷ VDSR", "1.00"))
+    }
+    return Table("timings", "Times", pd.DataFrame(), pd.DataFrame(printed))
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    body = (
-        f'<div class="output_html output_subarea">{verdicts()._repr_html_()}</div><pre>{"word " * 60}</pre>'
-    )
+    tables = "".join(table._repr_html_() for table in (verdicts(), timings()))
+    body = f'<div class="output_html output_subarea">{tables}</div><pre>{"word " * 60}</pre>'
     written = pages.template("page.html.j2").render(
         title="Tables",
         body=Markup(body),
@@ -70,3 +79,21 @@ def test_every_difference_and_verdict_is_in_sight(page: Page, width: int, media:
     assert len(boxes) == 3 * 2 * 3
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
     assert len({(box["x"], box["y"]) for box in boxes}) == len(boxes)
+
+
+def test_no_word_of_a_table_is_broken_on_a_phone(page: Page) -> None:
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 390, "height": 900})
+    broken = page.evaluate("""() => {
+        const lines = (node, word) => {
+            const range = document.createRange();
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            return new Set([...range.getClientRects()].map(box => box.top)).size;
+        };
+        const cells = [...document.querySelectorAll(".hdsr-table :is(th, td, caption)")];
+        const texts = cells.flatMap(cell => [...cell.childNodes].filter(node => node.nodeName === "#text"));
+        return texts.flatMap(node =>
+            [...node.data.matchAll(/[\\p{L}\\d.,]+/gu)].filter(word => lines(node, word) > 1).map(String));
+    }""")
+    assert broken == []
