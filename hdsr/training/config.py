@@ -150,9 +150,10 @@ class TrainingConfig(Settings):
     steps: PositiveInt
     """The budget; those of a run that it branches from are not counted in."""
 
-    loss: Literal["l1", "mse", "rmse"] = "l1"
+    loss: Literal["l1", "mse", "rmse", "psnr"] = "l1"
     """Mean absolute or squared error, or the root of the mean squared error of the patches that a process has
-    in a step. SRCNN has its own, mean squared."""
+    in a step, or the mean of the logarithm of each patch's mean squared error: what the mean of PSNR over
+    images asks for (NAFNet, arXiv 2204.04676). SRCNN has its own, mean squared."""
     optimizer: Literal["adam", "muon"] = "adam"
     """muon: Muon for the 64-to-64 convolutions, Adam for everything else (but see muon_upsampler)."""
     learning_rate: PositiveFloat = 1e-4

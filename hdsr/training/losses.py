@@ -15,6 +15,8 @@ from hdsr.network import HDSRNet
 
 _BICUBIC_PX = 2
 """LR pixels on each side that a pixel enlarged by bicubic depends on."""
+_LEAST_MSE = 0.05
+"""Added to a mean squared error before its logarithm, so that flat patches do not outweigh all others."""
 
 
 class PatchLoss(nn.Module):
@@ -27,8 +29,8 @@ class PatchLoss(nn.Module):
         network: is trained by this loss.
         folded: reconstruct by the folded kernel.
         border_share: of the patches, from the first one on, whose ring the folded form takes into account,
-            weighted so that it stands for all of them; 0 leaves the ring out.
-        kind: of error: "l1", "mse" or "rmse"; see `hdsr.training.config.TrainingConfig.loss`.
+            weighted so that it stands for all of them (not with psnr); 0 leaves the ring out.
+        kind: of error: "l1", "mse", "rmse" or "psnr"; see `hdsr.training.config.TrainingConfig.loss`.
     """
 
     def __init__(self, network: HDSRNet, folded: bool, border_share: float = 0.0, kind: str = "l1") -> None:
@@ -41,19 +43,21 @@ class PatchLoss(nn.Module):
     def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
         network = self.network
         if not self.folded:
-            return self.mean(self.summed(network(lr).float() - hr), hr)
+            return self.reduced(self.summed(network(lr).float() - hr) / hr[0].numel())
         features = network.features(lr)
         with torch.autocast(lr.device.type, enabled=False):
             return self.folded_error(features.to(hr.dtype), hr)
 
     def summed(self, difference: Tensor) -> Tensor:
-        """Sum over all elements of a difference of its absolute value or its square."""
-        return difference.abs().sum() if self.kind == "l1" else difference.square().sum()
+        """Sum for each patch of a difference's absolute values or squares, (batch,)."""
+        error = difference.abs() if self.kind == "l1" else difference.square()
+        return error.flatten(1).sum(dim=1)
 
-    def mean(self, total: Tensor, hr: Tensor) -> Tensor:
-        """The loss, of the sum of errors over as many elements as `hr` has."""
-        mean = total / hr.numel()
-        return mean.sqrt() if self.kind == "rmse" else mean
+    def reduced(self, means: Tensor) -> Tensor:
+        """The loss, of the mean error of each patch, (batch,)."""
+        if self.kind == "psnr":
+            return (means + _LEAST_MSE).log().mean()
+        return means.mean().sqrt() if self.kind == "rmse" else means.mean()
 
     def folded_error(self, features: Tensor, hr: Tensor) -> Tensor:
         """The loss, given the features (batch, channels, height, width) of the LR patches.
@@ -65,19 +69,22 @@ class PatchLoss(nn.Module):
         weight, bias = folded_kernel(network.reconstruction, network.scale)
         sr = reconstruct_interior(features, weight, bias, network.scale) + network.mean
         error = self.summed(sr[inner] - hr[inner])
+        means = error / hr[inner][0].numel()
         if not self.border_share:
-            return self.mean(error, hr[inner])
+            return self.reduced(means)
         count = max(1, round(self.border_share * len(hr)))
         border = self.border_error(features[:count], hr[:count])
-        return self.mean(error + border * (len(hr) / count), hr)
+        if self.kind == "psnr":  # each patch counts by itself, so no border can stand for another's
+            return self.reduced(torch.cat([(error[:count] + border) / hr[0].numel(), means[count:]]))
+        return self.reduced((error + border.mean()) / hr[0].numel())
 
     def border_error(self, features: Tensor, hr: Tensor) -> Tensor:
-        """Sum of errors in the outermost ring of LR pixels, from strips as wide as it depends on."""
+        """Sum for each patch of errors in the outermost ring of LR pixels, from strips as wide as needed."""
         ring, whole = self.network.scale, slice(None)
         first, last, between = slice(ring), slice(-ring, None), slice(ring, -ring)
         sides = [(FIRST.window, whole, first, whole), (LAST.window, whole, last, whole)]
         sides += [(whole, FIRST.window, between, first), (whole, LAST.window, between, last)]
-        error = hr.new_zeros(())
+        error = hr.new_zeros(len(hr))
         for seen_rows, seen_columns, rows, columns in sides:
             strip = self.network.reconstruction(features[:, :, seen_rows, seen_columns]) + self.network.mean
             error = error + self.summed(strip[:, :, rows, columns] - hr[:, :, rows, columns])

@@ -23,12 +23,13 @@ def test_the_patch_loss_is_the_mean_error_of_its_kind(folded: bool) -> None:
     error = error[..., 2:-2, 2:-2] if folded else error
     mse = error.square().mean().item()
     expected = {"l1": error.abs().mean().item(), "mse": mse, "rmse": math.sqrt(mse)}
+    expected["psnr"] = (error.square().mean(dim=(1, 2, 3)) + 0.05).log().mean().item()
     for kind, value in expected.items():
         loss = PatchLoss(network, folded, kind=kind)(lr, hr)
         assert loss.item() == pytest.approx(value, rel=1e-4), kind
 
 
-@pytest.mark.parametrize("kind", ["l1", "rmse"])
+@pytest.mark.parametrize("kind", ["l1", "rmse", "psnr"])
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_with_all_borders_the_folded_loss_is_that_of_whole_patches(scale: int, kind: str) -> None:
     torch.manual_seed(0)
@@ -54,3 +55,22 @@ def test_some_borders_stand_for_all() -> None:
     assert PatchLoss(network, True, border_share=0.5)(lr, hr).item() == pytest.approx(
         expected.item(), rel=1e-4
     )
+
+
+def test_for_psnr_a_border_counts_in_its_own_patch() -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(2)
+    lr, hr = 255 * torch.rand(2, 3, 8, 8), 255 * torch.rand(2, 3, 16, 16)
+    error = (network(lr) - hr).square()
+    means = torch.stack([error[0].mean(), error[1, :, 2:-2, 2:-2].mean()])
+    loss = PatchLoss(network, True, border_share=0.5, kind="psnr")(lr, hr)
+    assert loss.item() == pytest.approx((means + 0.05).log().mean().item(), rel=1e-4)
+
+
+def test_for_psnr_a_perfect_patch_is_no_minus_infinity() -> None:
+    network = HDSRNet(2)
+    lr = 255 * torch.rand(1, 3, 8, 8)
+    loss = PatchLoss(network, False, kind="psnr")(lr, network(lr).detach())
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(0.05), abs=1e-3)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
