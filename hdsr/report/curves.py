@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -37,13 +38,19 @@ def read_log(path: str | Path) -> pd.DataFrame:
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
     """Logs of the runs that made the weights that ship, each after that which it goes on from.
 
-    They are named as their configurations are in short: `×2` for hdsrnet_x2.
+    They are named as their configurations are in short: `×2` for hdsrnet_x2. A loss that is a logarithm of
+    squared errors is told as the root mean squared error that has it, so that all are levels of 255.
     """
     heads = {
         f"hdsrnet_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales
     }
-    names = [name for head in heads.items() for name, _ in training_record.lineage(*head)]
-    return {_label_of(name): read_log(LOGS / f"{name}.csv") for name in dict.fromkeys(names)}
+    runs = dict(run for head in heads.items() for run in training_record.lineage(*head))
+    return {_label_of(name): _in_levels(name, about["config"]["loss"]) for name, about in runs.items()}
+
+
+def _in_levels(name: str, loss: str) -> pd.DataFrame:
+    log = read_log(LOGS / f"{name}.csv")
+    return log.assign(loss=np.exp(log["loss"] / 2)) if loss == "psnr" else log
 
 
 def _label_of(name: str) -> str:

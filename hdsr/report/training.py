@@ -46,11 +46,12 @@ def _left_early(scales: Sequence[int]) -> list[str]:
     """A sentence for each run that was left before its last step, which its command alone hides."""
     heads = {scale: checkpoint.describe(weights_path(scale)) for scale in scales}
     steps = [step for scale in scales for step in pairwise(lineage(f"hdsrnet_x{scale}", heads[scale]))]
-    return [
+    sentences = [
         f"{after} goes on from what {name} was after {done:,} of its {planned:,} steps."
         for (name, about), (after, _) in steps
         if (done := about["step"]) < (planned := about["config"]["steps"])
     ]
+    return list(dict.fromkeys(sentences))  # scales may have runs in common
 
 
 def _weights_line(scale: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -73,3 +74,12 @@ def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int, labels: 
             continue
         assert scored[each["step"]] == pytest.approx(each["validation_psnr_db"], abs=1e-4)
         assert scored.max() == scored[each["step"]]
+
+
+def test_losses_of_all_kinds_are_told_in_levels(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curves, "LOGS", log.parent)
+    logarithms = pd.read_csv(log)
+    logarithms["loss"] = 2 * np.log(logarithms["loss"])
+    logarithms.to_csv(log.with_name("other.csv"), index=False)
+    assert curves._in_levels("log", "rmse")["loss"].tolist() == [20, 10, 8]
+    assert curves._in_levels("other", "psnr")["loss"].tolist() == pytest.approx([20, 10, 8])

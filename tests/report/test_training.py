@@ -57,6 +57,11 @@ def test_each_file_has_its_line() -> None:
     )
 
 
+def test_what_several_files_go_on_from_is_said_once() -> None:
+    notes = training_record.weights([2, 3, 4]).notes
+    assert sorted(notes) == sorted(set(notes))
+
+
 def test_trials_are_told_with_what_is_known_of_them() -> None:
     table = training_record.trials()
     assert table.numbers["psnr_db"].between(25, 35).all()
