@@ -15,6 +15,8 @@ from hdsr.report import training as training_record
 from hdsr.report.figures import Drawing
 
 _SIZE_IN = (10.0, 2.8)
+_MUCH_LONGER = 4
+"""A run of more than so many times the shortest one's steps would squeeze it: they are logarithmic then."""
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -77,11 +79,16 @@ def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
         panel.set(xlabel="step", title="held-out PSNR (dB)")
     loss.set(xlabel="step", title="loss (levels of 255)", yscale="log")
     loss.legend(fontsize=8)
+    lengths = [log["step"].max() for log in logs.values() if len(log)]
     for axes in figure.axes:
         axes.title.set_fontsize(9)
         axes.grid(alpha=0.3)
-        axes.locator_params(axis="x", nbins=4)
-        axes.ticklabel_format(axis="x", style="plain")
+        if lengths and max(lengths) > _MUCH_LONGER * min(lengths):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+        else:
+            axes.locator_params(axis="x", nbins=4)
+            axes.ticklabel_format(axis="x", style="plain")
         axes.tick_params(which="both", labelsize=8)
     for axis in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
         axis("{x:g}")

@@ -53,6 +53,18 @@ def test_lines_are_those_of_the_log(log: Path) -> None:
     assert drawing._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("longest", "scale"), [(40, "linear"), (4000, "log")])
+def test_a_long_run_does_not_squeeze_a_short_one(log: Path, longest: int, scale: str) -> None:
+    short = curves.read_log(log)
+    long = short.assign(step=[10, 20, longest])
+    axes = curves.curves("runs", {"short": short, "long": long}, "Two runs").figure.axes
+    assert {panel.get_xscale() for panel in axes} == {scale}
+
+
+def test_a_run_that_has_no_row_yet_has_no_curve(log: Path) -> None:
+    assert curves.curves("run", {"a": curves.read_log(log).head(0)}, "None").numbers.empty
+
+
 @pytest.mark.parametrize(
     ("scale", "labels"),
     [
