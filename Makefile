@@ -54,10 +54,11 @@ $(STAMP): constraints.txt pyproject.toml
 	@touch $@
 
 # On Linux with PyPI's own torch, so that the CUDA libraries are pinned too. appnope is what macOS adds.
+# soupsieve 4 wants Python 3.11.5, and Debian 12 has 3.11.2.
 lock: ## resolve the requirements anew and renew constraints.txt (downloads several GB)
 	$(NEED_PYTHON)
 	rm -rf build/lock && $(BASE_PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet '.[dev]' setuptools uv appnope
+	build/lock/bin/python -m pip install --quiet '.[dev]' 'soupsieve<4' setuptools uv appnope
 	{ sed -n '/^#/p' constraints.txt; \
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude hdsr | sed 's/+.*//'; \
 	} > constraints.txt.partial && mv constraints.txt.partial constraints.txt
@@ -111,7 +112,7 @@ refresh: $(STAMP) ## execute the notebooks in place, renewing the outputs stored
 test: $(STAMP) ## check style, run the tests, and compare every notebook with its stored outputs
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m pytest -n 2 --durations 10
+	$(PYTHON) -m pytest -n 3 --durations 10
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks

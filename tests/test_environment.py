@@ -5,13 +5,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import distribution
+from importlib.metadata import distribution, metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from PIL import Image
@@ -77,6 +78,13 @@ def test_installed_versions_are_the_pinned_ones(pins: dict[str, Version]) -> Non
     }
     assert drifted == {}, "installed, but not as constraints.txt says: run `make setup`, or `make lock`"
     assert {"torch", "nbval", "ruff"} <= needed
+
+
+def test_pinned_versions_run_on_the_oldest_python_that_is_promised(pyproject: dict) -> None:
+    oldest = f"{pyproject['project']['requires-python'].removeprefix('>=')}.0"
+    names = {requirement.name for requirement in installed_requirements("hdsr", frozenset({"dev"}), set())}
+    asked = {name: metadata(name)["Requires-Python"] or "" for name in names}
+    assert {name: wanted for name, wanted in asked.items() if oldest not in SpecifierSet(wanted)} == {}
 
 
 def test_torch_is_pinned_with_its_cuda_libraries(pins: dict[str, Version]) -> None:

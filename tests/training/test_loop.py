@@ -123,9 +123,9 @@ def start(config_path: Path, out: Path) -> BaseProcess:
 
 @pytest.fixture(scope="module")
 def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A configuration of 40 steps; in the folder beside it, whole/, the run of it that nobody disturbs."""
+    """A configuration of 24 steps; in the folder beside it, whole/, the run of it that nobody disturbs."""
     config_path = tmp_path_factory.mktemp("undisturbed") / "toy.yaml"
-    config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), "steps": 40}))
+    config_path.write_text(yaml.safe_dump({**TINY, "data": str(root), "steps": 24}))
     assert forked.ended(start(config_path, config_path.parent / "whole")) == 0
     return config_path
 
