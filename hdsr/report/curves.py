@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,22 +16,30 @@ from hdsr.report import training as training_record
 from hdsr.report.figures import Drawing
 
 _SIZE_IN = (10.0, 2.8)
+_LEVELS = {"l1": np.asarray, "rmse": np.asarray, "mse": np.sqrt, "psnr": lambda loss: np.exp(loss / 2)}
+"""What makes of a loss the error that has it, in levels of 255."""
 _MUCH_LONGER = 4
 """A run of more than so many times the shortest one's steps would squeeze it: they are logarithmic then."""
 
 
-def read_log(path: str | Path) -> pd.DataFrame:
+def read_log(path: str | Path, config: Mapping[str, Any]) -> pd.DataFrame:
     """The rows of a run's log, in the order of their steps.
 
     Columns: step, loss (mean since the row before), learning_rate, gradient_norm,
     skipped (steps so far), psnr_db (of the held-out images; absent where none was taken), seconds, minutes.
+    Losses of all kinds are told as levels of 255: a mean squared error, or its logarithm, as its root.
+
+    Args:
+        path: CSV file.
+        config: fields of the run's `hdsr.training.config.TrainingConfig`.
 
     Raises:
         HdsrError: naming the file, if it is missing or no log.
     """
+    kind = "mse" if config.get("network") == "srcnn" else config["loss"]
     try:
         log = pd.read_csv(path)
-        return log.assign(minutes=log["seconds"] / 60)
+        return log.assign(loss=_LEVELS[kind](log["loss"]), minutes=log["seconds"] / 60)
     except FileNotFoundError:
         raise HdsrError(f"no training log at {path}") from None
     except (KeyError, ValueError):
@@ -40,19 +49,13 @@ def read_log(path: str | Path) -> pd.DataFrame:
 def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
     """Logs of the runs that made the weights that ship, each after that which it goes on from.
 
-    They are named as their configurations are in short: `×2` for hdsrnet_x2. A loss that is a logarithm of
-    squared errors is told as the root mean squared error that has it, so that all are levels of 255.
+    They are named as their configurations are in short: `×2` for hdsrnet_x2.
     """
     heads = {
         f"hdsrnet_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales
     }
     runs = dict(run for head in heads.items() for run in training_record.lineage(*head))
-    return {_label_of(name): _in_levels(name, about["config"]["loss"]) for name, about in runs.items()}
-
-
-def _in_levels(name: str, loss: str) -> pd.DataFrame:
-    log = read_log(LOGS / f"{name}.csv")
-    return log.assign(loss=np.exp(log["loss"] / 2)) if loss == "psnr" else log
+    return {_label_of(name): read_log(LOGS / f"{name}.csv", run["config"]) for name, run in runs.items()}
 
 
 def _label_of(name: str) -> str:

@@ -25,13 +25,13 @@ class LiveCurve:
     A row with a validation is always drawn, so the last one is; others as far as there is time.
     """
 
-    def __init__(self, name: str, title: str) -> None:
-        self.name, self.title = name, title
+    def __init__(self, name: str, config: TrainingConfig) -> None:
+        self.name, self.config, self.title = name, config.model_dump(), f"{name}, ×{config.scale}"
         self.handle = display("The curve appears with the first row of the log.", display_id=True)
         self.next_drawing = 0.0
 
     def __call__(self, log: Path) -> None:
-        rows = read_log(log)
+        rows = read_log(log, self.config)
         began = time.monotonic()
         if began < self.next_drawing and rows["psnr_db"].isna().iloc[-1]:
             return
@@ -41,7 +41,7 @@ class LiveCurve:
 
     def drawing(self, log: Path) -> Drawing:
         """The curve of a log as it is now."""
-        return curves(self.name, {self.name: read_log(log)}, self.title)
+        return curves(self.name, {self.name: read_log(log, self.config)}, self.title)
 
 
 def follow(settings: TrainingSettings) -> Drawing | None:
@@ -52,7 +52,7 @@ def follow(settings: TrainingSettings) -> Drawing | None:
     """
     config = run_config(settings)
     out = run_folder(settings, config)
-    live = LiveCurve(Path(settings.config).stem, f"{Path(settings.config).stem}, ×{config.scale}")
+    live = LiveCurve(Path(settings.config).stem, config)
     try:
         training.train(config, out, resume=True, progress=False, watch=live)
     except HdsrError as error:

@@ -1,6 +1,8 @@
 """Curves show what the logs say."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,9 @@ from hdsr import checkpoint
 from hdsr.errors import HdsrError
 from hdsr.report import curves
 from hdsr.report import training as training_record
+from hdsr.training.config import TrainingConfig
 
+RMSE = {"loss": "rmse"}
 LOG = """step,loss,learning_rate,gradient_norm,skipped,psnr_db,seconds
 10,20.0,0.001,5.0,0,,30
 20,10.0,0.0005,4.0,0,28.5,60
@@ -26,22 +30,22 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_a_log_is_read_with_its_minutes(log: Path) -> None:
-    rows = curves.read_log(log)
+    rows = curves.read_log(log, RMSE)
     assert rows["minutes"].tolist() == [0.5, 1.0, 1.5]
     assert rows["psnr_db"].isna().tolist() == [True, False, False]
 
 
 def test_what_is_no_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(HdsrError, match=r"no training log at .*log\.csv"):
-        curves.read_log(tmp_path / "log.csv")
+        curves.read_log(tmp_path / "log.csv", RMSE)
     for text in ("", "a,b\n1,2\n"):
         (tmp_path / "other.csv").write_text(text)
         with pytest.raises(HdsrError, match=r"other\.csv is not a training log"):
-            curves.read_log(tmp_path / "other.csv")
+            curves.read_log(tmp_path / "other.csv", RMSE)
 
 
 def test_lines_are_those_of_the_log(log: Path) -> None:
-    rows = curves.read_log(log)
+    rows = curves.read_log(log, RMSE)
     drawing = curves.curves("runs", {"a": rows, "b": rows.head(2)}, "Two runs")
     loss, first = drawing.figure.axes  # the second run was scored once
     assert [line.get_ydata().tolist() for line in loss.lines] == [[20, 10, 8], [20, 10]]
@@ -55,14 +59,14 @@ def test_lines_are_those_of_the_log(log: Path) -> None:
 
 @pytest.mark.parametrize(("longest", "scale"), [(40, "linear"), (4000, "log")])
 def test_a_long_run_does_not_squeeze_a_short_one(log: Path, longest: int, scale: str) -> None:
-    short = curves.read_log(log)
+    short = curves.read_log(log, RMSE)
     long = short.assign(step=[10, 20, longest])
     axes = curves.curves("runs", {"short": short, "long": long}, "Two runs").figure.axes
     assert {panel.get_xscale() for panel in axes} == {scale}
 
 
 def test_a_run_that_has_no_row_yet_has_no_curve(log: Path) -> None:
-    assert curves.curves("run", {"a": curves.read_log(log).head(0)}, "None").numbers.empty
+    assert curves.curves("run", {"a": curves.read_log(log, RMSE).head(0)}, "None").numbers.empty
 
 
 @pytest.mark.parametrize(
@@ -88,10 +92,21 @@ def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int, labels: 
         assert scored.max() == scored[each["step"]]
 
 
-def test_losses_of_all_kinds_are_told_in_levels(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curves, "LOGS", log.parent)
-    logarithms = pd.read_csv(log)
-    logarithms["loss"] = 2 * np.log(logarithms["loss"])
-    logarithms.to_csv(log.with_name("other.csv"), index=False)
-    assert curves._in_levels("log", "rmse")["loss"].tolist() == [20, 10, 8]
-    assert curves._in_levels("other", "psnr")["loss"].tolist() == pytest.approx([20, 10, 8])
+@pytest.mark.parametrize(
+    ("config", "loss_of"),
+    [
+        (RMSE, lambda levels: levels),
+        ({"loss": "l1"}, lambda levels: levels),
+        ({"loss": "mse"}, np.square),
+        ({"loss": "psnr"}, lambda levels: 2 * np.log(levels)),
+        ({"loss": "l1", "network": "srcnn"}, np.square),
+    ],
+)
+def test_losses_of_all_kinds_are_told_in_levels(log: Path, config: dict, loss_of: Callable) -> None:
+    rows = pd.read_csv(log)
+    rows.assign(loss=loss_of(rows["loss"])).to_csv(log, index=False)
+    assert curves.read_log(log, config)["loss"].tolist() == pytest.approx([20, 10, 8])
+
+
+def test_every_kind_of_loss_is_known() -> None:
+    assert set(curves._LEVELS) == set(get_args(TrainingConfig.model_fields["loss"].annotation))

@@ -55,7 +55,7 @@ def test_drawing_takes_a_small_share_but_a_validation_is_always_drawn(
     handle: Handle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(live_run, "DRAWING_SHARE", 1e-9)
-    live = live_run.LiveCurve("run", "title")
+    live = live_run.LiveCurve("run", live_run.run_config(settings()))
     header = "step,loss,learning_rate,gradient_norm,skipped,psnr_db,seconds\n"
     for row in ("1,9,1,1,0,,1\n", "2,8,1,1,0,,2\n", "3,7,1,1,0,25,3\n"):
         header += row
