@@ -59,6 +59,17 @@ class _EnvironmentKernel(AsyncKernelManager):
         return KernelSpec(**get_kernel_dict())
 
 
+class _PatientKernel(_EnvironmentKernel):
+    """Its threads sleep where they wait for each other, and leave the processor to the notebook beside it.
+
+    Else they wait in a loop (GNU's OpenMP): on two cores two notebooks took longer than one after the other.
+    """
+
+    async def start_kernel(self, **options: Any) -> None:
+        environment = options.pop("env", None) or os.environ
+        await super().start_kernel(env={"OMP_WAIT_POLICY": "passive", **environment}, **options)
+
+
 def _source_of(name: str) -> Path:
     """The notebook file of a name such as "02_benchmarks"; HdsrError names the known ones."""
     path = paths.NOTEBOOKS / f"{name}.ipynb"
@@ -90,10 +101,12 @@ def run(name: str, profile: str) -> Path:
     source, target = _source_of(name), executed_path(name, profile)
     parameters = notebook.load_parameters(name, profile)
     failed = target.with_suffix(".failed.ipynb")
+    alone = nbformat.read(source, as_version=4).metadata.get("hdsr", {}).get("alone", False)
+    side_by_side = "--jobserver" in os.environ.get("MAKEFLAGS", "")
     with (
         atomic_path(target) as temporary,
         _errors_in_one_line(name, temporary, failed),
-        machine_to_itself(nbformat.read(source, as_version=4).metadata.get("hdsr", {}).get("alone", False)),
+        machine_to_itself(alone),
     ):
         document = papermill.execute_notebook(
             source,
@@ -101,13 +114,13 @@ def run(name: str, profile: str) -> Path:
             parameters,
             kernel_name="python3",
             language="python",
-            kernel_manager_class=_EnvironmentKernel,
+            kernel_manager_class=_PatientKernel if side_by_side and not alone else _EnvironmentKernel,
             start_timeout=_START_TIMEOUT_S,
             shutdown_kernel=_AT_THE_END,
             coalesce_streams=True,
             store_widget_state=False,
             # bars of notebooks that make runs side by side would write over each other
-            progress_bar={"desc": name} if "--jobserver" not in os.environ.get("MAKEFLAGS", "") else False,
+            progress_bar=False if side_by_side else {"desc": name},
             stderr_file=sys.stderr if sys.stderr.isatty() else None,
         )
         leave_pictures_of_widgets(document)
