@@ -70,7 +70,7 @@ EXECUTED  := $(NOTEBOOKS:%=$(REPORT)/notebooks/%.ipynb)
 RENDERED  := $(NOTEBOOKS:%=$(REPORT)/html/%.html)
 REPORTS   := $(PYTHON) -m hdsr.suite
 # The quick profile is the same everywhere: it never sees a machine's own data.
-EXECUTE   := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA )$(REPORTS)
+EXECUTE   := $(if $(filter quick,$(PROFILE)),env -u HDSR_DATA -u HDSR_GOLDEN )$(REPORTS)
 ifneq ($(PROFILE),quick)
 MEASURED  := $(wildcard $(or $(HDSR_DATA),data)/benchmarks/*/HR $(or $(HDSR_DATA),data)/weights)
 endif
@@ -106,7 +106,7 @@ ifneq ($(PROFILE),quick)
 endif
 
 refresh: $(STAMP) ## execute the notebooks in place, renewing the outputs stored in them
-	env -u HDSR_DATA $(PYTHON) -m hdsr.suite refresh
+	env -u HDSR_DATA -u HDSR_GOLDEN $(PYTHON) -m hdsr.suite refresh
 
 # ---- daily work -----------------------------------------------------------------------------------------
 test: $(STAMP) ## check style, run the tests, and compare every notebook with its stored outputs
