@@ -54,11 +54,12 @@ $(STAMP): constraints.txt pyproject.toml
 	@touch $@
 
 # On Linux with PyPI's own torch, so that the CUDA libraries are pinned too. appnope is what macOS adds.
-# soupsieve 4 wants Python 3.11.5, and Debian 12 has 3.11.2.
+# soupsieve 4 wants Python 3.11.5, and Debian 12 has 3.11.2. Since jsonschema 4.25, whatever reads notebooks
+# works out a grammar of addresses first, which takes a second of each of some fifty processes.
 lock: ## resolve the requirements anew and renew constraints.txt (downloads several GB)
 	$(NEED_PYTHON)
 	rm -rf build/lock && $(BASE_PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet '.[dev]' 'soupsieve<4' setuptools uv appnope
+	build/lock/bin/python -m pip install --quiet '.[dev]' 'soupsieve<4' 'jsonschema<4.25' setuptools uv appnope
 	{ sed -n '/^#/p' constraints.txt; \
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude hdsr | sed 's/+.*//'; \
 	} > constraints.txt.partial && mv constraints.txt.partial constraints.txt

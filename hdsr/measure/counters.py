@@ -136,8 +136,9 @@ def ptflops_macs(
     four small images give those of any other, exactly.
     """
     small, large = _PTFLOPS_SIDES
+    shadow = copy.deepcopy(network).eval()
     counts = {
-        (height, width): _ptflops_count(network, (channels, height, width), backend)
+        (height, width): _ptflops_count(shadow, (channels, height, width), backend)
         for height in _PTFLOPS_SIDES
         for width in _PTFLOPS_SIDES
     }
@@ -149,11 +150,10 @@ def ptflops_macs(
 def _ptflops_count(network: nn.Module, size: tuple[int, int, int], backend: str) -> int:
     from ptflops import get_model_complexity_info
 
-    shadow = copy.deepcopy(network).eval()
     # ptflops sees torch's own convolutions, not those by Winograd's way
     with torch.no_grad(), switched_off():
         counted, _ = get_model_complexity_info(
-            shadow, size, print_per_layer_stat=False, as_strings=False, backend=backend
+            network, size, print_per_layer_stat=False, as_strings=False, backend=backend
         )
     return int(counted)
 
