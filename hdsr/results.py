@@ -105,27 +105,28 @@ def read(path: str | Path, kind: type[Row] = Row) -> list[Row]:
     return parse(Path(path), kind)[0]
 
 
-def add(path: str | Path, row: Row) -> None:
-    """Write a row to disk, in place of the one of the same place if there is one.
+def add(path: str | Path, *rows: Row) -> None:
+    """Write rows of one kind to disk, in place of those of the same places if there are any.
 
-    Several processes may add to one file at once. When this returns, the row survives a kill. The file is
-    read anew only where something else than this function, in this process, has changed it.
+    Several processes may add to one file at once. When this returns, the rows survive a kill. The file is
+    read anew only where something else than this function, in this process, has changed it; it is written
+    anew only where a row takes the place of another.
     """
+    kind, added = type(rows[0]), {row.place for row in rows}
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{short_name(path.name)}.lock"), timeout=LOCK_TIMEOUT_S):
-        places = _known_places(path, type(row))
-        if places is None or row.place in places:
-            kept = [other for other in parse(path, type(row))[0] if other.place != row.place]
-            replace(path, [*kept, row], type(row))
+        places = _known_places(path, kind)
+        if places is None or not places.isdisjoint(added):
+            kept = [other for other in parse(path, kind)[0] if other.place not in added]
+            replace(path, [*kept, *rows], kind)
             places = {other.place for other in kept}
         else:
             with naming(path), path.open("a", encoding="utf-8", newline="") as stream:
-                stream.write(lines([dataclasses.astuple(row)]))
+                stream.write(lines(map(dataclasses.astuple, rows)))
                 stream.flush()
                 os.fsync(stream.fileno())
-        places.add(row.place)
-        _known[path, type(row)] = _stamp(path), places
+        _known[path, kind] = _stamp(path), places | added
 
 
 _known: dict[tuple[Path, type[Row]], tuple[tuple[int, ...], set[tuple[object, ...]]]] = {}

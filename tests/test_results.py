@@ -95,6 +95,17 @@ def test_another_identity_takes_the_place_of_the_old(tmp_path, change):
     ]
 
 
+def test_several_rows_are_added_at_once(tmp_path, monkeypatch):
+    path, written = tmp_path / "rows.csv", []
+    monkeypatch.setattr(results, "replace", lambda *a, whole=results.replace: written.append(a) or whole(*a))
+    for psnr_db in (1.0, 2.0):
+        rows = [replace(ROW, image=name, psnr_db=psnr_db) for name in ("baby", "bird", "head")]
+        results.add(path, replace(ROW, image="woman"), *rows)
+        assert results.read(path)[-3:] == rows
+    assert len(results.read(path)) == 4
+    assert len(written) == 2
+
+
 @pytest.mark.parametrize(
     "change",
     [{"weights": "authors"}, {"scale": 2}, {"precision": "bf16"}, {"device": "cuda"}, {"dataset": "Set14"}],

@@ -113,13 +113,16 @@ def score_by_protocols(settings: BenchmarkTableSettings, progress: bool = True) 
             found = plain.identity in scored and shows(picture, hr, scored[plain.identity])
             true = hr if read_picture(file).pixels.shape[2] > 2 else hr[..., 0]
             image = ScoredImage(method, benchmark.scale, lr, true, picture if found else None)
+            new = []
             for way, protocol in ways(settings, method, benchmark).items():
                 row = by_protocol(plain, way, protocol)
                 if row.identity not in known:
                     psnr_db, ssim = image.scores(protocol)
                     known[row.identity] = replace(row, psnr_db=psnr_db, ssim=ssim)
-                    results.add(path, known[row.identity])
+                    new.append(known[row.identity])
                 rows.append(replace(known[row.identity], expected=row.expected))
+            if new:
+                results.add(path, *new)
     return results.frame(rows, ProtocolRow)
 
 
