@@ -13,7 +13,7 @@ from hdsr.bench.rows import COLUMNS as COLUMNS_OF_FILE
 from hdsr.bench.rows import read
 from hdsr.measure.latency import machine
 from hdsr.report.figures import WIDTH_IN, Drawing
-from hdsr.report.tables import ABSENT, Table, texts
+from hdsr.report.tables import ABSENT, MANY_LINES, Table, texts
 
 GROWTH = "growth"
 QUANTITIES = {"time": "time (ms)", "working memory": "memory beyond the loaded network (GiB)"}
@@ -65,7 +65,20 @@ def table(rows: pd.DataFrame, part: str, title: str) -> Table:
     printed["ratio"] = texts(numbers["ratio"], "{:.2f}")
     printed["to"], printed["note"] = numbers["baseline"], numbers["note"]
     notes = (RATIO_NOTE, *origin(numbers)) if len(numbers) else ("This part was not measured.",)
-    return Table(f"bench_{part}", title, numbers, printed.replace("", ABSENT).astype(object), notes)
+    printed = printed.replace("", ABSENT).astype(object)
+    brief = side_by_side(printed) if len(printed) > MANY_LINES else None
+    return Table(f"bench_{part}", title, numbers, printed, notes, brief)
+
+
+def side_by_side(printed: pd.DataFrame) -> pd.DataFrame:
+    """The ratios of a printed table alone: those of all scales in one line, or of all sizes at one scale."""
+    compared = printed[printed["ratio"] != ABSENT]
+    across = "scale" if compared["scale"].nunique() > 1 else "size"
+    keys = [name for name in ("what", "form", "scale", "size", "dtype", "threads", "to") if name != across]
+    keys = [name for name in keys if name == "form" or compared[name].nunique() > 1]
+    wide = compared.set_index([*keys, across])["ratio"].unstack(across, fill_value=ABSENT, sort=False)
+    names = [("", name) for name in keys] + [("ratio", str(name)) for name in wide.columns]
+    return wide.reset_index().set_axis(pd.MultiIndex.from_tuples(names), axis=1)
 
 
 def measured(line: object) -> str:

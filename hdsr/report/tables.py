@@ -39,7 +39,7 @@ _LONG_TEXT = 30
 _ASIDE = " paper"
 """Columns whose names end so are left out on a phone, where the full table is folded beneath."""
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-_MANY_LINES = 30
+MANY_LINES = 30
 """Lines from which on a table of numbers is folded."""
 _NUMBER = re.compile(
     r"[-+–·*†⁰¹²³⁴⁵⁶⁷⁸⁹/.,\d]*(e-\d+)?K?|inf|nan|\d+ of \d+ images|[-.\d]+ to [-.\d]+|[-+.\d]+ ± [.\d]+"
@@ -108,7 +108,7 @@ class Table:
     def _repr_html_(self) -> str:
         parts = [] if self.brief is None else [grid(self.brief, f"{self.name}_brief", self.caption)]
         full = grid(self.printed, self.name, self.caption)
-        many = len(self.printed) > _MANY_LINES and not full["wordy"]
+        many = len(self.printed) > MANY_LINES and not full["wordy"]
         parts.append(full | {"folded": f"All {len(self.printed)} lines" if parts or many else ""})
         return _template().render(style=Markup(STYLE), parts=parts, notes=self.notes, name=self.name)
 

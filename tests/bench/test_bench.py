@@ -311,6 +311,20 @@ def test_one_sentence_names_the_other_programs() -> None:
     assert "not timed" in report.beside_peers(rows_of_peers.head(1))
 
 
+@pytest.mark.parametrize(("part", "across"), [("inference", "scale"), ("gpu", "size")])
+def test_a_long_table_begins_with_its_ratios_side_by_side(part: str, across: str) -> None:
+    measured = report.rows()
+    table = report.table(measured[measured["part"] == part], part, "title")
+    lines = table.printed[table.printed["ratio"] != "–"]
+    assert len(table.brief) < len(lines) / 2
+    shown = table.brief.melt([name for name in table.brief.columns if name[0] == ""])
+    assert (shown["value"] != "–").sum() == len(lines)
+    line = lines.iloc[-1]
+    names = [name for _, name in table.brief.columns if name in lines]
+    here = table.brief[(table.brief[""][names] == line[names]).all(axis=1)]
+    assert here["ratio", line[across]].tolist() == [line["ratio"]]
+
+
 def test_pages_can_be_made_without_any_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "BENCH", tmp_path / "bench.csv")
     nothing = report.rows()
