@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hdsr.bench.forms import FOLDED
 from hdsr.bench.memory import HEIGHT_PX, WIDTH_PX, photograph, seconds_of_command
-from hdsr.bench.rows import GIB, Request, Row, spread
+from hdsr.bench.rows import GIB, TABLE_VI, Request, Row, spread
 from hdsr.bench.training import step_rows
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
@@ -94,7 +94,7 @@ def table_vi(hr_px: int, precision: str, device: torch.device, warmup: int, turn
         times = take_turns(calls, device, range(-warmup, turns))
     size = f"HR {hr_px}x{hr_px}"
     return [
-        Row("time, Table VI", name, SCALE, size, precision, "ms", **spread(values), **against(times, name))
+        Row(TABLE_VI, name, SCALE, size, precision, "ms", **spread(values), **against(times, name))
         for name, values in times.items()
     ]
 

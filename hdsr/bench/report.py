@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from hdsr import paths
 from hdsr.bench.forms import FOLDED
 from hdsr.bench.rows import COLUMNS as COLUMNS_OF_FILE
-from hdsr.bench.rows import read
+from hdsr.bench.rows import TABLE_VI, read
 from hdsr.measure.latency import machine
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import ABSENT, MANY_LINES, Table, texts
@@ -71,8 +71,11 @@ def table(rows: pd.DataFrame, part: str, title: str) -> Table:
 
 
 def side_by_side(printed: pd.DataFrame) -> pd.DataFrame:
-    """The ratios of a printed table alone: those of all scales in one line, or of all sizes at one scale."""
-    compared = printed[printed["ratio"] != ABSENT]
+    """The ratios of a printed table alone: those of all scales in one line, or of all sizes at one scale.
+
+    Table VI has a table of its own.
+    """
+    compared = printed[(printed["ratio"] != ABSENT) & (printed["what"] != TABLE_VI)]
     across = "scale" if compared["scale"].nunique() > 1 else "size"
     keys = [name for name in ("what", "form", "scale", "size", "dtype", "threads", "to") if name != across]
     keys = [name for name in keys if name == "form" or compared[name].nunique() > 1]

@@ -20,6 +20,8 @@ from hdsr.measure.latency import machine, quartiles
 
 GIB = 2**30
 PACKAGES = ("python", "torch", "numpy", "onnxruntime")
+TABLE_VI = "time, Table VI"
+"""What rows are called that the paper's Table VI can be compared with."""
 
 
 @dataclass(frozen=True)

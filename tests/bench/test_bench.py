@@ -315,7 +315,7 @@ def test_one_sentence_names_the_other_programs() -> None:
 def test_a_long_table_begins_with_its_ratios_side_by_side(part: str, across: str) -> None:
     measured = report.rows()
     table = report.table(measured[measured["part"] == part], part, "title")
-    lines = table.printed[table.printed["ratio"] != "–"]
+    lines = table.printed[(table.printed["ratio"] != "–") & ~table.printed["what"].str.contains("Table VI")]
     assert len(table.brief) < len(lines) / 2
     shown = table.brief.melt([name for name in table.brief.columns if name[0] == ""])
     assert (shown["value"] != "–").sum() == len(lines)
