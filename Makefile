@@ -113,7 +113,7 @@ refresh: $(STAMP) ## execute the notebooks in place, renewing the outputs stored
 test: $(STAMP) ## check style, run the tests, and compare every notebook with its stored outputs
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m pytest -n 3 --durations 10
+	$(PYTHON) -m pytest -n 2 --durations 10
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks
