@@ -110,7 +110,7 @@ def add(path: str | Path, *rows: Row) -> None:
 
     Several processes may add to one file at once. When this returns, the rows survive a kill. The file is
     read anew only where something else than this function, in this process, has changed it; it is written
-    anew only where a row takes the place of another.
+    anew only where a row takes the place of another, or a line is damaged.
     """
     kind, added = type(rows[0]), {row.place for row in rows}
     path = Path(os.path.realpath(path))

@@ -437,7 +437,7 @@ def test_for_real(tmp_path: Path) -> None:
     """Every notebook, executed and rendered by make, its first step killed; and what is drawn anew later.
 
     What they print is what is stored in them, the same that `pytest --nbval notebooks` compares. Nothing that
-    is compared depends on FEWER.
+    is compared depends on FEWER, or on the patches of a step.
     """
     (tmp_path / "tree").mkdir()
     real = Tree(tmp_path / "tree")
