@@ -174,6 +174,9 @@ class TrainingConfig(Settings):
 
     warm_start: str | None = None
     """Weights to start from; of another scale, all but the upsampler is taken."""
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the warm start, of the same scale, in the weights that are validated and kept; what is learnt
+    does not depend on it. The mean of both is often better than either (WiSE-FT, arXiv 2109.01903)."""
     branch_from: str | None = None
     """A state of another run of the same network and optimizer to go on from (the file, its pieces' folder,
     or the run's folder for the newest): weights, average, moments, and place in the sequence of patches."""
@@ -204,6 +207,8 @@ class TrainingConfig(Settings):
             raise ValueError(f"patch_px {self.patch_px} is not a multiple of scale {self.scale}")
         if self.head_steps and not self.warm_start:
             raise ValueError("head_steps goes with warm_start")
+        if self.start_share and not self.warm_start:
+            raise ValueError("start_share goes with warm_start")
         if self.warm_start and self.branch_from:
             raise ValueError("give either warm_start or branch_from")
         if self.border_share and not self.folded:

@@ -71,10 +71,10 @@ class RunFolder:
         """Whether weights.safetensors is what it was, be it written anew from the last state."""
         if not self.writes or (self.weights.is_file() and sha256(self.weights) == digest):
             return True
-        if self._kept:
+        if digest and self._kept:
             with atomic_path(self.weights) as temporary:
                 temporary.write_bytes(self._kept)
-        return bool(self._kept)
+        return bool(digest and self._kept)
 
     def append(self, row: tuple) -> None:
         """Append a row to the log, with its header if it is new, and show it to the watcher."""

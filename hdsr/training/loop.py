@@ -80,6 +80,9 @@ class Run:
         self.trainable = TRAINABLES[config.network]
         network = self.trainable.kind(config.scale)
         self.started_from = start_weights(network, config)
+        self.start = [
+            parameter.detach().to(accelerator.device, copy=True) for parameter in network.parameters()
+        ]
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network.to(device=accelerator.device, memory_format=layout)
         place = (accelerator.device, accelerator.process_index, accelerator.num_processes)
@@ -109,7 +112,7 @@ class Run:
         self.progress.step += 1
 
     def validate(self) -> list[float]:
-        """Validate the averaged weights; keep them if they are the best so far or no images are held out.
+        """Validate the weights to keep; keep them if they are the best so far or no images are held out.
 
         Returns:
             PSNR in dB on the validation's set and on its other sets, as far as there are any.
@@ -126,8 +129,11 @@ class Run:
 
     def _averaged_network(self) -> nn.Module:
         network = self.trainable.kind(self.config.scale).to(self.accelerator.device)
-        for parameter, average in zip(network.parameters(), self.step.average, strict=True):
-            parameter.data.copy_(average)
+        share = self.config.start_share
+        for parameter, average, start in zip(
+            network.parameters(), self.step.average, self.start, strict=True
+        ):
+            parameter.data.copy_(average.lerp(start, share) if share else average)
         return network.eval()
 
     def _check_finite(self) -> None:
@@ -178,6 +184,8 @@ class Run:
         """Continue from a saved state."""
         check_same_run(self.config, state["config"], self.data.sha256, state["data_sha256"])
         self.progress = Progress(**state["progress"])
+        if state["config"].get("start_share", 0.0) != self.config.start_share:
+            self.progress.best_psnr_db, self.progress.weights_sha256 = -math.inf, None
         self.started_from = state["about"]["started_from"]
         self.step.restore(state)
         torch.set_rng_state(state["random"])

@@ -123,10 +123,10 @@ def _joined(folder: Path) -> bytes:
 def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, stored_sha256: str) -> None:
     """Refuse to resume a run under another configuration or on other images.
 
-    A run at a constant rate may be prolonged: nothing that it does depends on its budget. The rates may be
-    lowered.
+    A run at a constant rate may be prolonged: nothing that it does depends on its budget, and nothing that a
+    run learns on the start's share in what it keeps. The rates may be lowered.
     """
-    free = {*PLACES, "steps"} if config.schedule.kind == "constant" else PLACES
+    free = {*PLACES, "start_share", *(["steps"] if config.schedule.kind == "constant" else [])}
     given, before = (
         item.model_dump(mode="json", exclude=free) for item in (config, validated(stored, "the saved state"))
     )

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from hdsr.checkpoint import describe, load
+from hdsr.errors import HdsrError
 from hdsr.inference import fold
 from hdsr.methods.srcnn import SRCNN
 from hdsr.network import HDSRNet
@@ -42,7 +43,7 @@ TRAINABLES = {
 def start_weights(network: nn.Module, config: TrainingConfig) -> dict[str, Any] | None:
     """Give a fresh network what it starts with; what a file of it says of itself, if there is one."""
     if config.warm_start:
-        return warm_start(network, config.warm_start)
+        return warm_start(network, config.warm_start, whole=config.start_share > 0)
     if config.unit_range:
         scale_to_unit_range(network)
     if config.keep_dilated_means:
@@ -50,13 +51,18 @@ def start_weights(network: nn.Module, config: TrainingConfig) -> dict[str, Any] 
     return None
 
 
-def warm_start(network: nn.Module, path: str) -> dict[str, Any] | None:
+def warm_start(network: nn.Module, path: str, whole: bool = False) -> dict[str, Any] | None:
     """Copy the weights in `path`; those of another scale lend all but the upsampler.
 
     Returns:
         What a .safetensors file says of itself, so that weights can tell how their ancestors were made.
+
+    Raises:
+        HdsrError: if they cannot be read, or are of another scale and the `whole` network is asked for.
     """
     source = load(path, type(network))
+    if whole and source.scale != network.scale:
+        raise HdsrError(f"start_share is for weights of x{network.scale}; {path} is of x{source.scale}")
     tensors = source.state_dict()
     if source.scale != network.scale:
         tensors = {key: value for key, value in tensors.items() if "upsampler" not in key}

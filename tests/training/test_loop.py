@@ -174,6 +174,24 @@ def test_head_steps_move_the_upsampler_alone(root: Path, tmp_path: Path) -> None
     assert torch.equal(trained.reconstruction.exit.weight, source.reconstruction.exit.weight)
 
 
+def test_the_start_has_its_share_in_what_is_kept_and_none_in_what_is_learnt(
+    root: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    start = HDSRNet(2)
+    checkpoint.save(start, tmp_path / "start.safetensors", {})
+    changes = {"steps": 3, "warm_start": str(tmp_path / "start.safetensors"), "validation": {"images": 0}}
+    learnt = checkpoint.load(run(root, tmp_path / "all", **changes)).state_dict()
+    mixed = checkpoint.load(run(root, tmp_path / "mixed", start_share=0.25, **changes)).state_dict()
+    for key, first in start.state_dict().items():
+        torch.testing.assert_close(mixed[key], 0.75 * learnt[key] + 0.25 * first)
+    assert not torch.equal(learnt["reconstruction.exit.weight"], mixed["reconstruction.exit.weight"])
+    mixed_later = run(root, tmp_path / "all", resume=True, start_share=0.25, **changes)
+    torch.testing.assert_close(checkpoint.load(mixed_later).state_dict(), mixed, rtol=0, atol=0)
+    with pytest.raises(HdsrError, match=r"start_share is for weights of x3; .*start\.safetensors is of x2"):
+        run(root, tmp_path / "x3", start_share=0.25, **{**changes, "scale": 3, "patch_px": 15})
+
+
 @pytest.mark.parametrize(
     ("schedule", "step", "expected"),
     [
