@@ -9,16 +9,17 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["accelerate", "hdsr.cli", "hdsr.training.loop"])
 
 
-def start(*words: str) -> BaseProcess:
-    """Start `hdsr` with these words; nothing of what it prints is shown."""
-    process = _CONTEXT.Process(target=_main, args=(words,))
+def start(*words: str, **environment: str) -> BaseProcess:
+    """Start `hdsr` with these words, and more in its environment; nothing of what it prints is shown."""
+    process = _CONTEXT.Process(target=_main, args=(words, environment))
     process.start()
     return process
 
 
-def _main(words: tuple[str, ...]) -> None:
+def _main(words: tuple[str, ...], environment: dict[str, str]) -> None:
     from hdsr import cli
 
+    os.environ |= environment
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

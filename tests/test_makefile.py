@@ -191,9 +191,14 @@ def test_a_second_run_does_nothing(tree: StubTree) -> None:
     assert tree.report("tiny") == before
 
 
+@pytest.fixture(scope="module")
+def database(tree: StubTree) -> str:
+    """What make knows of all targets."""
+    return tree.make("--print-data-base", "--dry-run", "reproduce", "PROFILE=tiny")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_depends_on_all_that_it_uses_and_on_no_more(tree: StubTree, name: str) -> None:
-    database = tree.make("--print-data-base", "--dry-run", "reproduce", "PROFILE=tiny")
+def test_a_notebook_depends_on_all_that_it_uses_and_on_no_more(database: str, name: str) -> None:
     found = re.search(rf"^reports/tiny/notebooks/{name}\.ipynb: (.*?)(?: \| .*)?$", database, re.MULTILINE)
     code = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4).cells
     used = closure("\n".join(cell.source for cell in code if cell.cell_type == "code"))

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
-from torchvision.utils import make_grid
 
 from hdsr import metrics
 from hdsr.explore.look import Enlargement, FeatureMaps, Look, layer_labels, scores
@@ -94,6 +93,10 @@ def _limits(maps: FeatureMaps, each: bool) -> tuple[NDArray[np.floating], NDArra
 
 def _tiled(tiles: NDArray[np.uint8], columns: int) -> Image:
     """Pictures of one size (count, height, width, 3) row by row, with white gaps between them."""
+    from torchvision.utils import (
+        make_grid,
+    )  # takes as long to import as torch, which the panel need not wait for
+
     white = np.full((-len(tiles) % columns, *tiles.shape[1:]), 255, np.uint8)
     pictures = torch.from_numpy(np.concatenate([tiles, white])).permute(0, 3, 1, 2)
     if len(pictures) == 1:

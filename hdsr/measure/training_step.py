@@ -39,7 +39,7 @@ Step = Callable[[], object]
 
 def ratios(
     scale: int = 4,
-    batch_size: int = 16,
+    batch_size: int = 8,
     lr_px: int = 32,
     warmup: int = 1,
     turns: int = 5,
@@ -80,7 +80,7 @@ def ratios(
 
 
 def measured(report: Path, turns: int) -> pd.DataFrame:
-    """`ratios` at x4 on 16 patches of 32 x 32, kept in rows/training_step.csv of a report.
+    """`ratios` at x4 on 8 patches of 32 x 32, kept in rows/training_step.csv of a report.
 
     They are measured anew where code, threads or turns are others than those of the rows that are there.
 
