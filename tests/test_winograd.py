@@ -179,13 +179,11 @@ def test_compiled_once_with_a_sentence_and_kept_in_a_cache_that_may_be_read_only
     (kernel,) = (cache / "kernels").iterdir()
     assert first.stderr.count("\n") == 1
     assert "compiling convolutions for this processor, kept for the next time" in first.stderr
-    (cache / "kernels").chmod(0o555)
-    second = run(cache)
-    assert (second.stderr, second.stdout) == ("", "None False\n")
-    (cache / "kernels").chmod(0o755)
     kernel.write_bytes(kernel.read_bytes()[:-1])
     assert "compiling" in run(cache).stderr
-    assert run(cache).stderr == ""
+    (cache / "kernels").chmod(0o555)
+    last = run(cache)
+    assert (last.stderr, last.stdout) == ("", "None False\n")
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:

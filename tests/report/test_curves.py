@@ -72,7 +72,7 @@ def test_a_run_that_has_no_row_yet_has_no_curve(log: Path) -> None:
 @pytest.mark.parametrize(
     ("scale", "labels"),
     [
-        (2, ["first ×4", "first ×2", "×2"]),
+        (2, ["first ×4", "first ×2", "second ×2", "×2"]),
         (3, ["first ×4", "second ×4", "×4", "first ×3", "second ×3", "×3"]),
         (4, ["first ×4", "second ×4", "×4"]),
     ],
