@@ -442,7 +442,7 @@ def test_for_real(tmp_path: Path) -> None:
     """Every notebook, executed and rendered by make, its first step killed; and what is drawn anew later.
 
     What they print is what is stored in them, the same that `pytest --nbval notebooks` compares. Nothing that
-    is compared depends on FEWER, or on the steps of a run and their patches.
+    is compared depends on FEWER, or on the patches of a step.
     """
     (tmp_path / "tree").mkdir()
     real = Tree(tmp_path / "tree")
@@ -451,7 +451,7 @@ def test_for_real(tmp_path: Path) -> None:
     for notebook, fewer in FEWER.items():
         assert fewer.keys() <= parameters[notebook].keys()
         parameters[notebook] |= fewer
-    parameters["training"]["overrides"] += ["batch_size=2", "steps=40"]
+    parameters["training"]["overrides"] += ["batch_size=2"]
     quick.write_text(yaml.safe_dump(parameters), encoding="utf-8")
     executed = real.root / "reports" / "quick" / "notebooks"
     first = executed / "01_data.ipynb"
