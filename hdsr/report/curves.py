@@ -74,14 +74,16 @@ def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
     loss, *held_out = figure.subplots(1, 1 + bool(scored), squeeze=False)[0]
     figure.suptitle(title, fontsize=11)
     colors = {label: f"C{index}" for index, label in enumerate(logs)}
-    for label, log in logs.items():
-        loss.plot(log["step"], log["loss"], colors[label], lw=1, label=label)
+    for index, (label, log) in enumerate(logs.items()):
+        style = ("-", "--")[index // 10 % 2]  # the ten colors come twice
+        loss.plot(log["step"], log["loss"], colors[label], ls=style, lw=1, label=label)
     for panel in held_out:
         for label, log in scored.items():
             panel.plot(log["step"], log["psnr_db"], colors[label], marker="o", ms=3, lw=1, label=label)
         panel.set(xlabel="step", title="held-out PSNR (dB)")
     loss.set(xlabel="step", title="loss (levels of 255)", yscale="log")
-    loss.legend(fontsize=8)
+    if len(logs) > 1:
+        figure.legend(*loss.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     lengths = [log["step"].max() for log in logs.values() if len(log)]
     for axes in figure.axes:
         axes.title.set_fontsize(9)

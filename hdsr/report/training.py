@@ -21,29 +21,33 @@ def weights_path(scale: int) -> Path:
 
 
 def weights(scales: Sequence[int]) -> Table:
-    """What each file that ships says of its making, and the commands that make it so.
+    """What each file that ships says of its making.
 
-    Numbers: file, command, steps, minutes, validation_psnr_db (mean of the held-out images), held_out
-    (how many these are), commit, torch (version), sha256.
+    Numbers: file, runs (in their order), command (all that make the file so), steps, minutes,
+    validation_psnr_db (mean of the held-out images), held_out (how many these are), commit, torch (version),
+    sha256.
     """
     numbers = pd.DataFrame([_weights_line(scale) for scale in scales])
-    printed = numbers.astype(str).assign(
+    printed = numbers.drop(columns="command").astype(str)
+    printed = printed.assign(
         steps=numbers["steps"].map("{:,}".format),
         validation_psnr_db=numbers["validation_psnr_db"].map("{:.2f}".format),
         sha256=numbers["sha256"].str[:16],
     )
     titles = {"validation_psnr_db": "held-out PSNR (dB)", "held_out": "held-out images", "sha256": "SHA-256"}
     note = (
-        "Which runs these are, each file's own header says; a test holds that their configurations are those "
+        "Each run in turn: hdsr train hdsr/configs/RUN.yaml --out runs/RUN; then hdsr pack "
+        "runs/hdsrnet_x2/weights.safetensors --out data/weights/hdsrnet_x2.safetensors, likewise for the "
+        "other scales. Which runs these are, each file's own header says; a test holds that their "
+        "configurations are those in hdsr/configs. Steps and minutes are those of all runs together."
     )
-    note += "in hdsr/configs. Steps and minutes are those of all commands together."
-    caption = "The weights that ship, and the commands that made them"
+    caption = "The weights that ship, and the runs that made them"
     notes = (note, *_left_early(scales))
     return Table("training_weights", caption, numbers, printed.rename(columns=titles), notes)
 
 
 def _left_early(scales: Sequence[int]) -> list[str]:
-    """A sentence for each run that was left before its last step, which its command alone hides."""
+    """A sentence for each run that was left before its last step, which its configuration alone hides."""
     heads = {scale: checkpoint.describe(weights_path(scale)) for scale in scales}
     steps = [step for scale in scales for step in pairwise(lineage(f"hdsrnet_x{scale}", heads[scale]))]
     sentences = [
@@ -59,6 +63,7 @@ def _weights_line(scale: int) -> dict[str, Any]:
     about = checkpoint.describe(path)
     return {
         "file": path.name,
+        "runs": ", ".join(name for name, _ in lineage(path.stem, about)),
         "command": command(scale, about),
         "steps": spent(about, "step"),
         "minutes": round(spent(about, "minutes"), 1),
@@ -92,7 +97,7 @@ def spent(about: dict[str, Any] | None, key: str) -> float:
 
 
 def trials() -> Table:
-    """The short trials that chose the recipe; each annealed to zero unless it says so."""
+    """The trials that chose the recipe, those that were kept first; each annealed unless it says so."""
     numbers = pd.read_csv(TRIALS)
     printed = numbers.astype({"minutes": "Int64"}).astype("string").fillna("")
     printed["psnr_db"] = numbers["psnr_db"].map("{:g}".format)
@@ -104,7 +109,10 @@ def trials() -> Table:
         "Muon's rate is for the 64-to-64 convolutions, Adam's for the rest. Empty cells were not recorded.",
     )
     caption = "Trials of the recipe"
-    return Table("training_trials", caption, numbers, printed.rename(columns=titles).astype(str), notes)
+    printed = printed.rename(columns=titles).astype(str)
+    kept = printed[printed["remark"].str.startswith("kept")]
+    brief = kept[["session", "scale", "recipe", "steps", titles["psnr_db"]]]
+    return Table("training_trials", caption, numbers, printed, (*notes, "First stand those kept."), brief)
 
 
 def shipped_rows(report: Path, scales: Sequence[int]) -> pd.DataFrame:
