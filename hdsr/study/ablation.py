@@ -41,6 +41,8 @@ MEAN, UNIFORM, OTHER = "mean", "uniform", "other"
 _FROZEN = {MEAN: "the mean mix", UNIFORM: "the uniform mix", OTHER: "another image's mix"}
 _COOLED = "temperature"
 _SIGNIFICANT, _VISIBLE_DB = (THRESHOLDS[name].value for name in ("significant", "visible"))
+_LINEAR_DB = 10 * _VISIBLE_DB
+"""Changes up to this are drawn on a linear scale, larger ones on a logarithmic one."""
 _PLACE = ["weights", "scale", "dataset"]
 _IMAGE = [*_PLACE, "image", "weights_sha256", "lr_sha256"]
 
@@ -337,4 +339,7 @@ def _plot_network(axes: Axes, part: pd.DataFrame) -> None:
     axes.axhspan(-_VISIBLE_DB, _VISIBLE_DB, color="0.9", zorder=0)
     labels = [name.replace(f"{_COOLED} ", "T = ") for name in names]
     axes.set_xticks(range(len(names)), labels)
-    small_labels(axes, y="change of PSNR (dB)")
+    # a low temperature costs some dB, beside which all that a frozen mix costs would seem nothing
+    axes.set_yscale("symlog", linthresh=_LINEAR_DB)
+    axes.yaxis.set_major_formatter("{x:g}")
+    small_labels(axes, y=f"change of PSNR (dB; log beyond ±{_LINEAR_DB:g})")
