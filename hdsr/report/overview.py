@@ -31,6 +31,17 @@ def presence(status: pd.DataFrame) -> Table:
     return Table("presence", "Published images and weights", numbers, numbers.astype(str))
 
 
+def beside_matlab(numbers: pd.DataFrame) -> Table:
+    """What `hdsr.measure.matlab.matlab_differences` counted, to read."""
+    printed = numbers.assign(
+        scale="×" + numbers["scale"].astype(str), values=numbers["values"].map("{:,}".format)
+    )
+    notes = () if len(numbers) else ("No set that reference images are of is in the data folder.",)
+    return Table(
+        "matlab", "Values of LR images that differ from MATLAB's", numbers, printed.astype(str), notes
+    )
+
+
 def state(path: Path) -> str:
     """How far a table of the paper has been reproduced, read off its file in a report."""
     if not path.is_file():

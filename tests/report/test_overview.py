@@ -40,6 +40,17 @@ def test_states_of_counts_and_of_verdicts(tmp_path: Path) -> None:
     assert found["others that measurements decide"] == "not in this report"
 
 
+def test_differences_from_matlab_are_counted_or_said_not_to_be() -> None:
+    counted = pd.DataFrame(
+        [("Set5", 2, 5, 425592, 0)], columns=["set", "scale", "images", "values", "differing"]
+    )
+    table = overview.beside_matlab(counted)
+    assert table.printed.to_numpy().tolist() == [["Set5", "×2", "5", "425,592", "0"]]
+    assert table.notes == ()
+    (note,) = overview.beside_matlab(counted.head(0)).notes
+    assert "No set that reference images are of" in note
+
+
 def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:
     status = pd.DataFrame(
         {
