@@ -53,7 +53,7 @@ def test_each_file_has_its_line() -> None:
     assert table.printed["SHA-256"].str.len().tolist() == [16, 16]
     assert table.notes[1:] == (
         "second_x4 goes on from what first_x4 was after 10,250 of its 20,500 steps.",
-        "hdsrnet_x4 goes on from what second_x4 was after 32,500 of its 48,650 steps.",
+        "third_x4 goes on from what second_x4 was after 32,500 of its 48,650 steps.",
     )
 
 
