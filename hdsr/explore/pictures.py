@@ -93,9 +93,8 @@ def _limits(maps: FeatureMaps, each: bool) -> tuple[NDArray[np.floating], NDArra
 
 def _tiled(tiles: NDArray[np.uint8], columns: int) -> Image:
     """Pictures of one size (count, height, width, 3) row by row, with white gaps between them."""
-    from torchvision.utils import (
-        make_grid,
-    )  # takes as long to import as torch, which the panel need not wait for
+    # takes nearly as long to import as torch, which the panel need not wait for
+    from torchvision.utils import make_grid
 
     white = np.full((-len(tiles) % columns, *tiles.shape[1:]), 255, np.uint8)
     pictures = torch.from_numpy(np.concatenate([tiles, white])).permute(0, 3, 1, 2)

@@ -183,10 +183,14 @@ class Run:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a saved state."""
         check_same_run(self.config, state["config"], self.data.sha256, state["data_sha256"])
+        began_with = state["about"]["started_from"]
+        if self.config.start_share and self.started_from != began_with:
+            raise HdsrError(f"cannot resume: {self.config.warm_start} is not what the run began with")
         self.progress = Progress(**state["progress"])
+        # what was best with another share of the start is not what is asked for now
         if state["config"].get("start_share", 0.0) != self.config.start_share:
             self.progress.best_psnr_db, self.progress.weights_sha256 = -math.inf, None
-        self.started_from = state["about"]["started_from"]
+        self.started_from = began_with
         self.step.restore(state)
         torch.set_rng_state(state["random"])
         at_the_end = self.steps_done == self.config.steps

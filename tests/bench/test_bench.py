@@ -157,9 +157,8 @@ def test_the_photograph_covers_its_size() -> None:
 
 
 def test_a_whole_set_is_scored_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        fresh_process, "run", lambda work, *given: (work(*given), 0)
-    )  # that has its own tests
+    # processes of their own have tests of their own
+    monkeypatch.setattr(fresh_process, "run", lambda work, *given: (work(*given), 0))
     for name, _, hr in itertools.islice(datasets.samples(4), 2):
         write_png(tmp_path / "benchmarks" / "Two" / f"{name}.png", hr[:128, :160])
     found = end_to_end.measure(rows.Request(tmp_path, progress=False), sets=["Two"], turns=1)

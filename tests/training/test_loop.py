@@ -188,6 +188,11 @@ def test_the_start_has_its_share_in_what_is_kept_and_none_in_what_is_learnt(
     assert not torch.equal(learnt["reconstruction.exit.weight"], mixed["reconstruction.exit.weight"])
     mixed_later = run(root, tmp_path / "all", resume=True, start_share=0.25, **changes)
     torch.testing.assert_close(checkpoint.load(mixed_later).state_dict(), mixed, rtol=0, atol=0)
+    checkpoint.save(start, tmp_path / "start.safetensors", {"step": 7})
+    with pytest.raises(
+        HdsrError, match=r"cannot resume: .*start\.safetensors is not what the run began with"
+    ):
+        run(root, tmp_path / "all", resume=True, start_share=0.5, **changes)
     with pytest.raises(HdsrError, match=r"start_share is for weights of x3; .*start\.safetensors is of x2"):
         run(root, tmp_path / "x3", start_share=0.25, **{**changes, "scale": 3, "patch_px": 15})
 
