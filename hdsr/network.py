@@ -43,7 +43,7 @@ class DynamicConv2d(nn.Module):
 
     convolve_batch: Callable[["DynamicConv2d", Tensor, Tensor], Tensor] | None = None
     """Another form of the same function for batches of several images, given the layer, features and the
-    share (batch, kernels) of each image: see `hdsr.training.per_image`."""
+    share (batch, kernels) of each image: see `hdsr.training.forms`."""
 
     def __init__(self, channels: int, kernels: int = 4) -> None:
         super().__init__()

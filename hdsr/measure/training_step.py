@@ -115,7 +115,7 @@ def step_config(scale: int, batch_size: int, lr_px: int, optimizer: str) -> Trai
 
     The published form's is the mean absolute error, and the folded one can leave the border out at no cost.
     """
-    own = ["warm_start=null", "start_share=0", "branch_from=null", "head_steps=0"]
+    own = ["warm_start=null", "start_share=0", "teacher_share=0", "branch_from=null", "head_steps=0"]
     own += ["border_share=0", "loss=l1"]
     own += [f"batch_size={batch_size}", f"patch_px={scale * lr_px}", f"optimizer={optimizer}"]
     return load_config(CONFIGS / f"hdsrnet_x{scale}.yaml", own)

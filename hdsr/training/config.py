@@ -177,6 +177,9 @@ class TrainingConfig(Settings):
     start_share: float = Field(default=0.0, ge=0, lt=1)
     """Share of the warm start, of the same scale, in the weights that are validated and kept; what is learnt
     does not depend on it. The mean of both is often better than either (WiSE-FT, arXiv 2109.01903)."""
+    teacher_share: float = Field(default=0.0, ge=0, le=1)
+    """Share, in what is to be learnt instead of HR, of what the warm start makes of each patch, turned at
+    random: see `hdsr.training.teacher`."""
     branch_from: str | None = None
     """A state of another run of the same network and optimizer to go on from (the file, its pieces' folder,
     or the run's folder for the newest): weights, average, moments, and place in the sequence of patches."""
@@ -207,15 +210,16 @@ class TrainingConfig(Settings):
             raise ValueError(f"patch_px {self.patch_px} is not a multiple of scale {self.scale}")
         if self.head_steps and not self.warm_start:
             raise ValueError("head_steps goes with warm_start")
-        if self.start_share and not self.warm_start:
-            raise ValueError("start_share goes with warm_start")
+        for key in ("start_share", "teacher_share"):
+            if getattr(self, key) and not self.warm_start:
+                raise ValueError(f"{key} goes with warm_start")
         if self.warm_start and self.branch_from:
             raise ValueError("give either warm_start or branch_from")
         if self.border_share and not self.folded:
             raise ValueError(
                 "border_share goes with folded: true; whole patches have their border in the loss"
             )
-        only_hdsrnet = ("folded", "unit_range", "head_steps", "keep_dilated_means")
+        only_hdsrnet = ("folded", "unit_range", "head_steps", "keep_dilated_means", "teacher_share")
         given = [key for key in only_hdsrnet if getattr(self, key)] + ["muon"] * (self.optimizer == "muon")
         if self.network != "hdsrnet" and given:
             raise ValueError(f"{', '.join(given)}: only for network hdsrnet, not for {self.network}")

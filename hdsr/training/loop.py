@@ -184,7 +184,7 @@ class Run:
         """Continue from a saved state."""
         check_same_run(self.config, state["config"], self.data.sha256, state["data_sha256"])
         began_with = state["about"]["started_from"]
-        if self.config.start_share and self.started_from != began_with:
+        if (self.config.start_share or self.config.teacher_share) and self.started_from != began_with:
             raise HdsrError(f"cannot resume: {self.config.warm_start} is not what the run began with")
         self.progress = Progress(**state["progress"])
         # what was best with another share of the start is not what is asked for now

@@ -12,6 +12,7 @@ from hdsr.methods.luma import GRAY_STEP
 from hdsr.methods.srcnn import SRCNN
 from hdsr.metrics import LUMA_OFFSET, LUMA_WEIGHTS
 from hdsr.network import HDSRNet
+from hdsr.training.forms import keep_layout
 
 _BICUBIC_PX = 2
 """LR pixels on each side that a pixel enlarged by bicubic depends on."""
@@ -45,6 +46,7 @@ class PatchLoss(nn.Module):
         if not self.folded:
             return self.reduced(self.summed(network(lr).float() - hr) / hr[0].numel())
         features = network.features(lr)
+        keep_layout(features)
         with torch.autocast(lr.device.type, enabled=False):
             return self.folded_error(features.to(hr.dtype), hr)
 

@@ -116,7 +116,7 @@ class PatchSource:
         """What decides the batch of a step: int64 (patches, draws, 9, or 6 with `any_phase`), for `cut`.
 
         LR and HR place of every draw (buffer, first byte, stride), or that of its HR with the margin, then
-        whether the patch is flipped upside down, flipped left to right, and transposed.
+        how the patch is turned (see `turned`). With a teacher, before the last, three more: how it sees each.
         """
         config = self.config
         random = np.random.default_rng([config.seed, step])
@@ -135,6 +135,9 @@ class PatchSource:
         else:
             factor = config.scale
             places = [self.lr.places(image, top, left), self.hr.places(image, factor * top, factor * left)]
+        if config.teacher_share:
+            views = random.integers(2, size=(config.batch_size, 1, 3))
+            places.append(np.broadcast_to(views, turns.shape))
         numbers = np.concatenate([*places, turns], axis=-1)
         return torch.from_numpy(numbers[self.rank :: self.world])
 
@@ -147,15 +150,19 @@ class PatchSource:
         """
         config = self.config
         best = self._most_detailed(numbers) if config.draws > 1 else numbers[:, 0]
-        turns = best[:, -3:].bool()[..., None, None, None]
+        turns = best[:, -3:].bool()
         if self.lr is None:
             window = self.hr.cut(best[:, :3], config.patch_px + 2 * self.margin)
             inside = slice(self.margin, self.margin + config.patch_px)
             sides = (shrink(window, config.scale), window[:, inside, inside])
         else:
             sides = (self.lr.cut(best[:, :3], self.lr_px), self.hr.cut(best[:, 3:6], config.patch_px))
-        lr, hr = (_turned(patches, turns).permute(0, 3, 1, 2).to(self.device).float() for patches in sides)
+        lr, hr = (turned(patches.permute(0, 3, 1, 2), turns).to(self.device).float() for patches in sides)
         return lr, hr
+
+    def teacher_turns(self, numbers: Tensor) -> Tensor:
+        """How the teacher sees each patch turned, (batch, 3), bool, on the training device."""
+        return numbers[:, 0, -6:-3].bool().to(self.device)
 
     def _most_detailed(self, numbers: Tensor) -> Tensor:
         """Of the places drawn for each patch the one that varies most (batch, 6 or 9); the first of equals.
@@ -179,12 +186,32 @@ class PatchSource:
         return self.cut(self.numbers(step).to(self.images_device))
 
 
-def _turned(patches: Tensor, turns: Tensor) -> Tensor:
-    """Patches (count, side, side, 3) flipped and transposed where `turns` (count, 3, 1, 1, 1) says so."""
+def turned(patches: Tensor, turns: Tensor) -> Tensor:
+    """Square patches (batch, channels, side, side), turned in one of eight ways each; channels_last.
+
+    Args:
+        turns: whether each is flipped upside down, left to right, and then transposed, (batch, 3), bool.
+    """
+    upside_down, left_right, transposed = turns[..., None, None, None].unbind(1)
+    patches = torch.where(upside_down, patches.flip(2), patches)
+    patches = torch.where(left_right, patches.flip(3), patches)
+    patches = torch.where(transposed, patches.transpose(2, 3), patches)
+    return patches.contiguous(memory_format=torch.channels_last)
+
+
+def turned_back(patches: Tensor, turns: Tensor) -> Tensor:
+    """The inverse of `turned`."""
     upside_down, left_right, transposed = turns.unbind(1)
-    patches = torch.where(upside_down, patches.flip(1), patches)
-    patches = torch.where(left_right, patches.flip(2), patches)
-    return torch.where(transposed, patches.transpose(1, 2), patches).contiguous()
+    # transposed first, the flips change places with each other
+    undone = torch.stack(
+        [
+            torch.where(transposed, left_right, upside_down),
+            torch.where(transposed, upside_down, left_right),
+            transposed,
+        ],
+        dim=1,
+    )
+    return turned(patches, undone)
 
 
 def _live_on_device(pairs: Sequence[Pair], config: TrainingConfig, device: torch.device) -> bool:

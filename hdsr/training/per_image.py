@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor, nn
+from torch import Tensor
 
 from hdsr.network import DynamicConv2d
 
@@ -109,10 +109,3 @@ def convolve_each(layer: DynamicConv2d, features: Tensor, share: Tensor) -> Tens
         share = share.to(DTYPE)
         taps = (share @ kernels.to(DTYPE).flatten(1)).view(-1, 9, CHANNELS, CHANNELS)
         return _ConvolveEach.apply(features.to(DTYPE), taps, share @ layer.bias.to(DTYPE))
-
-
-def use_in(network: nn.Module) -> None:
-    """From now on, let a network's dynamic convolutions of batches be computed so."""
-    for module in network.modules():
-        if isinstance(module, DynamicConv2d):
-            module.convolve_batch = convolve_each

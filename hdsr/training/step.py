@@ -5,16 +5,17 @@ numbers, a step that must be skipped is an update by nothing, and learning rates
 there. On a GPU the whole step is one CUDA graph.
 """
 
-import importlib.util
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from hdsr.training import forms
 from hdsr.training.config import TrainingConfig
 from hdsr.training.optimizers import KeptMeans, Rates, build_optimizers, copy_to
 from hdsr.training.patches import PatchSource
+from hdsr.training.teacher import Teacher
 
 EAGER_STEPS = 3
 """Steps before a CUDA graph is captured: optimizers make their state and libraries choose their kernels."""
@@ -57,6 +58,8 @@ class TrainingStep:
     ) -> None:
         self.network, self.config, self.accelerator, self.source = network, config, accelerator, source
         self.device = accelerator.device
+        forms.use_in(network, config, self.device)
+        self.teacher = Teacher(network, config.teacher_share) if config.teacher_share else None
         self.kept_means = KeptMeans(network) if config.keep_dilated_means else None
         self.loss = accelerator.prepare(loss)
         self.optimizers = build_optimizers(network, config)
@@ -69,18 +72,10 @@ class TrainingStep:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._drawn: Tensor | None = None
         if self.device.type == "cuda":
-            self._convolve_images_fast()
             torch.backends.cudnn.benchmark = True
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = (
                 config.precision == "bf16"
             )
-
-    def _convolve_images_fast(self) -> None:
-        """In bfloat16, convolve images with their own kernels by Triton where it is installed."""
-        if self.config.precision == "bf16" and importlib.util.find_spec("triton"):
-            from hdsr.training import per_image
-
-            per_image.use_in(self.network)
 
     def set(self, step: int, factor: float, head_only: bool) -> None:
         """Set what changes from step to step: learning rates, and how fast the average follows.
@@ -102,7 +97,7 @@ class TrainingStep:
             self._capture(numbers)
         if self._graph is None:
             self._eager_steps += 1
-            self.learn(*self.source.cut(numbers.to(self.source.images_device)))
+            self._learn_from(numbers.to(self.source.images_device))
             return
         copy_to(self._drawn, numbers)
         self._graph.replay()
@@ -114,8 +109,15 @@ class TrainingStep:
         self._drawn = numbers.to(self.device)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self.learn(*self.source.cut(self._drawn))
+            self._learn_from(self._drawn)
         self._graph = graph
+
+    def _learn_from(self, numbers: Tensor) -> None:
+        lr, hr = self.source.cut(numbers)
+        if self.teacher:
+            with self.accelerator.autocast():
+                hr = self.teacher(lr, hr, self.source.teacher_turns(numbers))
+        self.learn(lr, hr)
 
     def learn(self, lr: Tensor, hr: Tensor) -> None:
         """One optimizer step on patches (batch, 3, height, width); none if the gradient is not finite."""

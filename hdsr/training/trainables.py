@@ -43,7 +43,7 @@ TRAINABLES = {
 def start_weights(network: nn.Module, config: TrainingConfig) -> dict[str, Any] | None:
     """Give a fresh network what it starts with; what a file of it says of itself, if there is one."""
     if config.warm_start:
-        return warm_start(network, config.warm_start, whole=config.start_share > 0)
+        return warm_start(network, config.warm_start, whole=bool(config.start_share or config.teacher_share))
     if config.unit_range:
         scale_to_unit_range(network)
     if config.keep_dilated_means:
@@ -62,7 +62,9 @@ def warm_start(network: nn.Module, path: str, whole: bool = False) -> dict[str, 
     """
     source = load(path, type(network))
     if whole and source.scale != network.scale:
-        raise HdsrError(f"start_share is for weights of x{network.scale}; {path} is of x{source.scale}")
+        raise HdsrError(
+            f"start_share and teacher_share take weights of x{network.scale}; {path} is of x{source.scale}"
+        )
     tensors = source.state_dict()
     if source.scale != network.scale:
         tensors = {key: value for key, value in tensors.items() if "upsampler" not in key}

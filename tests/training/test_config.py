@@ -80,6 +80,7 @@ def test_frozen(minimal: Path) -> None:
         ("validation.images=801-900", "a range of images is for the set DIV2K, not for BSD200"),
         ("head_steps=3", "head_steps goes with warm_start"),
         ("start_share=0.5", "start_share goes with warm_start"),
+        ("teacher_share=0.5", "teacher_share goes with warm_start"),
         ("network=vdsr", "network: .* 'hdsrnet' or 'srcnn'"),
         ("network=srcnn", "folded: only for network hdsrnet, not for srcnn"),
         ("schedule.kind=halving", "halve_every goes with kind: halving"),

@@ -193,7 +193,9 @@ def test_the_start_has_its_share_in_what_is_kept_and_none_in_what_is_learnt(
         HdsrError, match=r"cannot resume: .*start\.safetensors is not what the run began with"
     ):
         run(root, tmp_path / "all", resume=True, start_share=0.5, **changes)
-    with pytest.raises(HdsrError, match=r"start_share is for weights of x3; .*start\.safetensors is of x2"):
+    with pytest.raises(
+        HdsrError, match=r"start_share and teacher_share take weights of x3; .*start\.safetensors is of x2"
+    ):
         run(root, tmp_path / "x3", start_share=0.25, **{**changes, "scale": 3, "patch_px": 15})
 
 
