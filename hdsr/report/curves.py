@@ -27,7 +27,8 @@ def read_log(path: str | Path, config: Mapping[str, Any]) -> pd.DataFrame:
 
     Columns: step, loss (mean since the row before), learning_rate, gradient_norm,
     skipped (steps so far), psnr_db (of the held-out images; absent where none was taken), seconds, minutes.
-    Losses of all kinds are told as levels of 255: a mean squared error, or its logarithm, as its root.
+    Losses of all kinds are told as levels of 255: a mean squared error, or its logarithm, as its root. With a
+    teacher it is the error to what is to be learnt, not to HR.
 
     Args:
         path: CSV file.
