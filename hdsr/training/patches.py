@@ -201,17 +201,9 @@ def turned(patches: Tensor, turns: Tensor) -> Tensor:
 
 def turned_back(patches: Tensor, turns: Tensor) -> Tensor:
     """The inverse of `turned`."""
-    upside_down, left_right, transposed = turns.unbind(1)
-    # transposed first, the flips change places with each other
-    undone = torch.stack(
-        [
-            torch.where(transposed, left_right, upside_down),
-            torch.where(transposed, upside_down, left_right),
-            transposed,
-        ],
-        dim=1,
-    )
-    return turned(patches, undone)
+    # of patches that were transposed the flips have changed places with each other
+    swapped = torch.cat([turns[:, :2].flip(1), turns[:, 2:]], dim=1)
+    return turned(patches, torch.where(turns[:, 2:], swapped, turns))
 
 
 def _live_on_device(pairs: Sequence[Pair], config: TrainingConfig, device: torch.device) -> bool:
