@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from hdsr.checkpoint import save
 from hdsr.inference import fold
 from hdsr.network import DynamicConv2d, HDSRNet, convolve_each
 from hdsr.training import loop as training
@@ -92,15 +93,21 @@ def test_patches(draws: int, any_phase: bool) -> None:
 
 
 @needs_gpu
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("scale", "teacher_share"), [(2, 0), (3, 0), (4, 0), (4, 0.8)])
 @pytest.mark.usefixtures("exact")
-def test_training_steps_in_fp32(scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = made_data(scale)
+def test_training_steps_in_fp32(
+    scale: int, teacher_share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, start = made_data(scale), str(tmp_path / "start.safetensors")
+    torch.manual_seed(1)
+    save(HDSRNet(scale), start, {})
     weights = {}
     for name in ("cpu", "cuda"):
         monkeypatch.setenv("ACCELERATE_USE_CPU", str(name == "cpu"))
         session.AcceleratorState._reset_state(reset_partial_state=True)
         settings = config(scale, optimizer="adam", muon_upsampler=False)
+        if teacher_share:
+            settings = settings.model_copy(update={"warm_start": start, "teacher_share": teacher_share})
         run = training.Run(settings, RunFolder(Path(), writes=False), data, session.new_accelerator(settings))
         assert run.step.device.type == name
         losses = []
@@ -123,11 +130,16 @@ def test_a_network_on_the_gpu_is_validated_in_its_folded_form() -> None:
 
 
 @needs_gpu
-def test_a_graph_is_the_steps_it_was_captured_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, ends = made_data(2), []
+@pytest.mark.parametrize("teacher_share", [0, 0.8])
+def test_a_graph_is_the_steps_it_was_captured_from(
+    teacher_share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, ends, start = made_data(2), [], str(tmp_path / "start.safetensors")
+    torch.manual_seed(1)
+    save(HDSRNet(2), start, {})
     for graph in (True, False):
         monkeypatch.setattr(TrainingStep, "_can_be_graph", lambda self, graph=graph: graph)
-        settings = config(2, precision="bf16")
+        settings = config(2, precision="bf16", warm_start=start, teacher_share=teacher_share)
         run = training.Run(settings, RunFolder(Path(), writes=False), data, session.new_accelerator(settings))
         for _ in range(12):
             run.take_step()
