@@ -4,8 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +35,7 @@ def evaluate(
     precision: Precision = "fp32",
     device: str = "cpu",
     save_images: str | Path | None = None,
+    remake: bool = True,
     progress: bool | None = True,
 ) -> pd.DataFrame:
     """Score every image of every set, writing each row to `out` as soon as it is known.
@@ -55,8 +55,8 @@ def evaluate(
         weights: "ours", "authors", "others" or a file; None for the first of the method's that is there.
         precision: "fp32" or "bf16".
         device: as torch names it.
-        save_images: folder for SR images, as <model>/<dataset>/x<scale>/<image>.png. A row whose image is
-            not there, or is not the one that was scored, is computed again.
+        save_images: folder for SR images, as <model>/<dataset>/x<scale>/<image>.png.
+        remake: compute a row again whose image is not there, or is not the one that was scored.
         progress: True or False; None shows a bar on a terminal only.
 
     Returns:
@@ -72,7 +72,7 @@ def evaluate(
     rows = []
     with shared_threads() as threads:
         for benchmark in benchmarks:
-            score = partial(_scored, method, benchmark, known, precision, device, save_images, threads)
+            score = _Scorer(method, benchmark, known, precision, device, save_images, remake, threads)
             # one more than can compute, as some read or score
             scored = in_parallel(score, benchmark.hr_paths, threads.number + 1)
             title = f"{method.label} x{scale} {benchmark.name}"
@@ -83,32 +83,36 @@ def evaluate(
     return results.frame(rows)
 
 
-def _scored(
-    method: Method,
-    benchmark: Benchmark,
-    known: Mapping[tuple[object, ...], results.Row],
-    precision: Precision,
-    device: str,
-    save_images: str | Path | None,
-    threads: SharedThreads,
-    path: Path,
-) -> tuple[results.Row, bool]:
-    """The row of one image of a benchmark, and whether it is new; the SR image of a new one is written."""
-    lr, hr = benchmark.pair(path)
-    row = unscored(method, benchmark, path.stem, lr, hr, precision, device)
-    picture = picture_path(save_images, row)
-    reused = known.get(row.identity)
-    if reused is not None and (picture is None or shows(picture, hr, reused)):
-        return replace(reused, expected=row.expected), False
-    with _naming_image(row):
-        with threads.taken(threads.wanted(lr.shape[0] * lr.shape[1], device)):
-            start = time.perf_counter()
-            sr = method(lr)
-            seconds = round(time.perf_counter() - start, 4)
-        psnr_db, ssim = metrics.psnr_y(sr, hr, row.crop_px), metrics.ssim_y(sr, hr, row.crop_px)
-    if picture is not None:
-        write_png(picture, sr)
-    return replace(row, psnr_db=psnr_db, ssim=ssim, seconds=seconds), True
+@dataclass(frozen=True)
+class _Scorer:
+    """Scores the images of a benchmark; see `evaluate`."""
+
+    method: Method
+    benchmark: Benchmark
+    known: Mapping[tuple[object, ...], results.Row]
+    precision: Precision
+    device: str
+    save_images: str | Path | None
+    remake: bool
+    threads: SharedThreads
+
+    def __call__(self, path: Path) -> tuple[results.Row, bool]:
+        """The row of one image, and whether it is new; the SR image of a new one is written."""
+        lr, hr = self.benchmark.pair(path)
+        row = unscored(self.method, self.benchmark, path.stem, lr, hr, self.precision, self.device)
+        picture = picture_path(self.save_images, row)
+        reused = self.known.get(row.identity)
+        if reused is not None and (picture is None or not self.remake or shows(picture, hr, reused)):
+            return replace(reused, expected=row.expected), False
+        with _naming_image(row):
+            with self.threads.taken(self.threads.wanted(lr.shape[0] * lr.shape[1], self.device)):
+                start = time.perf_counter()
+                sr = self.method(lr)
+                seconds = round(time.perf_counter() - start, 4)
+            psnr_db, ssim = metrics.psnr_y(sr, hr, row.crop_px), metrics.ssim_y(sr, hr, row.crop_px)
+        if picture is not None:
+            write_png(picture, sr)
+        return replace(row, psnr_db=psnr_db, ssim=ssim, seconds=seconds), True
 
 
 @contextmanager

@@ -10,9 +10,10 @@ import pandas as pd
 from hdsr import paths
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
-from hdsr.evaluation import evaluate
+from hdsr.evaluation import evaluate, picture_path, shows
+from hdsr.images import write_png
 from hdsr.methods import registry
-from hdsr.results import NO_WEIGHTS
+from hdsr.results import GROUP, NO_WEIGHTS
 from hdsr.settings import MeasurementSettings
 
 Place = tuple[str, int]
@@ -51,7 +52,7 @@ def evaluate_methods(
 ) -> Measurement:
     """Score every method asked for at the places (default: every set at every scale); known rows are reused.
 
-    Rows go to rows/benchmarks.csv and SR images to images/<weights>/ in the profile's report folder.
+    Rows go to rows/benchmarks.csv in the profile's report folder, SR images of new ones to images/<weights>/.
 
     Raises:
         HdsrError: for an unknown method or device, an unreadable image, or if nothing can be measured.
@@ -85,8 +86,26 @@ def _evaluate_variant(
         precision=settings.precision,
         device=settings.device,
         save_images=settings.report / "images" / variant.label,
+        remake=False,
         progress=progress,
     )
+
+
+def complete_images(settings: MeasurementSettings, rows: pd.DataFrame) -> None:
+    """Make the SR images of these rows that are not there, as those of rows that were reused may not be."""
+    named = dict(zip(settings.set_names, settings.datasets, strict=True))
+    for (model, weights, dataset, scale, *_), part in rows.groupby(list(GROUP), sort=False):
+        found = _variants_of(settings, model, scale)
+        source = next(variant.source for variant in found if variant.label == weights)
+        method = registry.load(model, scale, source, settings.device, settings.precision, settings.root)
+        benchmark = load_benchmark(named.get(dataset, dataset), scale, settings.root)
+        of_image = {row.image: row for row in part.itertuples()}
+        for path in benchmark.hr_paths:
+            if row := of_image.get(path.stem):
+                picture = picture_path(settings.report / "images" / weights, row)
+                lr, hr = benchmark.pair(path)
+                if not shows(picture, hr, row):
+                    write_png(picture, method(lr))
 
 
 def rows_file(settings: MeasurementSettings) -> Path:

@@ -1,5 +1,6 @@
 """Measuring a grid of methods, weights, sets and scales: what is reused, and what is a gap and why."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +182,22 @@ def test_places_restrict_what_is_measured(data: Path) -> None:
     asked = settings(data, methods=["bicubic"], scales=[2, 3])
     measured = benchmarks.evaluate_methods(asked, [("Set5", 3)], progress=False)
     assert measured.rows["scale"].unique().tolist() == [3]
+
+
+def test_a_reused_row_needs_no_image_until_one_is_asked_for(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_weights(data, "hdsrnet_x2.safetensors")
+    first = benchmarks.evaluate_methods(settings(data), progress=False)
+    images = data / "reports" / "test" / "images"
+    saved = {path: path.read_bytes() for path in images.rglob("*.png")}
+    shutil.rmtree(images)
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluation.metrics, "ssim_y", None)
+        second = benchmarks.evaluate_methods(settings(data), progress=False)
+    assert first.rows.equals(second.rows)
+    assert not images.exists()
+    (wrong := images / "ours" / "hdsrnet" / "Set5" / "x2" / "baby.png").parent.mkdir(parents=True)
+    wrong.write_bytes(b"cut short")
+    benchmarks.complete_images(settings(data), second.rows)
+    assert {path: path.read_bytes() for path in images.rglob("*.png")} == saved
