@@ -14,7 +14,7 @@ from hdsr.evaluation import evaluate, picture_path, shows
 from hdsr.images import write_png
 from hdsr.methods import registry
 from hdsr.results import GROUP, NO_WEIGHTS
-from hdsr.settings import MeasurementSettings
+from hdsr.settings import BenchmarkSettings, MeasurementSettings
 
 Place = tuple[str, int]
 """A benchmark set and a scale."""
@@ -93,12 +93,11 @@ def _evaluate_variant(
 
 def complete_images(settings: MeasurementSettings, rows: pd.DataFrame) -> None:
     """Make the SR images of these rows that are not there, as those of rows that were reused may not be."""
-    named = dict(zip(settings.set_names, settings.datasets, strict=True))
     for (model, weights, dataset, scale, *_), part in rows.groupby(list(GROUP), sort=False):
         found = _variants_of(settings, model, scale)
         source = next(variant.source for variant in found if variant.label == weights)
         method = registry.load(model, scale, source, settings.device, settings.precision, settings.root)
-        benchmark = load_benchmark(named.get(dataset, dataset), scale, settings.root)
+        benchmark = load_benchmark(set_of(settings, dataset), scale, settings.root)
         of_image = {row.image: row for row in part.itertuples()}
         for path in benchmark.hr_paths:
             if row := of_image.get(path.stem):
@@ -106,6 +105,11 @@ def complete_images(settings: MeasurementSettings, rows: pd.DataFrame) -> None:
                 lr, hr = benchmark.pair(path)
                 if not shows(picture, hr, row):
                     write_png(picture, method(lr))
+
+
+def set_of(settings: BenchmarkSettings, name: str) -> str:
+    """The set, as the settings have it, that rows call so."""
+    return settings.datasets[settings.set_names.index(name.removesuffix(" (altered)"))]
 
 
 def rows_file(settings: MeasurementSettings) -> Path:

@@ -17,7 +17,7 @@ from scipy import stats
 
 from hdsr import metrics, results
 from hdsr.datasets import load_benchmark
-from hdsr.measure.benchmarks import Measurement
+from hdsr.measure.benchmarks import Measurement, set_of
 from hdsr.report.figures import WIDTH_IN, Drawing, small_labels
 from hdsr.report.figures_2_to_7 import Crop, side_by_side, sr_image
 from hdsr.report.tables import Table, crossed, labelled, source_label
@@ -110,7 +110,7 @@ def measure_energies(settings: DynamicsSettings, measured: Measurement) -> Energ
 def _with_hr(settings: DynamicsSettings, part: pd.DataFrame) -> Iterator[tuple[pd.Series, Image]]:
     """Result rows of one network on one set, each with the true image."""
     by_name, first = part.set_index("image", drop=False), part.iloc[0]
-    dataset = settings.datasets[settings.set_names.index(first["dataset"])]
+    dataset = set_of(settings, first["dataset"])
     for name, _, hr in load_benchmark(dataset, int(first["scale"]), settings.root):
         if name in by_name.index:
             yield by_name.loc[name], hr

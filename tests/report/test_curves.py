@@ -69,12 +69,18 @@ def test_a_run_that_has_no_row_yet_has_no_curve(log: Path) -> None:
     assert curves.curves("run", {"a": curves.read_log(log, RMSE).head(0)}, "None").numbers.empty
 
 
+def _nth(scale: int, runs: int) -> list[str]:
+    """What the first so many runs of a scale are called."""
+    words = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
+    return [f"{word} ×{scale}" for word in words[:runs]]
+
+
 @pytest.mark.parametrize(
     ("scale", "labels"),
     [
-        (2, ["first ×4", "first ×2", "second ×2", "×2"]),
-        (3, ["first ×4", "second ×4", "third ×4", "first ×3", "second ×3", "third ×3", "×3"]),
-        (4, ["first ×4", "second ×4", "third ×4", "fourth ×4", "×4"]),
+        (2, [*_nth(4, 1), *_nth(2, 6), "×2"]),
+        (3, [*_nth(4, 3), *_nth(3, 5), "×3"]),
+        (4, [*_nth(4, 8), "×4"]),
     ],
 )
 def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int, labels: list[str]) -> None:
