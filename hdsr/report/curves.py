@@ -1,7 +1,6 @@
 """Curves of training runs, drawn from their logs."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ from matplotlib.figure import Figure
 
 from hdsr import checkpoint
 from hdsr.errors import HdsrError
-from hdsr.paths import LOGS
 from hdsr.report import training as training_record
 from hdsr.report.figures import Drawing
 
 _SIZE_IN = (10.0, 2.8)
 _LEVELS = {"l1": np.asarray, "rmse": np.asarray, "mse": np.sqrt, "psnr": lambda loss: np.exp(loss / 2)}
 """What makes of a loss the error that has it, in levels of 255."""
+_GROUPS = {"psnr_db": ("images of BSD200", "C0"), "more_psnr_db": ("images of four other sets", "C1")}
 _MUCH_LONGER = 4
 """A run of more than so many times the shortest one's steps would squeeze it: they are logarithmic then."""
 
@@ -47,21 +46,34 @@ def read_log(path: str | Path, config: Mapping[str, Any]) -> pd.DataFrame:
         raise HdsrError(f"{path} is not a training log: it lacks the columns of one") from None
 
 
-def shipped_logs(scales: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Logs of the runs that made the weights that ship, each after that which it goes on from.
+def gains(scales: Sequence[int]) -> Drawing:
+    """What each run behind the weights that ship gained on held-out images over the first that was scored.
 
-    They are named as their configurations are in short: `×2` for hdsrnet_x2.
+    Numbers: panel (the scale), run, device, psnr_db of the validation's set, more_psnr_db of its other sets.
     """
-    heads = {
-        f"hdsrnet_x{scale}": checkpoint.describe(training_record.weights_path(scale)) for scale in scales
-    }
-    runs = dict(run for head in heads.items() for run in training_record.lineage(*head))
-    return {_label_of(name): read_log(LOGS / f"{name}.csv", run["config"]) for name, run in runs.items()}
-
-
-def _label_of(name: str) -> str:
-    """A run's configuration in short: `×2` for hdsrnet_x2, `first ×4` for first_x4."""
-    return re.sub(r"_?x(?=\d)", " ×", name.removeprefix("hdsrnet")).strip()
+    lines = []
+    for scale in scales:
+        head = f"hdsrnet_x{scale}", checkpoint.describe(training_record.weights_path(scale))
+        for name, about in training_record.lineage(*head):
+            if about["config"]["scale"] == scale and about["validation_psnr_db"]:
+                scores = [about[key] for key in ("validation_psnr_db", "more_validation_psnr_db")]
+                lines.append((f"×{scale}", name, about["device"], *scores))
+    numbers = pd.DataFrame(lines, columns=["panel", "run", "device", *_GROUPS])
+    figure = Figure(figsize=_SIZE_IN, layout="constrained")
+    every = figure.subplots(1, len(scales), squeeze=False, sharey=True)[0]
+    for axes, (panel, runs) in zip(every, numbers.groupby("panel", sort=False), strict=True):
+        for column, (label, color) in _GROUPS.items():
+            gain = runs[column] - runs[column].iloc[0]
+            axes.plot(runs["run"], gain, color, lw=1, label=label)
+            filled = [color if device != "cpu" else "white" for device in runs["device"]]
+            axes.scatter(runs["run"], gain, s=16, c=filled, edgecolors=color, zorder=2)
+        axes.set_title(panel, fontsize=9)
+        axes.grid(alpha=0.3)
+        axes.tick_params(labelsize=8)
+        axes.tick_params(axis="x", rotation=60)
+    every[0].set_ylabel("gain (dB)", fontsize=9)
+    every[0].legend(fontsize=8)
+    return Drawing("training_gains", figure, numbers)
 
 
 def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
@@ -75,9 +87,8 @@ def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
     loss, *held_out = figure.subplots(1, 1 + bool(scored), squeeze=False)[0]
     figure.suptitle(title, fontsize=11)
     colors = {label: f"C{index}" for index, label in enumerate(logs)}
-    for index, (label, log) in enumerate(logs.items()):
-        style = ("-", "--")[index // 10 % 2]  # the ten colors come twice
-        loss.plot(log["step"], log["loss"], colors[label], ls=style, lw=1, label=label)
+    for label, log in logs.items():
+        loss.plot(log["step"], log["loss"], colors[label], lw=1, label=label)
     for panel in held_out:
         for label, log in scored.items():
             panel.plot(log["step"], log["psnr_db"], colors[label], marker="o", ms=3, lw=1, label=label)

@@ -34,7 +34,7 @@ CAPTIONS = {
     "explore": "One image in the explorer: before and after, the error, the mixes of kernels",
     "kernel_mixes": "How far each image's shares of the four kernels are from a quarter, for five layers",
     "growth": "Time and memory against the number of pixels, on logarithmic axes",
-    "training_runs": "Loss and held-out PSNR against steps, of the runs behind the weights that ship",
+    "training_gains": "What each run behind the weights gained on held-out images; filled marks: on a GPU",
     "smoke": "Loss and PSNR of a run of seconds against its steps",
     "dynamics": "What other attentions in the place of the network's own change in PSNR, set by set",
     "dynamics_mixes": "Shares of the kernels, a dot per image, as their distance from a quarter",

@@ -10,6 +10,7 @@ import pytest
 
 from hdsr import checkpoint
 from hdsr.errors import HdsrError
+from hdsr.paths import LOGS
 from hdsr.report import curves
 from hdsr.report import training as training_record
 from hdsr.training.config import TrainingConfig
@@ -72,23 +73,23 @@ def test_a_run_that_has_no_row_yet_has_no_curve(log: Path) -> None:
 def _nth(scale: int, runs: int) -> list[str]:
     """What the first so many runs of a scale are called."""
     words = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
-    return [f"{word} ×{scale}" for word in words[:runs]]
+    return [f"{word}_x{scale}" for word in words[:runs]]
 
 
 @pytest.mark.parametrize(
-    ("scale", "labels"),
+    ("scale", "names"),
     [
-        (2, [*_nth(4, 1), *_nth(2, 6), "×2"]),
-        (3, [*_nth(4, 3), *_nth(3, 5), "×3"]),
-        (4, [*_nth(4, 8), "×4"]),
+        (2, [*_nth(4, 1), *_nth(2, 6), "hdsrnet_x2"]),
+        (3, [*_nth(4, 3), *_nth(3, 5), "hdsrnet_x3"]),
+        (4, [*_nth(4, 8), "hdsrnet_x4"]),
     ],
 )
-def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int, labels: list[str]) -> None:
+def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int, names: list[str]) -> None:
     about = checkpoint.describe(training_record.weights_path(scale))
     runs = training_record.lineage(f"hdsrnet_x{scale}", about)
-    logs = curves.shipped_logs((scale,))
-    assert list(logs) == labels
-    for log, (name, each) in zip(logs.values(), runs, strict=True):
+    assert [name for name, _ in runs] == names
+    for name, each in runs:
+        log = curves.read_log(LOGS / f"{name}.csv", each["config"])
         scored: pd.Series = log.set_index("step")["psnr_db"].dropna()
         if scored.empty:  # others go on from what it was on its way, which was not scored
             assert name in ("first_x4", "second_x4")
@@ -116,3 +117,17 @@ def test_losses_of_all_kinds_are_told_in_levels(log: Path, config: dict, loss_of
 
 def test_every_kind_of_loss_is_known() -> None:
     assert set(curves._LEVELS) == set(get_args(TrainingConfig.model_fields["loss"].annotation))
+
+
+def test_gains_are_those_that_the_weights_tell() -> None:
+    drawing = curves.gains((2, 4))
+    for axes, scale in zip(drawing.figure.axes, (2, 4), strict=True):
+        about = checkpoint.describe(training_record.weights_path(scale))
+        runs = training_record.lineage(f"hdsrnet_x{scale}", about)
+        first = next(
+            each for _, each in runs if each["config"]["scale"] == scale and each["validation_psnr_db"]
+        )
+        for line, key in zip(axes.lines, ("validation_psnr_db", "more_validation_psnr_db"), strict=True):
+            assert line.get_ydata()[0] == 0
+            assert line.get_ydata()[-1] == pytest.approx(about[key] - first[key])
+    assert set(drawing.numbers["panel"]) == {"×2", "×4"}
