@@ -217,7 +217,6 @@ def test_a_notebook_depends_on_all_that_it_uses_and_on_no_more(database: str, na
         (module("figures_2_to_7.py"), {"04_figures", "09_explore", "10_dynamics", "11_protocols"}),
         (module("smoke.yaml"), {"03_training", "08_scorecard"}),
         ("data/trials.csv", {"03_training"}),
-        ("data/weights/logs/hdsrnet_x4.csv", {"03_training"}),
         ("reports/bench.csv", {"06_runtime"}),
         ("notebooks/04_figures.ipynb", {"04_figures"}),
         (module("network.py"), set(NAMES)),

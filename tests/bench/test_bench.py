@@ -167,7 +167,7 @@ def test_a_whole_set_is_scored_both_ways(tmp_path: Path, monkeypatch: pytest.Mon
     assert alone.ratio == pytest.approx(ours.median / alone.median)
     assert ours.ratio > 0
     assert (ours.dtype, bf16.dtype) == ("float32", "bfloat16")
-    assert abs(shift.median) < 0.01
+    assert abs(shift.median) < 0.03
 
 
 def test_times_of_turns_become_seconds_and_ratios_to_the_plain_loop() -> None:
