@@ -1,4 +1,4 @@
-"""Curves of training runs, drawn from their logs."""
+"""What training runs did: the curve of one, drawn from its log, and what each behind the weights gained."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,8 +17,6 @@ _SIZE_IN = (10.0, 2.8)
 _LEVELS = {"l1": np.asarray, "rmse": np.asarray, "mse": np.sqrt, "psnr": lambda loss: np.exp(loss / 2)}
 """What makes of a loss the error that has it, in levels of 255."""
 _GROUPS = {"psnr_db": ("images of BSD200", "C0"), "more_psnr_db": ("images of four other sets", "C1")}
-_MUCH_LONGER = 4
-"""A run of more than so many times the shortest one's steps would squeeze it: they are logarithmic then."""
 
 
 def read_log(path: str | Path, config: Mapping[str, Any]) -> pd.DataFrame:
@@ -76,38 +74,26 @@ def gains(scales: Sequence[int]) -> Drawing:
     return Drawing("training_gains", figure, numbers)
 
 
-def curves(name: str, logs: Mapping[str, pd.DataFrame], title: str) -> Drawing:
-    """Loss of named runs over the steps, and beside it the PSNR of held-out images.
+def curve(name: str, log: pd.DataFrame, title: str) -> Drawing:
+    """Loss of a run over its steps, and beside it PSNR of held-out images where it was taken twice or more.
 
-    The logs are those of `read_log`. A run that was scored once has no curve of that: tables have its score.
+    The log is that of `read_log`.
     """
-    scored = {label: log[log["psnr_db"].notna()] for label, log in logs.items()}
-    scored = {label: log for label, log in scored.items() if len(log) > 1}
+    scored = log[log["psnr_db"].notna()]
     figure = Figure(figsize=_SIZE_IN, layout="constrained")
-    loss, *held_out = figure.subplots(1, 1 + bool(scored), squeeze=False)[0]
+    loss, *held_out = figure.subplots(1, 1 + (len(scored) > 1), squeeze=False)[0]
     figure.suptitle(title, fontsize=11)
-    colors = {label: f"C{index}" for index, label in enumerate(logs)}
-    for label, log in logs.items():
-        loss.plot(log["step"], log["loss"], colors[label], lw=1, label=label)
-    for panel in held_out:
-        for label, log in scored.items():
-            panel.plot(log["step"], log["psnr_db"], colors[label], marker="o", ms=3, lw=1, label=label)
-        panel.set(xlabel="step", title="held-out PSNR (dB)")
+    loss.plot(log["step"], log["loss"], lw=1)
     loss.set(xlabel="step", title="loss (levels of 255)", yscale="log")
-    if len(logs) > 1:
-        figure.legend(*loss.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
-    lengths = [log["step"].max() for log in logs.values() if len(log)]
+    for panel in held_out:
+        panel.plot(scored["step"], scored["psnr_db"], marker="o", ms=3, lw=1)
+        panel.set(xlabel="step", title="held-out PSNR (dB)")
     for axes in figure.axes:
         axes.title.set_fontsize(9)
         axes.grid(alpha=0.3)
-        if lengths and max(lengths) > _MUCH_LONGER * min(lengths):
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter("{x:g}")
-        else:
-            axes.locator_params(axis="x", nbins=4)
-            axes.ticklabel_format(axis="x", style="plain")
+        axes.locator_params(axis="x", nbins=4)
+        axes.ticklabel_format(axis="x", style="plain")
         axes.tick_params(which="both", labelsize=8)
     for axis in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
         axis("{x:g}")
-    numbers = pd.concat([log.assign(panel=label) for label, log in logs.items()], ignore_index=True)
-    return Drawing(name, figure, numbers)
+    return Drawing(name, figure, log.assign(panel=name))

@@ -9,7 +9,7 @@ from IPython.display import display
 from hdsr.errors import HdsrError
 from hdsr.paths import CONFIGS
 from hdsr.provenance import code_version
-from hdsr.report.curves import curves, read_log
+from hdsr.report.curves import curve, read_log
 from hdsr.report.figures import Drawing
 from hdsr.settings import TrainingSettings
 from hdsr.training import loop as training
@@ -41,7 +41,7 @@ class LiveCurve:
 
     def drawing(self, log: Path) -> Drawing:
         """The curve of a log as it is now."""
-        return curves(self.name, {self.name: read_log(log, self.config)}, self.title)
+        return curve(self.name, read_log(log, self.config), self.title)
 
 
 def follow(settings: TrainingSettings) -> Drawing | None:

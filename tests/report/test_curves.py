@@ -47,27 +47,21 @@ def test_what_is_no_log_is_named(tmp_path: Path) -> None:
 
 def test_lines_are_those_of_the_log(log: Path) -> None:
     rows = curves.read_log(log, RMSE)
-    drawing = curves.curves("runs", {"a": rows, "b": rows.head(2)}, "Two runs")
-    loss, first = drawing.figure.axes  # the second run was scored once
-    assert [line.get_ydata().tolist() for line in loss.lines] == [[20, 10, 8], [20, 10]]
-    assert first.lines[0].get_xydata().tolist() == [[20, 28.5], [30, 29.5]]
-    assert len(first.lines) == 1
+    drawing = curves.curve("run", rows, "A run")
+    loss, held_out = drawing.figure.axes
+    assert loss.lines[0].get_ydata().tolist() == [20, 10, 8]
+    assert held_out.lines[0].get_xydata().tolist() == [[20, 28.5], [30, 29.5]]
     assert loss.get_yscale() == "log"
-    assert repr(drawing) == "runs: a, b"
-    assert drawing.numbers.groupby("panel").size().tolist() == [3, 2]
+    assert repr(drawing) == "run: run"
     assert drawing._repr_png_().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("longest", "scale"), [(40, "linear"), (4000, "log")])
-def test_a_long_run_does_not_squeeze_a_short_one(log: Path, longest: int, scale: str) -> None:
-    short = curves.read_log(log, RMSE)
-    long = short.assign(step=[10, 20, longest])
-    axes = curves.curves("runs", {"short": short, "long": long}, "Two runs").figure.axes
-    assert {panel.get_xscale() for panel in axes} == {scale}
+def test_a_run_that_was_scored_once_has_no_curve_of_that(log: Path) -> None:
+    assert len(curves.curve("run", curves.read_log(log, RMSE).head(2), "A run").figure.axes) == 1
 
 
 def test_a_run_that_has_no_row_yet_has_no_curve(log: Path) -> None:
-    assert curves.curves("run", {"a": curves.read_log(log, RMSE).head(0)}, "None").numbers.empty
+    assert curves.curve("run", curves.read_log(log, RMSE).head(0), "None").numbers.empty
 
 
 def _nth(scale: int, runs: int) -> list[str]:
