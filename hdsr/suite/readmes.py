@@ -74,7 +74,7 @@ def _file(path: Path) -> dict[str, str]:
         "configuration": f"{link}, from {start}" if start else link,
         "steps": f"{spent(about, 'step'):,}",
         "patches": f"{_patches_seen(about):,}",
-        "device": ", then ".join(dict.fromkeys(_devices(about))),
+        "device": " and ".join(dict.fromkeys(_devices(about))),
         "minutes": f"{spent(about, 'minutes'):.1f}",
         "held-out PSNR (dB)": " / ".join(f"{about[key]:.2f}" for key in _HELD_OUT if about.get(key)),
         "SHA-256": sha256(path),
