@@ -26,7 +26,7 @@ from hdsr.measure.counters import (
     by_hand,
     by_item,
 )
-from hdsr.report.tables import ABSENT, Table, texts
+from hdsr.report.tables import ABSENT, MANY_LINES, Table, texts
 
 GIGA = 1e9
 ROUNDED_G, ROUNDED_K = 0.005, 0.5
@@ -79,7 +79,10 @@ def complexity(rows: pd.DataFrame) -> Table:
     numbers = learned.to_frame().join(wide).join(published.rename_axis(["network", "scale"])).reset_index()
     numbers = numbers.rename(columns={"network": "method", HAND: "macs"})
     caption = f"Table VII: parameters and MACs for LR images of {_size_of(rows)}, as printed and as counted"
-    return Table("table_VII_complexity", caption, numbers, _printed_counts(numbers), _COUNT_NOTES)
+    printed = _printed_counts(numbers)
+    # what the paper has first, where there is much else
+    brief = printed[numbers["parameters_k"].notna()] if len(printed) > MANY_LINES else None
+    return Table("table_VII_complexity", caption, numbers, printed, _COUNT_NOTES, brief)
 
 
 _COUNT_NOTES = (

@@ -48,6 +48,16 @@ def test_table_vii_has_published_and_counted(rows: pd.DataFrame) -> None:
     assert shown.iloc[0].tolist()[2:6] == ["1,819K", "1,966,208", "110.99", "122.85"]
 
 
+def test_a_long_table_vii_begins_with_what_the_paper_prints(
+    rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tables.complexity(rows).brief is None
+    monkeypatch.setattr(tables, "MANY_LINES", 3)
+    brief = tables.complexity(rows).brief
+    assert ("HDSRNet", "×4") in brief[[("", "network"), ("", "scale")]].itertuples(index=False, name=None)
+    assert set(brief[("", "scale")]) == {"×4"}
+
+
 def test_layers_end_with_their_sum() -> None:
     table = tables.layers("HDSRNet", 4, 256)
     assert table.printed.iloc[-1].tolist()[2:4] == ["1,966,208", "122,845,157,952"]
