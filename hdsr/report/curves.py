@@ -16,7 +16,6 @@ from hdsr.report.figures import Drawing
 _SIZE_IN = (10.0, 2.8)
 _LEVELS = {"l1": np.asarray, "rmse": np.asarray, "mse": np.sqrt, "psnr": lambda loss: np.exp(loss / 2)}
 """What makes of a loss the error that has it, in levels of 255."""
-_GROUPS = {"psnr_db": ("images of BSD200", "C0"), "more_psnr_db": ("images of four other sets", "C1")}
 
 
 def read_log(path: str | Path, config: Mapping[str, Any]) -> pd.DataFrame:
@@ -49,20 +48,23 @@ def gains(scales: Sequence[int]) -> Drawing:
 
     Numbers: panel (the scale), run, device, psnr_db of the validation's set, more_psnr_db of its other sets.
     """
-    lines = []
+    lines, groups = [], {}
     for scale in scales:
         head = f"hdsrnet_x{scale}", checkpoint.describe(training_record.weights_path(scale))
         for name, about in training_record.lineage(*head):
             if about["config"]["scale"] == scale and about["validation_psnr_db"]:
                 scores = [about[key] for key in ("validation_psnr_db", "more_validation_psnr_db")]
                 lines.append((f"×{scale}", name, about["device"], *scores))
-    numbers = pd.DataFrame(lines, columns=["panel", "run", "device", *_GROUPS])
+                held_out = about["config"]["validation"]
+                groups["psnr_db"] = f"{held_out['images']} images of {held_out['set']}"
+                groups["more_psnr_db"] = f"{sum(held_out['more'].values())} of {', '.join(held_out['more'])}"
+    numbers = pd.DataFrame(lines, columns=["panel", "run", "device", *groups])
     figure = Figure(figsize=_SIZE_IN, layout="constrained")
     every = figure.subplots(1, len(scales), squeeze=False, sharey=True)[0]
     for axes, (panel, runs) in zip(every, numbers.groupby("panel", sort=False), strict=True):
-        for column, (label, color) in _GROUPS.items():
+        for color, column in zip(("C0", "C1"), groups, strict=True):
             gain = runs[column] - runs[column].iloc[0]
-            axes.plot(runs["run"], gain, color, lw=1, label=label)
+            axes.plot(runs["run"], gain, color, lw=1, label=groups[column])
             filled = [color if device != "cpu" else "white" for device in runs["device"]]
             axes.scatter(runs["run"], gain, s=16, c=filled, edgecolors=color, zorder=2)
         axes.set_title(panel, fontsize=9)
@@ -70,7 +72,7 @@ def gains(scales: Sequence[int]) -> Drawing:
         axes.tick_params(labelsize=8)
         axes.tick_params(axis="x", rotation=60)
     every[0].set_ylabel("gain (dB)", fontsize=9)
-    every[0].legend(fontsize=8)
+    figure.legend(*every[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8)
     return Drawing("training_gains", figure, numbers)
 
 

@@ -15,6 +15,7 @@ from hdsr.bench import end_to_end, forms, gpu, growth, inference, memory, parts,
 from hdsr.checkpoint import load_pretrained
 from hdsr.cli import main
 from hdsr.errors import HdsrError
+from hdsr.evaluation import evaluate
 from hdsr.images import write_png
 from hdsr.measure import fresh_process
 from hdsr.winograd import convolution as winograd
@@ -160,14 +161,19 @@ def test_a_whole_set_is_scored_both_ways(tmp_path: Path, monkeypatch: pytest.Mon
     # processes of their own have tests of their own
     monkeypatch.setattr(fresh_process, "run", lambda work, *given: (work(*given), 0))
     for name, _, hr in itertools.islice(datasets.samples(4), 2):
-        write_png(tmp_path / "benchmarks" / "Two" / f"{name}.png", hr[:128, :160])
+        write_png(tmp_path / "benchmarks" / "Two" / f"{name}.png", hr[:192, :240])
     found = end_to_end.measure(rows.Request(tmp_path, progress=False), sets=["Two"], turns=1)
     plain, ours, bf16, alone, shift = found
     assert (plain.ratio, plain.n, plain.unit) == (1, 1, "s")
     assert alone.ratio == pytest.approx(ours.median / alone.median)
     assert ours.ratio > 0
     assert (ours.dtype, bf16.dtype) == ("float32", "bfloat16")
-    assert abs(shift.median) < 0.03
+    rounded, exact = (
+        evaluate("hdsrnet", 4, ["Two"], out=tmp_path / f"{precision}.csv", root=tmp_path, precision=precision)
+        for precision in ("bf16", "fp32")
+    )
+    assert shift.median == pytest.approx(rounded["psnr_db"].mean() - exact["psnr_db"].mean(), abs=1e-9)
+    assert abs(shift.median) < 0.01
 
 
 def test_times_of_turns_become_seconds_and_ratios_to_the_plain_loop() -> None:
