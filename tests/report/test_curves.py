@@ -66,7 +66,7 @@ def test_a_run_that_has_no_row_yet_has_no_curve(log: Path) -> None:
 
 def _nth(scale: int, runs: int) -> list[str]:
     """What the first so many runs of a scale are called."""
-    words = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
+    words = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
     return [f"{word}_x{scale}" for word in words[:runs]]
 
 
@@ -75,7 +75,7 @@ def _nth(scale: int, runs: int) -> list[str]:
     [
         (2, [*_nth(4, 1), *_nth(2, 6), "hdsrnet_x2"]),
         (3, [*_nth(4, 3), *_nth(3, 5), "hdsrnet_x3"]),
-        (4, [*_nth(4, 8), "hdsrnet_x4"]),
+        (4, [*_nth(4, 10), "hdsrnet_x4"]),
     ],
 )
 def test_the_logs_that_ship_belong_to_the_weights_that_ship(scale: int, names: list[str]) -> None:
