@@ -40,6 +40,8 @@ INTEGER_MODES = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER_BYTES = 33
 """Bytes of a PNG's signature and its first chunk (IHDR), after which metadata may stand."""
+PNG_LEVEL = 4
+"""Of zlib's 9: an enlarged photograph takes two fifths of the time of the usual 6, and 7 % more bytes."""
 JPEG_IN_TIFF = 7
 PILLOWS_COMPRESSIONS = {2, 3, 4, 6, JPEG_IN_TIFF}
 """Those of fax machines and JPEG, by their numbers in a TIFF, in which Pillow reads pixels of 8 bits."""
@@ -456,7 +458,7 @@ def write_png(path: str | Path, pixels: Pixels, icc_profile: bytes | None = None
     if pixels.ndim not in (2, 3) or not 1 <= (*pixels.shape, 1)[2] <= 4 or pixels.size == 0:
         raise HdsrError(f"a PNG takes (height, width) or (height, width, 1 to 4), not {pixels.shape}")
     plain = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    data = imagecodecs.png_encode(np.ascontiguousarray(plain))
+    data = imagecodecs.png_encode(np.ascontiguousarray(plain), level=PNG_LEVEL)
     if icc_profile:
         data = _with_profile(data, icc_profile)
     with atomic_path(path) as temporary:
