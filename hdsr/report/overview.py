@@ -28,7 +28,10 @@ def presence(status: pd.DataFrame) -> Table:
         damaged=status["damaged"].map(", ".join),
         megabytes=(status["bytes"] / 1e6).round(1),
     ).drop(columns=["group", "bytes"])
-    return Table("presence", "Published images and weights", numbers, numbers.astype(str))
+    sums = dict.fromkeys(("images", "present", "missing"), "sum")
+    sums |= {"damaged": lambda names: ", ".join(filter(None, names)), "megabytes": "sum"}
+    brief = numbers.groupby("set", sort=False, as_index=False).agg(sums).round(1).astype(str)
+    return Table("presence", "Published images and weights", numbers, numbers.astype(str), brief=brief)
 
 
 def beside_matlab(numbers: pd.DataFrame) -> Table:

@@ -278,7 +278,21 @@ def layer_table(network: HDSRNet, lr_px: int = 256) -> Table:
         **{"receptive field (LR px)": lines["reach_px"].map("{:.0f}".format)},
     )
     caption = f"The layers of HDSRNet ×{network.scale}; operations for {lr_px} × {lr_px} LR pixels"
-    return Table(f"layers_x{network.scale}", caption, numbers, printed.astype(str))
+    return Table(f"layers_x{network.scale}", caption, numbers, printed.astype(str), brief=_by_part(numbers))
+
+
+def _by_part(numbers: pd.DataFrame) -> pd.DataFrame:
+    """`layer_lines` by parts of the network, and their sum, to read."""
+    layers = numbers.assign(part=numbers["layer"].str.split(".").str[:2].str.join("."))
+    whole = layers.assign(part="all")
+    parts = pd.concat([layers, whole]).groupby("part", sort=False)
+    columns = {
+        "layers": parts.size().astype(str),
+        "parameters": parts["parameters"].sum().map("{:,.0f}".format),
+        "MACs (G)": (parts["macs"].sum() / 1e9).map("{:.3f}".format),
+        "receptive field (LR px)": parts["reach_px"].last().map("{:.0f}".format),
+    }
+    return pd.DataFrame(columns).reset_index()
 
 
 def _channel_text(counts: pd.Series) -> pd.Series:

@@ -54,20 +54,21 @@ def test_differences_from_matlab_are_counted_or_said_not_to_be() -> None:
 def test_presence_counts_what_is_missing_and_names_what_is_damaged() -> None:
     status = pd.DataFrame(
         {
-            "group": ["benchmarks"],
-            "set": ["Set5"],
-            "scale": ["HR"],
-            "images": [5],
-            "present": [3],
-            "verified": [2],
-            "missing": [("baby", "bird")],
-            "damaged": [("head",)],
-            "bytes": [1_240_000],
+            "group": ["benchmarks", "benchmarks"],
+            "set": ["Set5", "Set5"],
+            "scale": ["HR", "2"],
+            "images": [5, 5],
+            "present": [3, 5],
+            "verified": [2, 5],
+            "missing": [("baby", "bird"), ()],
+            "damaged": [("head",), ()],
+            "bytes": [1_240_000, 300_000],
         }
     )
-    assert overview.presence(status).printed.iloc[0].tolist() == [
-        *("Set5", "HR", "5", "3", "2", "2", "head", "1.2")
-    ]
+    table = overview.presence(status)
+    assert table.printed.iloc[0].tolist() == ["Set5", "HR", "5", "3", "2", "2", "head", "1.2"]
+    assert table.brief is not None
+    assert table.brief.to_numpy().tolist() == [["Set5", "10", "8", "2", "head", "1.5"]]
 
 
 def test_provenance_names_code_images_and_weights() -> None:

@@ -107,6 +107,9 @@ def test_the_table_ends_with_its_sums() -> None:
     assert last["MACs (G)"] == "122.835"
     first = table.printed.iloc[1].tolist()
     assert first == ["upper.blocks.0.dilated", "dilated + ReLU", "3", "2", "64 → 64", "36,864", "2.416", "7"]
+    assert table.brief is not None
+    assert table.brief.iloc[1].tolist() == ["upper.blocks", "15", "1,112,640", "36.240", "43"]
+    assert table.brief.iloc[-1].tolist() == ["all", "35", "1,966,208", "122.835", "47"]
 
 
 def test_two_threads_cut_while_a_third_runs_the_network(network: HDSRNet) -> None:
