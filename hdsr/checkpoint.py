@@ -82,7 +82,9 @@ def _write(
 
 
 def pack(source: str | Path, target: str | Path) -> None:
-    """Copy our .safetensors file in half precision, with its description: half the size, PSNR unchanged.
+    """Copy our .safetensors file in half precision, with its description: half the size.
+
+    The PSNR of HDSRNet's weights that ship moves by less than 0.001 dB, SRCNN's would by 0.02.
 
     In the folder of the weights that ship, the list of their hashes then has it.
     """

@@ -102,10 +102,11 @@ def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None)
         root: the data folder; see `hdsr.paths.data_root`.
 
     Raises:
-        HdsrError: if there is no such set, none of its images are there, or some LR files are missing.
+        HdsrError: for another scale; if there is no such set, none of its images are there, or some LR
+            files are missing.
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 2:
-        raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+        raise HdsrError(f"unknown scale {scale!r}: expected a whole number from 2 upwards")
     name = SPELLED.get(str(name).lower(), name)
     if name == "samples":
         return samples(scale)

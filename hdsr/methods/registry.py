@@ -130,7 +130,7 @@ def _on_rgb(module: nn.Module, request: Request) -> tuple[Upscaler, None]:
 
 
 def _on_luma(given: Given, eight_bit: bool = False) -> Run:
-    """How to run a network of the luma; see `hdsr.baselines.luma`."""
+    """How to run a network of the luma; see `hdsr.methods.luma`."""
 
     def run(module: nn.Module, request: Request) -> tuple[Upscaler, LumaRunner]:
         enlarge = luma.luma_runner(module, request.scale, request.device, request.precision, given)

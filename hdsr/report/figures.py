@@ -1,6 +1,7 @@
 """Figures to look at and to print, each with the numbers that stand in it."""
 
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,12 @@ CAPTIONS = {
     "kernel_mixes": "How far each image's shares of the four kernels are from a quarter, for five layers",
     "growth": "Time and memory against the number of pixels, on logarithmic axes",
     "training_gains": "What each run behind the weights gained on held-out images; filled marks: on a GPU",
-    "smoke": "Loss and PSNR of a run of seconds against its steps",
+    "smoke": "Loss of a short run, and its PSNR where that was taken, against its steps",
     "dynamics": "What other attentions in the place of the network's own change in PSNR, set by set",
     "dynamics_mixes": "Shares of the kernels, a dot per image, as their distance from a quarter",
     "dynamics_gains": "The gain over bicubic against the gradient of an image, and by tenths of its blocks",
-    "dynamics_extremes": f"The image with the largest or the smallest gain: {_ENLARGED}",
+    "dynamics_most": f"The image with the largest gain: {_ENLARGED}",
+    "dynamics_least": f"The image with the smallest gain: {_ENLARGED}",
     "dynamics_field": "How far an output pixel looks: its gradient with respect to the pixels around it",
 }
 """What is seen in a figure, by the beginning of its name; the longest that fits counts."""
@@ -50,7 +52,8 @@ def caption(name: str, panels: Iterable[str] = (), subject: str = "") -> str:
     fitting = [start for start in CAPTIONS if name == start or name.startswith(f"{start}_")]
     known = CAPTIONS[max(fitting, key=len)] if fitting else name.replace("_", " ").capitalize()
     known += "".join(f"; weights {SOURCES[part]}" for part in name.split("_") if part in SOURCES)
-    return known.format(panels=", ".join(dict.fromkeys(panels)), subject=subject or name)
+    shown = (re.sub(r", (.*)", r" (\1)", panel) for panel in dict.fromkeys(panels))
+    return known.format(panels=", ".join(shown), subject=subject or name)
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,12 @@ def _by_method(cells: pd.DataFrame, dataset: str) -> Table:
     heads = [(scale, column) for scale in sorted(shown["scale"].unique()) for column in columns]
     printed = printed.reindex(index=shown["method"].unique(), columns=pd.MultiIndex.from_tuples(heads))
     caption = f"PSNR (dB) / SSIM on {dataset}: one protocol, the same images, and what gives the printed cell"
-    notes = (f"{name}: {title}." for name, title in TITLES.items() if name in set(numbers["protocol"]))
+    named = [name for name in TITLES if name in set(shown["verdict"])]
+    notes = [
+        f"{name}, the protocol that gives the cell: {TITLES[name]}: {NAMED[name].words}." for name in named
+    ]
     if _OPEN in set(shown["verdict"]):
-        notes = (*notes, f"{_OPEN}: this project's protocol does not give it, and no other was tried.")
+        notes.append(f"{_OPEN}: this project's protocol does not give it, and no other was tried.")
     return Table(f"protocols_{dataset}", caption, numbers, printed.fillna(ABSENT).reset_index(), tuple(notes))
 
 
@@ -251,10 +254,13 @@ def _to_subtract(corrections: pd.DataFrame) -> str:
 
 _SAID: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
     "Do published weights give the printed cells?": ("verdict", _judged),
-    "Which other protocols are these?": ("verdict", _explaining),
-    "How much do protocols alone change?": ("ssim_spread", _spreads),
-    "How many printed leads of HDSRNet are smaller?": ("ssim_spread", _small_leads),
-    "What is to be subtracted from their PSNR, in dB?": ("rows", _to_subtract),
+    "Which other protocol explains most cells of a method?": ("verdict", _explaining),
+    "How much do protocols alone change a score?": ("ssim_spread", _spreads),
+    "How many of HDSRNet's printed leads are smaller than that?": ("ssim_spread", _small_leads),
+    "What is to be subtracted from a PSNR by another protocol, in dB?": (
+        "rows",
+        _to_subtract,
+    ),
 }
 """Questions, each with a column by which the numbers that answer it are known, and how they do."""
 

@@ -109,8 +109,13 @@ class Table:
         parts = [] if self.brief is None else [grid(self.brief, f"{self.name}_brief", self.caption)]
         full = grid(self.printed, self.name, self.caption)
         many = len(self.printed) > MANY_LINES and not full["wordy"]
-        parts.append(full | {"folded": f"All {len(self.printed)} lines" if parts or many else ""})
-        return _template().render(style=Markup(STYLE), parts=parts, notes=self.notes, name=self.name)
+        lines = f"all {len(self.printed)} lines"
+        alone = f"{self.caption}: {lines}" if many else ""
+        # what a mark in a column that only the full form has stands for is folded with it
+        hidden = [note for note in self.notes if parts and note[0] in SUPERSCRIPTS]
+        full |= {"folded": lines.capitalize() if parts else alone, "notes": map(colored, hidden)}
+        notes = [colored(note) for note in self.notes if note not in hidden]
+        return _template().render(style=Markup(STYLE), parts=[*parts, full], notes=notes, name=self.name)
 
     def markdown(self) -> str:
         """What is printed of it first, as a table of Markdown without caption and notes."""

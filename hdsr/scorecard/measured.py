@@ -118,11 +118,11 @@ def _fastest_of(times: pd.DataFrame) -> tuple[str, Verdict, str]:
     faster = others.index[others["quartile3"] < ours["quartile1"]]
     level = others.index[others["quartile1"] <= ours["quartile3"]].difference(faster)
     ratios = (f"{name} {line['ratio']:.2f} ({line['paper_ratio']:.2f})" for name, line in times.iterrows())
-    reason = f"on {ours['device']}, ratios to VDSR there (as printed): {', '.join(ratios)}"
+    reason = f"ratios to VDSR on {ours['device']} (as printed): {', '.join(ratios)}"
     if len(faster):
-        reason += f"; faster: {', '.join(faster)}"
+        reason = f"faster: {', '.join(faster)}; {reason}"
     elif len(level):
-        reason += f"; {' and '.join(level)} cannot be told from {NETWORK}"
+        reason = f"{' and '.join(level)} cannot be told from {NETWORK}; {reason}"
     undecided = len(level) and not len(faster)
     verdict = Verdict.NOT_MEASURED if undecided else verdict_of(not len(faster))
     return _listed(times["median"], ".2f", " ms"), verdict, reason

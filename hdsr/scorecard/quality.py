@@ -180,12 +180,18 @@ def cell_claims(judged_cells: pd.DataFrame) -> list[Claim]:
             where=f"Table {line.table}",
             claim=f"{line.dataset} ×{line.scale}: PSNR/SSIM of {line.method}",
             published=text,
-            measured="" if pd.isna(line.psnr_db) else f"{own}; as explained {other}" if own != other else own,
+            measured="" if pd.isna(line.psnr_db) else _with_best(own, other, line.verdict),
             verdict=line.verdict,
             reason=line.reason,
         )
         for line, text, own, other in zip(judged_cells.itertuples(), printed, here, best, strict=True)
     ]
+
+
+def _with_best(own: str, best: str, verdict: Verdict) -> str:
+    """Scores by this project's protocol, and where another one comes nearer what that gives."""
+    how = "as explained" if verdict == Verdict.EXPLAINED else "by the nearest protocol"
+    return own if own == best else f"{own}; {how} {best}"
 
 
 def lead_claims(evidence: Evidence) -> list[Claim]:

@@ -341,5 +341,6 @@ def _plot_network(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_xticks(range(len(names)), labels)
     # a low temperature costs some dB, beside which all that a frozen mix costs would seem nothing
     axes.set_yscale("symlog", linthresh=_LINEAR_DB)
+    axes.margins(y=0.08)
     axes.yaxis.set_major_formatter("{x:g}")
     small_labels(axes, y=f"change of PSNR (dB; log beyond ±{_LINEAR_DB:g})")

@@ -238,14 +238,14 @@ def extremes(settings: DynamicsSettings, measured: Measurement, images: pd.DataF
     for weights, part in images[images["scale"] == images["scale"].max()].groupby("weights", sort=False):
         rows = measured.rows[measured.rows["weights"].isin([weights, results.NO_WEIGHTS])]
         for name, index in (("most", part["gain_db"].idxmax()), ("least", part["gain_db"].idxmin())):
-            yield _extreme(settings, rows, part.loc[index], f"{Path(weights).stem}_{name}", name == "most")
+            yield _extreme(settings, rows, part.loc[index], f"{name}_{Path(weights).stem}", name == "most")
 
 
 def _extreme(
     settings: DynamicsSettings, rows: pd.DataFrame, line: pd.Series, name: str, most: bool
 ) -> Drawing:
     """One image, and enlarged the place where its squared error falls most, or least of all."""
-    crop = Crop(f"dynamics_extremes_{name}", *line[["dataset", "image", "scale"]], 0, 0, 0, 0)
+    crop = Crop(f"dynamics_{name}", *line[["dataset", "image", "scale"]], 0, 0, 0, 0)
     ((row, hr),) = _with_hr(settings, crop.rows(rows[rows["model"] == MODEL]))
     x, y, side = most_changed(*_trio(settings, rows, row, hr), crop.scale, most)
     crop = replace(crop, x=x, y=y, width=side, height=side)

@@ -152,7 +152,9 @@ def _cells_as_html(cells: list[NotebookNode]) -> str:
     body, _ = exporter.from_notebook_node(
         nbformat.v4.new_notebook(cells=cells, metadata=execute.STORED_METADATA)
     )
-    return re.sub(r'(href="[\w-]+)\.ipynb', r"\1.html", body)
+    body = re.sub(r'(href="[\w-]+)\.ipynb', r"\1.html", body)
+    # a page may lie far from the checkout whose files a notebook points to
+    return re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", body)
 
 
 def _with_sections(page: str) -> str:

@@ -69,10 +69,8 @@ def test_what_is_seen_is_told_by_the_longest_name_that_fits() -> None:
     assert figures.caption("figure_1").startswith("HDSRNet as a diagram")
     shown = figures.caption("dynamics_field_ours")
     assert shown == f"{figures.CAPTIONS['dynamics_field']}; weights trained here"
-    most = figures.caption("dynamics_extremes_ours_most", ["Bicubic", "HDSRNet"])
-    assert most.startswith(
-        "The image with the largest or the smallest gain: side by side HR, Bicubic, HDSRNet"
-    )
+    most = figures.caption("dynamics_most_ours", ["Bicubic", "SRCNN, the authors'"])
+    assert most.startswith("The image with the largest gain: side by side HR, Bicubic, SRCNN (the authors')")
     assert most.endswith("; weights trained here")
     assert figures.caption("another_one") == "Another one"
 

@@ -41,6 +41,16 @@ def test_heads_say_what_they_head_and_the_full_table_is_folded_beneath_what_was_
     assert '<th scope="colgroup" colspan="3"' in page
     assert re.search(r"<th scope=\"(?!row|col|colgroup)", page) is None
     assert "<!-- files of table_II_Set5 -->" in page
+    # a footnote is where its mark is
+    assert page.index("<details") < page.index("no implementation here") < page.index("</details>")
+    assert page.index("</details>") < page.index("Bold red")
+
+
+def test_a_long_table_says_what_it_is_before_it_is_opened() -> None:
+    lines = pd.DataFrame({"number": [str(number) for number in range(tables.MANY_LINES + 1)]})
+    page = tables.Table("numbers", "Numbers", lines, lines, ("of `hdsr bench`",))._repr_html_()
+    assert "<summary>Numbers: all 31 lines</summary>" in page
+    assert "<small>of <code>hdsr bench</code></small>" in page
 
 
 def test_reasons_are_footnotes() -> None:

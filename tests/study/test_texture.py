@@ -118,5 +118,5 @@ def test_saved_images_are_summed_and_shown(settings: DynamicsSettings) -> None:
     most, least = texture.extremes(settings, measured, images)
     ranked = images.sort_values("gain_db")["image"].tolist()
     assert [least.subject, most.subject] == [f"{image} of Own at ×2" for image in ranked]
-    assert (most.name, least.name) == ("dynamics_extremes_ours_most", "dynamics_extremes_ours_least")
+    assert (most.name, least.name) == ("dynamics_most_ours", "dynamics_least_ours")
     assert most.numbers["panel"].tolist() == ["Bicubic", "HDSRNet, trained here"]
