@@ -167,6 +167,9 @@ def compare(sr: NDArray[np.float64], hr: NDArray[np.float64], scale: int, protoc
         hr: the true ones, of the same shape.
         scale: the factor of enlargement.
         protocol: of which `values`, `border` and `ssim` matter here.
+
+    Raises:
+        HdsrError: if what is left of the image is too small for an SSIM window.
     """
     if protocol.values == "luma_rounded":
         sr, hr = rounded(sr).clip(0, 255), rounded(hr)
