@@ -87,7 +87,15 @@ def pack(source: str | Path, target: str | Path) -> None:
     The PSNR of HDSRNet's weights that ship moves by less than 0.001 dB, SRCNN's would by 0.02.
 
     In the folder of the weights that ship, the list of their hashes then has it.
+
+    Raises:
+        HdsrError: if the source is no such file, or the target is the same one or does not end in
+            .safetensors.
     """
+    if Path(target).suffix != ".safetensors":
+        raise HdsrError(f"{target} does not end in .safetensors, as a file of weights does")
+    if Path(target).resolve() == Path(source).resolve():
+        raise HdsrError(f"{target} is the file to be packed: name another one")
     about = describe(source)
     del about["scale"]
     about = json.dumps(about | {"stored_as": "float16"}, sort_keys=True)

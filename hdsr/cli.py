@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -48,6 +49,18 @@ METHODS = [*_keys("methods/registry.py", "LOADERS"), "hdsrnet_ensemble"]
 PROTOCOLS = _keys("measure/protocols.py", "NAMED")
 BENCH_PARTS = _keys("bench/parts.py", "PARTS")
 SOURCES = "ours|authors|others|FILE"
+
+
+def _named(text: str) -> Path:
+    """A path that was given; an empty one, as of a shell's unset variable, would mean the current folder."""
+    if not text:
+        raise HdsrError("an empty name: expected a file or folder")
+    return Path(text)
+
+
+Images = Annotated[
+    list[Path], typer.Argument(metavar="IMAGE...", help="Images of any kind, or folders.", parser=_named)
+]
 
 Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
 Root = Annotated[
@@ -201,6 +214,7 @@ def evaluate(
     if out.exists():
         check_regular(out, "a file of result rows")
     for name in dataset:
+        _named(name)
         load_benchmark(name, scale, data)
     _check_weights(weights, scale if model == "hdsrnet" else None, data)
     _check_device(device)
@@ -242,7 +256,7 @@ def _summary_lines(summary: "pd.DataFrame") -> list[str]:
 
 @app.command()
 def upscale(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any kind, or folders.")],
+    images: Images,
     scale: Scale,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for <image>_x<scale>.png; of one image also FILE.png.")
@@ -316,7 +330,7 @@ def _failed_of(count: int, failures: list[HdsrError], done: str) -> int:
 
 @app.command()
 def degrade(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any kind, or folders.")],
+    images: Images,
     scale: Annotated[Literal[2, 3, 4], typer.Option(help="How many times smaller.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for <image>x<scale>.png; of one image also FILE.png.")
@@ -329,15 +343,18 @@ def degrade(
     """
     from hdsr.upscaling.degrade import degrade_files
 
-    lines, failures = degrade_files(images, scale, out, overwrite)
-    print("".join(f"{line}\n" for line in lines), end="")
+    lines, failures = degrade_files(images, scale, out, overwrite, finished=partial(print, flush=True))
     return _failed_of(len(lines) + len(failures), failures, f"shrunk x{scale}")
 
 
 @app.command()
 def score(
-    sr: Annotated[Path, typer.Argument(metavar="SR", help="Image to judge, or a folder of them.")],
-    hr: Annotated[Path, typer.Argument(metavar="HR", help="The true image, or a folder of them.")],
+    sr: Annotated[
+        Path, typer.Argument(metavar="SR", help="Image to judge, or a folder of them.", parser=_named)
+    ],
+    hr: Annotated[
+        Path, typer.Argument(metavar="HR", help="The true image, or a folder of them.", parser=_named)
+    ],
     crop_px: Annotated[
         int | None,
         typer.Option(
@@ -514,8 +531,8 @@ def fetch(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="What to fetch: benchmarks, weights, train291 or DIV2K (6 GB); one set (Set5), one network "
-            "(HDSRNet) or one file (DIV2K_train_HR.zip). Without a name: benchmarks and weights.",
+            help="What to fetch: benchmarks, weights, train291, photographs or DIV2K (6 GB); one set (Set5), "
+            "one network (HDSRNet) or one file (DIV2K_train_HR.zip). Without a name: benchmarks and weights.",
         ),
     ] = None,
     data: Root = None,
@@ -528,7 +545,7 @@ def fetch(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=32, help="Files at a time.")] = 8,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="How long a server may be silent.")
+        float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="How long a server may be silent.")
     ] = 30.0,
     attempts: Annotated[
         int, typer.Option(min=1, help="Attempts in a row that may bring a file no further.")

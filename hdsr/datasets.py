@@ -4,7 +4,7 @@ ROOT/benchmarks/<Set>/HR holds a set's images, with optional LR ones in LR_bicub
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -191,9 +191,16 @@ def _images_dir(folder: Path) -> Path:
     return folder if flat else folder / "HR"
 
 
-def image_paths(folder: Path) -> tuple[Path, ...]:
-    """The image files of a folder by name; HdsrError if there are none or two share a name."""
+def image_paths(folder: Path, published: Collection[str] = ()) -> tuple[Path, ...]:
+    """The image files of a folder by name; HdsrError if there are none or two share a name.
+
+    Args:
+        folder: where they lie.
+        published: names of files; one that is there stands for copies of it in other formats.
+    """
     paths = [path for path in files_in(folder) if path.suffix.lower() in SUFFIXES]
+    whole = {path.stem for path in paths if path.name in published}
+    paths = [path for path in paths if path.name in published or path.stem not in whole]
     if not paths:
         raise HdsrError(f"no images in {folder}: expected files that end in {', '.join(SUFFIXES)}")
     by_stem: dict[str, Path] = {}

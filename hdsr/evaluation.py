@@ -126,13 +126,12 @@ def _naming_image(row: results.Row) -> Iterator[None]:
 
 def _load_benchmarks(names: Sequence[str], scale: int, root: str | Path | None) -> list[Benchmark]:
     """The sets of these names, each once; HdsrError if two folders would share a name in the rows."""
-    benchmarks = [load_benchmark(name, scale, root) for name in dict.fromkeys(names)]
-    seen = set()
-    for benchmark in benchmarks:
-        if benchmark.name in seen:
+    benchmarks: dict[str, Benchmark] = {}
+    for benchmark in (load_benchmark(name, scale, root) for name in names):
+        known = benchmarks.setdefault(benchmark.name, benchmark)
+        if [*map(Path.resolve, known.hr_paths)] != [*map(Path.resolve, benchmark.hr_paths)]:
             raise HdsrError(f"two sets are named {benchmark.name!r}: their rows could not be told apart")
-        seen.add(benchmark.name)
-    return benchmarks
+    return [*benchmarks.values()]
 
 
 def unscored(

@@ -533,6 +533,28 @@ def test_degrade_is_matlabs_bicubic_under_the_names_of_benchmarks(photos, tmp_pa
     assert np.array_equal(read_image(tmp_path / "lr" / "ax4.png"), hdsr.imresize(hr[:24, :24], 1 / 4))
 
 
+def test_degrade_goes_on_where_one_result_cannot_be_written(photos, tmp_path, capsys):
+    (tmp_path / "lr" / "ax2.png").mkdir(parents=True)
+    command = ["degrade", str(photos), "--scale", "2", "--out", str(tmp_path / "lr"), "--overwrite"]
+    assert main(command) == 1
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == "1 of 2 images shrunk x2"
+    assert re.fullmatch(r"hdsr: error: \S*/lr/ax2\.png cannot be written: [^\n]*\n", printed.err)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("upscale", "", "--scale", "2", "--out", "x"),
+        ("degrade", "", "--scale", "2", "--out", "x"),
+        ("score", "", "x"),
+        ("evaluate", "--model", "bicubic", "--scale", "2", "--dataset", "", "--out", "x"),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(words, failure):
+    assert "an empty name: expected a file or folder" in failure(*words)
+
+
 def test_degrade_keeps_gray_gray_and_does_what_it_can(photos, tmp_path, capsys):
     write_png(photos / "gray.png", np.arange(24 * 24, dtype=np.uint16).reshape(24, 24, 1) * 100)
     (photos / "a.png").write_bytes(b"no image")
@@ -579,6 +601,11 @@ def test_score_of_folders_matches_names_and_crops_by_the_scale_in_them(photos, t
     assert printed.splitlines()[0].startswith("a_x4.png: ")
     assert "mean of 2 images" in printed
     assert "4 px cropped" in printed
+    # what is cropped does not change which sizes belong together
+    assert main(["score", str(sr / "a_x4.png"), str(photos / "a.png"), "--crop-px", "0"]) == 0
+    capsys.readouterr()
+    write_png(tmp_path / "a_x4.png", np.zeros((20, 20, 3), np.uint8))
+    assert "different sizes" in failure("score", tmp_path / "a_x4.png", photos / "a.png", "--crop-px", "7")
     (sr / "b_x4.png").unlink()
     assert main(["score", str(sr), str(photos)]) == 0
     assert "nothing to judge for b.png" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hdsr.datasets import load_benchmark
+from hdsr.datasets import image_paths, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.fetch import manifest
 from hdsr.images import read_image, write_png
@@ -31,6 +31,14 @@ def own_folder(tmp_path: Path) -> Path:
     (folder / "notes.txt").write_text("not an image")
     (folder / ".hidden.png").write_text("nor this")
     return folder
+
+
+def test_a_published_file_stands_for_its_copies(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "b.jpg"):
+        (tmp_path / name).touch()
+    assert [path.name for path in image_paths(tmp_path, {"a.png", "b.png"})] == ["a.png", "b.jpg"]
+    with pytest.raises(HdsrError, match="would both be called 'a'"):
+        image_paths(tmp_path)
 
 
 @pytest.fixture

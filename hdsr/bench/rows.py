@@ -6,12 +6,14 @@ A part can be measured anew by itself; the rows of the others stay as they are, 
 import contextlib
 import dataclasses
 import datetime
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from hdsr import paths, provenance
 from hdsr.errors import HdsrError
@@ -105,16 +107,26 @@ def facts(on_gpu: bool = False) -> dict[str, object]:
 def measure_parts(parts: dict[str, Part], request: Request, out: str | Path) -> pd.DataFrame:
     """Measure parts one after another; each replaces its rows in `out` as soon as it is done.
 
-    A part that cannot be measured here leaves one row that says why.
+    A part that cannot be measured here leaves one row that says why, unless it has rows from elsewhere.
 
     Returns:
         The whole file; see COLUMNS.
+
+    Raises:
+        HdsrError: before any work, if `out` is something else than a file of such rows.
     """
+    if Path(out).is_dir():
+        raise HdsrError(f"{out} is a folder: expected a CSV file of benchmark rows")
+    known = read(out).dropna(subset="median")["part"].unique() if Path(out).exists() else ()
     for name, part in parts.items():
         try:
             rows = part(request)
         except HdsrError as error:
-            rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=reason(error, request))]
+            why = reason(error, request)
+            if name in known:
+                tqdm.write(f"{name}: not measured: {why}; the rows that are there stay", file=sys.stderr)
+                continue
+            rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=why)]
         frame = pd.DataFrame([dataclasses.asdict(row) for row in rows]).assign(
             **facts(name == "gpu" and torch.cuda.is_available())
         )

@@ -69,8 +69,8 @@ def score(pair: Pair, protocol: str, crop_px: int | None = None) -> tuple[Scores
     """PSNR in dB and SSIM, and how many pixels were cropped on every side.
 
     Args:
-        pair: the files. Where HR is larger by less than the crop, it is cut from the top left: benchmarks
-            have it a multiple of the scale.
+        pair: the files. Where HR is larger by less than the scale in the name of SR, it is cut from the top
+            left: benchmarks have it a multiple of the scale.
         protocol: a name in `protocols.NAMED`.
         crop_px: pixels cropped; None for what the protocol says of the scale in the name of SR.
 
@@ -81,7 +81,9 @@ def score(pair: Pair, protocol: str, crop_px: int | None = None) -> tuple[Scores
     if crop_px is not None:
         way = replace(way, border="scale")
     sr, hr = pixels(pair.sr), pixels(pair.hr)
-    if all(0 <= whole - made < max(scale, 1) for whole, made in zip(hr.shape[:2], sr.shape[:2], strict=True)):
+    if all(
+        0 <= whole - made < max(pair.scale, 1) for whole, made in zip(hr.shape[:2], sr.shape[:2], strict=True)
+    ):
         hr = hr[: sr.shape[0], : sr.shape[1]]
     try:
         return protocols.score(sr, hr, scale, way), way.crop_px(scale)

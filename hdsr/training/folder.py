@@ -4,6 +4,7 @@ weights.safetensors, the best so far on the held-out images.
 log.csv has a row at each validation and every few steps between.
 """
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 import torch
 import yaml
 from torch import nn
+from tqdm import tqdm
 
 from hdsr.checkpoint import save
 from hdsr.errors import HdsrError
@@ -52,6 +54,11 @@ class RunFolder:
         """Write down the configuration, and set log and weights back to what they were at a state."""
         if not self.writes:
             return
+        if state is None and self.weights.is_file():  # of a run whose states are gone or damaged
+            for path in filter(Path.is_file, (self.weights, self.log)):
+                kept = path.with_stem(f"{path.stem}-before")
+                path.rename(kept)
+                tqdm.write(f"{path} of a run without a state is now {kept.name}", file=sys.stderr)
         self._set_log("" if state is None else state["log"])
         if state is not None and state["weights"] is not None:
             self._kept = state["weights"].numpy().tobytes()

@@ -62,7 +62,16 @@ def validate(network: nn.Module, held_out: tuple[Pair, ...], scale: int) -> floa
 
 
 class Run:
-    """One training run, in memory and on disk."""
+    """One training run, in memory and on disk.
+
+    Args:
+        config: what to do.
+        folder: where it is written down.
+        data: what it learns from.
+        accelerator: brings devices, precision and processes.
+        resumed: whether `restore` follows: what the run began with need not be there any more, unless it
+            takes part in what is learnt or kept.
+    """
 
     def __init__(
         self,
@@ -70,6 +79,7 @@ class Run:
         folder: RunFolder,
         data: TrainingData,
         accelerator: Accelerator,
+        resumed: bool = False,
     ) -> None:
         self.config, self.folder, self.data, self.accelerator = config, folder, data, accelerator
         self.commit = commit()
@@ -79,7 +89,8 @@ class Run:
         torch.manual_seed(config.seed)  # before the network, whose initial weights it decides
         self.trainable = TRAINABLES[config.network]
         network = self.trainable.kind(config.scale)
-        self.started_from = start_weights(network, config)
+        is_needed = not resumed or config.start_share or config.teacher_share
+        self.started_from = start_weights(network, config) if is_needed else None
         self.start = [
             parameter.detach().to(accelerator.device, copy=True) for parameter in network.parameters()
         ]
@@ -88,7 +99,7 @@ class Run:
         place = (accelerator.device, accelerator.process_index, accelerator.num_processes)
         source = PatchSource(data, config, *place) if data.pairs else None
         self.step = TrainingStep(network, self.trainable.loss(network, config), config, accelerator, source)
-        if config.branch_from:
+        if config.branch_from and not resumed:
             self._branch(read_state(Path(config.branch_from)))
 
     def _branch(self, state: dict[str, Any]) -> None:
@@ -187,6 +198,10 @@ class Run:
         if (self.config.start_share or self.config.teacher_share) and self.started_from != began_with:
             raise HdsrError(f"cannot resume: {self.config.warm_start} is not what the run began with")
         self.progress = Progress(**state["progress"])
+        if self.steps_done > self.config.steps:
+            raise HdsrError(
+                f"cannot resume: {self.steps_done} steps are done, more than steps: {self.config.steps}"
+            )
         # what was best with another share of the start is not what is asked for now
         if state["config"].get("start_share", 0.0) != self.config.start_share:
             self.progress.best_psnr_db, self.progress.weights_sha256 = -math.inf, None
@@ -224,7 +239,7 @@ def train(
     Args:
         config: what to do; see `hdsr.training.config.load_config`.
         out: the run's folder; must not hold a run unless `resume`.
-        resume: go on from the last whole state in `out` (from the beginning where there is none).
+        resume: go on from the last whole state in `out` (from the beginning where no state is).
         progress: show a progress bar.
         watch: called with the log's path after each new row, in the main process.
 
@@ -242,11 +257,12 @@ def train(
         processes = accelerator.num_processes
         raise HdsrError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
     main = accelerator.is_main_process
-    state = state_to_resume(out, resume)
+    state_to_resume(out, resume)  # which may refuse, before images are read
     data = load_training_data(config, data_root(config.data), progress and main)
     folder = RunFolder(out, main, watch)
     with folder.sole_use():
-        run = Run(config, folder, data, accelerator)
+        state = state_to_resume(out, resume)  # by now another process may have trained into the folder
+        run = Run(config, folder, data, accelerator, resumed=state is not None)
         if state:
             run.restore(state)
         folder.begin(config, state)

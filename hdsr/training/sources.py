@@ -124,7 +124,7 @@ def training_images(root: str | Path | None, set_name: str) -> tuple[Path, ...]:
         paths = image_paths(folder)
         check_utf8(paths)
         return paths
-    there = {path.stem: path for path in image_paths(folder)}
+    there = {path.stem: path for path in image_paths(folder, {entry.file_name for entry in entries})}
     missing = [entry.file_name for entry in entries if entry.image not in there]
     if missing:
         raise HdsrError(

@@ -21,6 +21,8 @@ KEPT = 2
 """States of a run that are kept, the newest ones, besides those that are to stay."""
 PIECE_BYTES = 15 * 2**20
 _INDEX = "pieces.json"
+_PARTS = {"config", "progress", "network", "average", "optimizers"}
+"""Of what a state holds, some without which it is none."""
 
 
 def saved_states(folder: Path) -> list[Path]:
@@ -74,9 +76,12 @@ def read_state(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if archive.testzip() is not None:
                 raise zipfile.BadZipFile
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # whatever damage makes zipfile and torch raise
         raise HdsrError(f"{path.name} is damaged") from None
+    if not isinstance(state, dict) or not _PARTS.issubset(state):
+        raise HdsrError(f"{path} holds no state of a run")
+    return state
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -140,8 +145,9 @@ def check_same_run(config: TrainingConfig, stored: dict[str, Any], sha256: str, 
 
 def check_same_network(config: TrainingConfig, stored: dict[str, Any]) -> None:
     """Refuse to branch from a state of another network or optimizer."""
+    known = validated(stored, f"the state in {config.branch_from}")
     for key in ("network", "scale", "optimizer", "muon_upsampler", "unit_range"):
-        before, now = stored[key], getattr(config, key)
+        before, now = getattr(known, key), getattr(config, key)
         if before != now:
             raise HdsrError(f"cannot branch from {config.branch_from}: its {key} is {before!r}, not {now!r}")
 

@@ -1,6 +1,7 @@
 """Memory that one call of a network frees and the next one asks for again."""
 
 import ctypes
+from contextlib import suppress
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What glibc's malloc.h calls these parameters of mallopt."""
@@ -37,6 +38,12 @@ def return_freed_memory(block: int) -> bool:
     """
     threshold = min(block + BOOKKEEPING, LARGEST_BLOCK)
     return _set_thresholds(threshold, 2 * threshold)
+
+
+def trim_freed_memory() -> None:
+    """Give all that this process has freed back to the system now, where the C library can (malloc_trim)."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _set_thresholds(mapped: int, trimmed: int) -> bool:

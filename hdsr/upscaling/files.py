@@ -22,7 +22,15 @@ from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
 from hdsr.fetch.weights import weights_path
 from hdsr.files import read_bytes
-from hdsr.images import Picture, Pixels, decode_picture, image_size, plain_pixels, write_png
+from hdsr.images import (
+    Picture,
+    Pixels,
+    decode_picture,
+    fitting_profile,
+    image_size,
+    upright_pixels,
+    write_png,
+)
 from hdsr.inference import FoldedHDSRNet, fold
 from hdsr.progress import bar
 from hdsr.resize import imresize_float
@@ -86,7 +94,8 @@ def upscale(
 
     Returns:
         The same kind of image, `scale` times as high and wide: an array of the same type and number of axes;
-        of a PIL image one in the mode L, LA, RGB, RGBA or I;16 that holds its pixels, with its color profile.
+        of a PIL image one in the mode L, LA, RGB, RGBA or I;16 that holds its pixels, turned upright where
+        EXIF says so, with its color profile.
 
     Raises:
         HdsrError: for anything else than an image, an image too large for the memory, or arguments that do
@@ -102,8 +111,9 @@ def upscale(
         network = copy.deepcopy(network)
     else:
         raise HdsrError(f"network is a torch module, not {type(network).__name__}; `weights` names files")
-    enlarge = runner(network, device, precision, memory_bytes)
-    result = enlarge_pixels(pixels, scale, self_ensemble(enlarge) if ensemble else enlarge)
+    result = enlarge_pixels(
+        pixels, scale, runner(network, device, precision, memory_bytes, ensemble=ensemble)
+    )
     if isinstance(image, Image.Image):
         return _pil_image(result, image.info.get("icc_profile"))
     return result[..., 0] if image.ndim == 2 else result
@@ -116,10 +126,14 @@ def _pixels_of(image: Pixels | Image.Image) -> Pixels:
         HdsrError: if it is neither, or holds anything else than an image.
     """
     if isinstance(image, Image.Image):
+        if 0 in image.size:
+            raise HdsrError(f"the image has {image.width} x {image.height} pixels")
         try:
-            pixels = plain_pixels(image, image.info.get("icc_profile"))
+            pixels = upright_pixels(image)
         except HdsrError as error:
             raise HdsrError(f"the image {error}") from None
+        except (OSError, SyntaxError, ValueError) as error:  # as Pillow reads a file only when it must
+            raise HdsrError(f"the image cannot be read: {error}") from None
     elif isinstance(image, np.ndarray):
         pixels = image
     else:
@@ -137,8 +151,8 @@ def _pixels_of(image: Pixels | Image.Image) -> Pixels:
 def _pil_image(pixels: Pixels, icc_profile: bytes | None) -> Image.Image:
     """Pixels (height, width, channels) as a PIL image."""
     made = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    if icc_profile:
-        made.info["icc_profile"] = icc_profile
+    if profile := fitting_profile(pixels, icc_profile):
+        made.info["icc_profile"] = profile
     return made
 
 
@@ -195,12 +209,12 @@ def upscale_files(
             result would replace an input, or the arguments do not fit.
     """
     planned = plan.plan(list(map(Path, paths)), Path(out_dir), f"_x{scale}.png", overwrite)
-    enlarge = runner(fold(load_pretrained(scale, weights, root)), device, precision, memory_bytes, progress)
-    if ensemble:
-        enlarge = self_ensemble(enlarge)
+    network = fold(load_pretrained(scale, weights, root))
+    enlarge = runner(network, device, precision, memory_bytes, progress, ensemble)
     for folder in dict.fromkeys(output.parent for output in planned):
         plan.make_folder(folder)
-    check = partial(check_enlargeable, scale=scale, precision=precision, limit_bytes=memory_bytes)
+    sizes = {"scale": scale, "precision": precision, "limit_bytes": memory_bytes, "ensemble": ensemble}
+    check = partial(check_enlargeable, **sizes)
     reading = partial(_read_job, check if device == "cpu" else None, strict)
     jobs = [Job(path, output) for output, path in planned.items()]
     read = in_parallel(partial(_attempt, reading), jobs, workers=1)
@@ -321,23 +335,26 @@ def runner(
     precision: Precision,
     memory_bytes: int | None,
     progress: bool | None = False,
+    ensemble: bool = False,
 ) -> Enlarge:
     """A network as a call on arrays of floats: the folded HDSRNet in strips, any other on images as a whole.
 
-    A bar shows how far an image is, if there is to be `progress`; None shows it on a terminal only.
+    A bar shows how far an image is, if there is to be `progress`; None shows it on a terminal only. With
+    `ensemble` it is the mean of eight; see `hdsr.upscaling.run.self_ensemble`.
     """
     check_precision(precision)
     where = torch_device(device)
     if not isinstance(network, FoldedHDSRNet):
         run = network_runner(network, where, precision)
-        return lambda image: [run(image)]
+        once: Enlarge = lambda image: [run(image)]  # noqa: E731
+        return self_ensemble(once) if ensemble else once
     run_strips = strip_runner(network, where, precision)
 
     def enlarge(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         height, width = image.shape[:2]
         rows = height
         if where.type == "cpu":
-            rows = strip_rows(height, width, network.scale, precision, memory_bytes)
+            rows = strip_rows(height, width, network.scale, precision, memory_bytes, ensemble)
         with bar(
             desc=f"{width} x {height}",
             total=network.convolved_rows(height),
@@ -347,4 +364,4 @@ def runner(
         ) as shown:
             yield from run_strips(image, rows, shown.update)
 
-    return enlarge
+    return self_ensemble(enlarge) if ensemble else enlarge

@@ -1,6 +1,7 @@
 """How much memory it takes to enlarge an image in strips, and which strips stay within a limit."""
 
 import math
+import re
 from contextlib import suppress
 
 import psutil
@@ -8,6 +9,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from hdsr.errors import HdsrError
 from hdsr.settings import Precision
+from hdsr.upscaling.allocator import trim_freed_memory
 
 BYTES_PER_VALUE: dict[Precision, int] = {"fp32": 4, "bf16": 2}
 CHANNELS = 64
@@ -16,10 +18,14 @@ WHOLE_MAPS = (2, 1)
 """Feature maps of the whole image that are kept while the upper and the lower sub-network run."""
 STRIP_MAPS = (4, 11)
 """Feature maps of one strip that they take besides: the lower one keeps the outputs of its first half."""
+MEAN_MAPS: dict[Precision, int] = {"fp32": 2, "bf16": 4}
+"""Feature maps of the whole image while an attention takes its mean: in bf16 that makes a float32 copy."""
 IMAGE_BYTES_PER_PIXEL = 64
 """LR image as read, as numbers in 0..255 and less its mean."""
 OUTPUT_COPIES = 3
 """The HR image in 8 bits, and the one before it with its file."""
+ENSEMBLE_COPIES = 3
+"""The HR image in floats: the sum so far, what one way gives in strips, and in one piece or added."""
 HALO_ROWS = 36
 """Rows of a strip beyond its own: 18 on either side."""
 COMFORTABLE_STRIP_PX = 720_000
@@ -36,13 +42,20 @@ def parse_bytes(text: str) -> int:
         HdsrError: for another form, or a size of nothing.
     """
     with suppress(ValidationError):
-        if size := TypeAdapter(ByteSize).validate_python(text):
+        # pydantic passes over what follows on a number: it takes 1,5GB for one byte
+        written = re.fullmatch(r"\s*(\d+|\d*\.\d+)\s*[A-Za-z]*\s*", text)
+        if written and (size := TypeAdapter(ByteSize).validate_python(text)):
             return size
     raise HdsrError(f"{text!r} is not an amount of memory: expected a number and a unit, such as 3GiB")
 
 
 def strip_rows(
-    height: int, width: int, scale: int, precision: Precision, limit_bytes: int | None = None
+    height: int,
+    width: int,
+    scale: int,
+    precision: Precision,
+    limit_bytes: int | None = None,
+    ensemble: bool = False,
 ) -> int:
     """How many LR rows at a time to enlarge an image by, so that memory suffices.
 
@@ -52,6 +65,7 @@ def strip_rows(
         scale: 2, 3 or 4.
         precision: "fp32" or "bf16".
         limit_bytes: resident memory that the whole process may have; by default what is free.
+        ensemble: whether the mean of eight is taken of it.
 
     Returns:
         Rows from 1 to `height`; strips of more than 720,000 pixels are not proposed.
@@ -59,31 +73,49 @@ def strip_rows(
     Raises:
         HdsrError: if the memory does not suffice for any strips.
     """
-    free = psutil.virtual_memory().available
-    if limit_bytes is not None:
-        free = min(free, limit_bytes - psutil.Process().memory_info().rss)
+
+    def needed(rows: int) -> int:
+        return working_bytes(height, width, scale, precision, rows, ensemble)
+
     rows = min(height, max(COMFORTABLE_STRIP_PX // width - HALO_ROWS, LEAST_ROWS))
     least = min(rows, LEAST_ROWS)
-    while rows > least and working_bytes(height, width, scale, precision, rows) > free * (1 - SPARE):
+    if needed(rows) > _usable_bytes(limit_bytes):
+        trim_freed_memory()  # of the image before, which would count as taken
+    usable = _usable_bytes(limit_bytes)
+    while rows > least and needed(rows) > usable:
         rows = max(least, rows * 7 // 8)  # strips nearly as large as can be, in few tries
-    needed = working_bytes(height, width, scale, precision, rows)
-    if needed > free * (1 - SPARE):
-        raise HdsrError(_too_large(height, width, needed, max(free, 0), limit_bytes))
+    if needed(rows) > usable:
+        raise HdsrError(_too_large(height, width, needed(rows), usable, limit_bytes))
     return rows
 
 
+def _usable_bytes(limit_bytes: int | None) -> int:
+    """Memory that this process may take besides what it has."""
+    free = psutil.virtual_memory().available
+    if limit_bytes is not None:
+        free = min(free, limit_bytes - psutil.Process().memory_info().rss)
+    return max(0, int(free * (1 - SPARE)))
+
+
 def check_enlargeable(
-    height: int, width: int, scale: int, precision: Precision, limit_bytes: int | None = None
+    height: int,
+    width: int,
+    scale: int,
+    precision: Precision,
+    limit_bytes: int | None = None,
+    ensemble: bool = False,
 ) -> None:
     """Raise HdsrError for an image too large for any strips, had this process nothing else in memory.
 
     The arguments are those of `strip_rows`.
     """
-    own = psutil.Process().memory_info().rss
-    free = min(psutil.virtual_memory().available + own, limit_bytes or math.inf)
-    needed = working_bytes(height, width, scale, precision, min(height, LEAST_ROWS))
-    if needed > free * (1 - SPARE):
-        raise HdsrError(_too_large(height, width, needed, int(free), limit_bytes))
+    free = min(
+        psutil.virtual_memory().available + psutil.Process().memory_info().rss, limit_bytes or math.inf
+    )
+    usable = int(free * (1 - SPARE))
+    needed = working_bytes(height, width, scale, precision, min(height, LEAST_ROWS), ensemble)
+    if needed > usable:
+        raise HdsrError(_too_large(height, width, needed, usable, limit_bytes))
 
 
 def check_readable(height: int, width: int, name: str) -> None:
@@ -96,21 +128,23 @@ def check_readable(height: int, width: int, name: str) -> None:
         )
 
 
-def _too_large(height: int, width: int, needed: int, free: int, limit_bytes: int | None) -> str:
+def _too_large(height: int, width: int, needed: int, usable: int, limit_bytes: int | None) -> str:
     """Why an image cannot be enlarged."""
     left = "are free" if limit_bytes is None else f"are left of a limit of {limit_bytes / 2**30:.2f} GiB"
     return (
         f"an image of {width} x {height} pixels is too large: even in strips it takes about "
-        f"{needed / 2**30:.2f} GiB of memory, {free / 2**30:.2f} GiB {left}"
+        f"{needed / 2**30:.2f} GiB of memory, {usable / 2**30:.2f} GiB {left}"
     )
 
 
-def working_bytes(height: int, width: int, scale: int, precision: Precision, rows: int) -> int:
+def working_bytes(
+    height: int, width: int, scale: int, precision: Precision, rows: int, ensemble: bool = False
+) -> int:
     """Memory that enlarging takes at its peak, besides the program and the network; an upper estimate."""
     pixels = height * width
     strip_pixels = min(rows + HALO_ROWS, height) * width
     map_bytes = CHANNELS * BYTES_PER_VALUE[precision]
-    maps = max(
-        whole * pixels + strip * strip_pixels for whole, strip in zip(WHOLE_MAPS, STRIP_MAPS, strict=True)
-    )
-    return maps * map_bytes + pixels * IMAGE_BYTES_PER_PIXEL + OUTPUT_COPIES * 3 * scale**2 * pixels
+    phases = [*zip(WHOLE_MAPS, STRIP_MAPS, strict=True), (MEAN_MAPS[precision], 0)]
+    maps = max(whole * pixels + strip * strip_pixels for whole, strip in phases)
+    hr_bytes = 3 * scale**2 * (OUTPUT_COPIES + 4 * ENSEMBLE_COPIES * ensemble)
+    return maps * map_bytes + pixels * (IMAGE_BYTES_PER_PIXEL + hr_bytes)

@@ -244,6 +244,28 @@ def test_what_cannot_be_measured_says_why_and_the_rest_goes_on(tmp_path: Path) -
     assert "Set5 is not in DATA/benchmarks" in repr(report.table(found.head(1), "a", "title"))
 
 
+def test_rows_measured_elsewhere_stay_where_a_part_cannot_be_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bench.csv"
+    rows.measure_parts({"a": lambda _: [ROW]}, REQUEST, out)
+    found = rows.measure_parts({"a": no_data, "b": no_data}, REQUEST, out)
+    assert list(zip(found["part"], found["what"], strict=True)) == [("a", "time"), ("b", "not measured")]
+    assert (
+        "a: not measured: Set5 is not in DATA/benchmarks; the rows that are there stay"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_place_that_cannot_hold_rows_is_refused_before_any_work(tmp_path: Path) -> None:
+    worked: list[object] = []
+    (tmp_path / "foreign.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    for out, message in ((tmp_path, "is a folder"), (tmp_path / "foreign.csv", "is not a file of")):
+        with pytest.raises(HdsrError, match=message):
+            rows.measure_parts({"a": worked.append}, REQUEST, out)
+    assert not worked
+
+
 def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bench.csv"
     path.write_text("a,b\n1,2\n", encoding="utf-8")

@@ -325,6 +325,53 @@ def test_a_log_without_any_state_begins_anew(root: Path, tmp_path: Path) -> None
         path.write_bytes(path.read_bytes()[:1000])
     run(root, tmp_path / "torn", resume=True, steps=4)
     assert_same_run(tmp_path / "whole", tmp_path / "torn")
+    # nothing of the run before is lost
+    before = pd.read_csv(tmp_path / "torn" / "log-before.csv")
+    assert before.step.tolist() == log_without_clock(tmp_path / "whole").step.tolist()
+    assert checkpoint.describe(tmp_path / "torn" / "weights-before.safetensors")["step"] == 4
+
+
+def test_what_a_run_began_with_may_be_gone_when_it_resumes(root: Path, tmp_path: Path) -> None:
+    trunk = run(root, tmp_path / "trunk", steps=4, schedule={"kind": "constant"})
+    sources = {"branch_from": tmp_path / "trunk" / "state-00000004.pt", "warm_start": trunk}
+    runs = [(name, {name: str(path), "steps": 4}) for name, path in sources.items()]
+    for name, given in runs:
+        for out in ("whole", "cut"):
+            run(root, tmp_path / f"{name}-{out}", **given)
+        max((tmp_path / f"{name}-cut").glob("state-*.pt")).unlink()
+    for path in sources.values():
+        path.unlink()
+    for name, given in runs:
+        run(root, tmp_path / f"{name}-cut", resume=True, **given)
+        assert_same_run(tmp_path / f"{name}-whole", tmp_path / f"{name}-cut")
+    shared = {"warm_start": str(trunk), "start_share": 0.5}
+    with pytest.raises(HdsrError, match="no weights at"):
+        run(root, tmp_path / "warm_start-cut", resume=True, steps=4, **shared)
+
+
+def test_fewer_steps_than_are_done_are_refused(root: Path, tmp_path: Path) -> None:
+    constant = {"schedule": {"kind": "constant"}}
+    run(root, tmp_path / "run", steps=4, **constant)
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(HdsrError, match="4 steps are done, more than steps: 2"):
+        run(root, tmp_path / "run", resume=True, steps=2, **constant)
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+
+
+def test_a_run_that_began_while_images_were_read_is_not_overwritten(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = training.load_training_data
+
+    def slowly(*arguments: object) -> object:
+        monkeypatch.setattr(training, "load_training_data", load)
+        run(root, tmp_path / "run", steps=2)
+        return load(*arguments)
+
+    monkeypatch.setattr(training, "load_training_data", slowly)
+    with pytest.raises(HdsrError, match="already holds a run"):
+        run(root, tmp_path / "run", steps=4)
+    assert pd.read_csv(tmp_path / "run" / "log.csv").step.tolist() == [2]
 
 
 def test_a_decay_branches_from_a_constant_run(root: Path, tmp_path: Path) -> None:

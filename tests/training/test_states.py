@@ -24,7 +24,8 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def state_of(step: int) -> dict:
-    return {"step": step, "weights": torch.full((100,), float(step))}
+    parts = {key: {} for key in ("config", "progress", "network", "average", "optimizers")}
+    return {**parts, "step": step, "weights": torch.full((100,), float(step))}
 
 
 def test_the_last_two_are_kept_and_the_newest_is_loaded(tmp_path: Path) -> None:
@@ -46,6 +47,15 @@ def test_a_torn_state_falls_back_to_the_one_before(
     newest.write_bytes(content[: int(share * len(content))])
     assert load_state(tmp_path)["step"] == 1
     assert "state-00000002.pt is damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [{"a": torch.zeros(3)}, [1, 2], torch.zeros(3)])
+def test_another_file_of_torch_is_no_state(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "junk.pt")
+    for use in (read_state, lambda path: split_state(path, tmp_path / "pieces")):
+        with pytest.raises(HdsrError, match=r"junk\.pt holds no state of a run"):
+            use(tmp_path / "junk.pt")
+    assert not (tmp_path / "pieces").exists()
 
 
 def test_a_full_disk_is_one_line_and_the_older_states_stay(tmp_path: Path) -> None:
@@ -81,7 +91,7 @@ def test_a_state_that_is_to_stay_stays(tmp_path: Path) -> None:
 
 
 def test_a_state_in_pieces_is_put_together_again(tmp_path: Path) -> None:
-    save_state(tmp_path, 7, {"step": 7, "weights": torch.rand(1000)})
+    save_state(tmp_path, 7, state_of(7) | {"weights": torch.rand(1000)})
     pieces = split_state(saved_states(tmp_path)[0], tmp_path / "pieces", piece_bytes=1500)
     assert len(pieces) > 3
     assert all(path.stat().st_size <= 1500 for path in pieces)

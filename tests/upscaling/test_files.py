@@ -96,13 +96,45 @@ def test_a_pil_image_gives_a_pil_image(photo: NDArray[np.uint8], weights: Path, 
     image = Image.fromarray(photo).convert("L" if mode == "I;16" else mode)
     if mode == "I;16":
         image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
-    image.info["icc_profile"] = b"a profile"
+    profile = 16 * b"-" + (b"GRAY" if mode in ("L", "LA", "I;16", "1") else b"RGB ")
+    image.info["icc_profile"] = profile
     result = upscale(image, 2, weights=weights)
     assert result.mode == {"P": "RGB", "1": "L"}.get(mode, mode)
     assert result.size == (2 * image.width, 2 * image.height)
-    assert result.info["icc_profile"] == b"a profile"
+    assert result.info["icc_profile"] == profile
     if mode == "RGB":
         assert np.array_equal(np.asarray(result), upscale(photo, 2, weights=weights))
+
+
+def test_a_profile_for_other_pixels_is_left_out(photo: NDArray[np.uint8], weights: Path) -> None:
+    image = Image.fromarray(photo)
+    image.info["icc_profile"] = 16 * b"-" + b"CMYK"
+    assert "icc_profile" not in upscale(image, 2, weights=weights).info
+
+
+def test_a_pil_image_marked_as_turned_is_turned(
+    photo: NDArray[np.uint8], weights: Path, tmp_path: Path
+) -> None:
+    marks = Image.Exif()
+    marks[ExifTags.Base.Orientation] = 6
+    Image.fromarray(photo).save(tmp_path / "turned.png", exif=marks)
+    result = upscale(Image.open(tmp_path / "turned.png"), 2, weights=weights)
+    upright = np.ascontiguousarray(np.rot90(photo, -1))
+    assert np.array_equal(np.asarray(result), upscale(upright, 2, weights=weights))
+
+
+def test_a_pil_image_that_cannot_be_read_is_one_line(
+    photo: NDArray[np.uint8], weights: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(photo).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:200])
+    with (
+        Image.open(tmp_path / "cut.png") as image,
+        pytest.raises(HdsrError, match=r"^the image cannot be read"),
+    ):
+        upscale(image, 2, weights=weights)
+    with pytest.raises(HdsrError, match="the image has 0 x 4 pixels"):
+        upscale(Image.new("I", (0, 4)), 2, weights=weights)
 
 
 def test_a_network_that_is_given_stays_as_it_was(photo: NDArray[np.uint8]) -> None:
@@ -380,7 +412,7 @@ def test_strips_of_any_memory_give_the_same_pixels(
 
     monkeypatch.setattr(upscaling, "strip_rows", five_rows)
     strips = upscale(photo, 2, weights=weights, memory_bytes=3 * 2**30)
-    assert asked == [(12, 16, 2, "fp32", 3 * 2**30)]
+    assert asked == [(12, 16, 2, "fp32", 3 * 2**30, False)]
     assert np.abs(whole.astype(int) - strips).max() <= 1
     assert (whole != strips).mean() < 0.01
 

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from hdsr.errors import HdsrError
 from hdsr.upscaling import memory
-from hdsr.upscaling.memory import check_readable, parse_bytes, strip_rows, working_bytes
+from hdsr.upscaling.memory import (
+    check_enlargeable,
+    check_readable,
+    parse_bytes,
+    strip_rows,
+    working_bytes,
+)
 
 GIB = 2**30
 
@@ -42,7 +48,7 @@ def test_sizes_as_people_write_them(text, expected):
     assert parse_bytes(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "much", "-3GiB", "3GiBs", "0GiB", "3 TX", "nan"])
+@pytest.mark.parametrize("text", ["", "much", "-3GiB", "3GiBs", "0GiB", "3 TX", "nan", "1,5GB", "3GiB or so"])
 def test_other_texts_are_no_size(text):
     with pytest.raises(HdsrError, match=f"{text!r} is not an amount of memory: expected .* such as 3GiB"):
         parse_bytes(text)
@@ -69,13 +75,30 @@ def test_a_limit_makes_lower_strips(machine):
         assert working_bytes(1356, 2040, 4, "fp32", rows) <= limit - GIB // 2
 
 
+def test_the_mean_of_eight_takes_the_image_in_floats_besides(machine):
+    machine(64 * GIB)
+    floats = 3 * 4 * 16 * 1356 * 2040
+    for rows in (8, 300):
+        more = working_bytes(1356, 2040, 4, "fp32", rows, True) - working_bytes(1356, 2040, 4, "fp32", rows)
+        assert more == memory.ENSEMBLE_COPIES * floats
+    check_enlargeable(1356, 2040, 4, "bf16", 2 * GIB)
+    with pytest.raises(HdsrError, match="2040 x 1356 pixels is too large"):
+        check_enlargeable(1356, 2040, 4, "bf16", 2 * GIB, ensemble=True)
+
+
+def test_freed_memory_is_given_back_before_an_image_is_refused(machine, monkeypatch):
+    machine(GIB)
+    monkeypatch.setattr(memory, "trim_freed_memory", lambda: machine(64 * GIB))
+    assert strip_rows(1356, 2040, 4, "fp32") > 300
+
+
 def test_a_limit_above_what_is_free_is_no_help(machine):
     machine(2 * GIB)
     assert strip_rows(1356, 2040, 4, "bf16", 60 * GIB) == strip_rows(1356, 2040, 4, "bf16")
 
 
 @pytest.mark.parametrize(
-    ("limit", "words"), [(None, "1.00 GiB are free"), (GIB, "0.50 GiB are left of a limit of 1.00 GiB")]
+    ("limit", "words"), [(None, "0.95 GiB are free"), (GIB, "0.47 GiB are left of a limit of 1.00 GiB")]
 )
 def test_what_does_not_fit_in_strips_is_declined(machine, limit, words):
     machine(GIB)
