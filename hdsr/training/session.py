@@ -1,11 +1,13 @@
 """What stands around a training run: devices and processes, its progress bar, requests to stop."""
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
@@ -19,7 +21,10 @@ def new_accelerator(config: TrainingConfig) -> Accelerator:
     AcceleratorState._reset_state(reset_partial_state=False)
     # The only buffer is the constant RGB mean, which needs no broadcasting.
     parallel = DistributedDataParallelKwargs(broadcast_buffers=False)
-    return Accelerator(mixed_precision=config.precision.replace("fp32", "no"), kwargs_handlers=[parallel])
+    # of several processes without a GPU accelerate makes one each, unless it is told
+    on_cpus = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available()
+    precision = config.precision.replace("fp32", "no")
+    return Accelerator(mixed_precision=precision, cpu=on_cpus, kwargs_handlers=[parallel])
 
 
 def progress_bar(title: str, steps: int, done: int, shown: bool) -> tqdm:
