@@ -84,13 +84,11 @@ def _write(
 def pack(source: str | Path, target: str | Path) -> None:
     """Copy our .safetensors file in half precision, with its description: half the size.
 
-    The PSNR of HDSRNet's weights that ship moves by less than 0.001 dB, SRCNN's would by 0.02.
-
-    In the folder of the weights that ship, the list of their hashes then has it.
+    HDSRNet's PSNR moves by less than 0.001 dB; SRCNN's would by 0.02. In the folder of the weights that ship,
+    the list of their hashes then has it.
 
     Raises:
-        HdsrError: if the source is no such file, or the target is the same one or does not end in
-            .safetensors.
+        HdsrError: if the source is no such file, or the target the same, or named as if it held no weights.
     """
     if Path(target).suffix != ".safetensors":
         raise HdsrError(f"{target} does not end in .safetensors, as a file of weights does")

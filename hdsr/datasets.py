@@ -102,8 +102,7 @@ def load_benchmark(name: str | Path, scale: int, root: str | Path | None = None)
         root: the data folder; see `hdsr.paths.data_root`.
 
     Raises:
-        HdsrError: for another scale; if there is no such set, none of its images are there, or some LR
-            files are missing.
+        HdsrError: for another scale, or if set, all images or some LR files are missing.
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 2:
         raise HdsrError(f"unknown scale {scale!r}: expected a whole number from 2 upwards")
@@ -194,9 +193,7 @@ def _images_dir(folder: Path) -> Path:
 def image_paths(folder: Path, published: Collection[str] = ()) -> tuple[Path, ...]:
     """The image files of a folder by name; HdsrError if there are none or two share a name.
 
-    Args:
-        folder: where they lie.
-        published: names of files; one that is there stands for copies of it in other formats.
+    A file that is called as one of the `published` is taken instead of copies of it in other formats.
     """
     paths = [path for path in files_in(folder) if path.suffix.lower() in SUFFIXES]
     whole = {path.stem for path in paths if path.name in published}

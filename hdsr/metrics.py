@@ -1,7 +1,6 @@
 """PSNR and SSIM as the super-resolution field measures them: on the luma channel, with the border cropped.
 
-The luma is not rounded. Papers whose bicubic row has Set5 x2 at 33.66 dB rounded it
-before they resized it; this one gives 33.67.
+The luma is not rounded. Papers whose bicubic has 33.66 dB on Set5 x2 rounded it first; this one gives 33.67.
 """
 
 from typing import Literal

@@ -18,9 +18,8 @@ class KernelAttention(nn.Module):
     """How much of each kernel an image gets: softmax(logits / temperature) of its globally averaged features.
 
     Input (batch, channels, height, width); output (batch, kernels), non-negative, each row summing to 1.
-    The temperature of 40 flattens the mix (outputs 1 apart give shares 0.006 apart), so that all kernels
-    learn from the start; the paper's code has an annealing for it that is never called, hence it is constant
-    here too.
+    The temperature of 40 flattens the mix, so that all kernels learn from the start; the paper's code has an
+    annealing for it that is never called, hence it is constant here too.
     """
 
     def __init__(self, channels: int, kernels: int, temperature: float = 40.0) -> None:

@@ -110,7 +110,7 @@ def sheet_words(shown: Sheet) -> str:
     colors = "each from its own lowest to its own highest value"
     if not np.isnan(shown.low):
         colors = f"all from {shown.low:.3g} (dark) to {shown.high:.3g} (bright)"
-    silent = f"; zero everywhere: {shown.silent} of them" if shown.silent else ""
+    silent = f"; zero everywhere: {shown.silent}" if shown.silent else ""
     return f"{shown.count} maps of {width} × {height}, {colors}{silent}."
 
 

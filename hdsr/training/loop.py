@@ -62,16 +62,7 @@ def validate(network: nn.Module, held_out: tuple[Pair, ...], scale: int) -> floa
 
 
 class Run:
-    """One training run, in memory and on disk.
-
-    Args:
-        config: what to do.
-        folder: where it is written down.
-        data: what it learns from.
-        accelerator: brings devices, precision and processes.
-        resumed: whether `restore` follows: what the run began with need not be there any more, unless it
-            takes part in what is learnt or kept.
-    """
+    """One training run, in memory and on disk; if `resumed`, what it began with is read only if it has a share."""
 
     def __init__(
         self,
@@ -199,9 +190,7 @@ class Run:
             raise HdsrError(f"cannot resume: {self.config.warm_start} is not what the run began with")
         self.progress = Progress(**state["progress"])
         if self.steps_done > self.config.steps:
-            raise HdsrError(
-                f"cannot resume: {self.steps_done} steps are done, more than steps: {self.config.steps}"
-            )
+            raise HdsrError(f"cannot resume: {self.steps_done} steps are done, steps is {self.config.steps}")
         # what was best with another share of the start is not what is asked for now
         if state["config"].get("start_share", 0.0) != self.config.start_share:
             self.progress.best_psnr_db, self.progress.weights_sha256 = -math.inf, None

@@ -63,7 +63,7 @@ def test_maps_share_a_scale_or_have_one_each() -> None:
     assert np.ptp(alike.picture[quiet].astype(int), axis=(0, 1)).max() < 10
     assert np.ptp(each.picture[quiet].astype(int), axis=(0, 1)).max() > 100
     assert pictures.sheet_words(alike) == (
-        "3 maps of 8 × 8, all from 0 (dark) to 100 (bright); 1 of them are zero everywhere."
+        "3 maps of 8 × 8, all from 0 (dark) to 100 (bright); zero everywhere: 1."
     )
     assert "each from its own lowest to its own highest value" in pictures.sheet_words(each)
 

@@ -353,7 +353,7 @@ def test_fewer_steps_than_are_done_are_refused(root: Path, tmp_path: Path) -> No
     constant = {"schedule": {"kind": "constant"}}
     run(root, tmp_path / "run", steps=4, **constant)
     before = (tmp_path / "run" / "config.yaml").read_text()
-    with pytest.raises(HdsrError, match="4 steps are done, more than steps: 2"):
+    with pytest.raises(HdsrError, match="4 steps are done, steps is 2"):
         run(root, tmp_path / "run", resume=True, steps=2, **constant)
     assert (tmp_path / "run" / "config.yaml").read_text() == before
 
