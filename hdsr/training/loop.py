@@ -62,7 +62,7 @@ def validate(network: nn.Module, held_out: tuple[Pair, ...], scale: int) -> floa
 
 
 class Run:
-    """One training run, in memory and on disk; if `resumed`, what it began with is read only if it has a share."""
+    """One training run, in memory and on disk; if `resumed`, what it began with is read only if needed."""
 
     def __init__(
         self,
