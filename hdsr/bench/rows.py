@@ -56,6 +56,8 @@ FACTS = ("device", "machine", "versions", "commit", "measured")
 COLUMNS = ("part", *(field.name for field in dataclasses.fields(Row)), *FACTS)
 
 
+NUMBERS = ("median", "quartile1", "quartile3", "ratio")
+"""Columns of measurements, written in five digits; a part may have none in some of them."""
 TEXT = ("form", "size", "dtype", "unit", "baseline", "note")
 """Columns that may be empty."""
 
@@ -131,7 +133,7 @@ def measure_parts(parts: dict[str, Part], request: Request, out: str | Path) -> 
             **facts(name == "gpu" and torch.cuda.is_available())
         )
         frame.insert(0, "part", name)
-        replace(out, name, frame)
+        replace(out, name, frame.astype(dict.fromkeys(NUMBERS, float)))
     return read(out)
 
 

@@ -231,6 +231,12 @@ def test_a_part_replaces_its_own_rows_only(tmp_path: Path) -> None:
     found = rows.measure_parts({"a": lambda _: [dataclasses.replace(ROW, median=7.0)]}, REQUEST, out)
     assert list(zip(found["part"], found["median"], strict=True)) == [("a", 7.0), ("b", 2.0)]
     assert tuple(found.columns) == rows.COLUMNS
+    plain = dataclasses.replace(ROW, median=1 / 3, quartile1=None, quartile3=None, ratio=None)
+    before = out.read_text().splitlines()
+    rows.measure_parts({"c": lambda _: [plain]}, REQUEST, out)
+    *kept, new = out.read_text().splitlines()
+    assert kept == before
+    assert ",0.33333,,,," in new
     assert found["machine"].str.contains("CPUs").all()
 
 
