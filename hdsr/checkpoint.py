@@ -86,14 +86,7 @@ def pack(source: str | Path, target: str | Path) -> None:
 
     HDSRNet's PSNR moves by less than 0.001 dB; SRCNN's would by 0.02. In the folder of the weights that ship,
     the list of their hashes then has it.
-
-    Raises:
-        HdsrError: if the source is no such file, or the target the same, or named as if it held no weights.
     """
-    if Path(target).suffix != ".safetensors":
-        raise HdsrError(f"{target} does not end in .safetensors, as a file of weights does")
-    if Path(target).resolve() == Path(source).resolve():
-        raise HdsrError(f"{target} is the file to be packed: name another one")
     about = describe(source)
     del about["scale"]
     about = json.dumps(about | {"stored_as": "float16"}, sort_keys=True)

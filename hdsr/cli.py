@@ -425,6 +425,10 @@ def pack(
         for piece in split_state(weights, out):
             print(f"{piece}: {piece.stat().st_size:,} bytes")
         return
+    if out.suffix != ".safetensors":
+        raise HdsrError(f"{out} does not end in .safetensors, as a file of weights does")
+    if out.resolve() == weights.resolve():
+        raise HdsrError(f"{out} is the file to be packed: name another one")
     from hdsr import checkpoint
 
     checkpoint.pack(weights, out)

@@ -62,16 +62,6 @@ def test_own_file_round_trip(tmp_path: Path, scale: int) -> None:
     assert checkpoint.describe(path) == {"scale": scale, "step": 7, "seed": 1}
 
 
-def test_nothing_else_than_a_new_file_of_weights_is_packed_into(tmp_path: Path) -> None:
-    whole = tmp_path / "whole.safetensors"
-    checkpoint.save(HDSRNet(2), whole, {})
-    before = whole.read_bytes()
-    for target, message in ((whole, "is the file to be packed"), (tmp_path / "a.png", "does not end in")):
-        with pytest.raises(HdsrError, match=message):
-            checkpoint.pack(whole, target)
-    assert whole.read_bytes() == before
-
-
 def test_packed_file_is_half_as_large_and_loads_as_float32(tmp_path: Path) -> None:
     network = HDSRNet(2)
     checkpoint.save(network, tmp_path / "whole.safetensors", {"step": 7})

@@ -257,6 +257,14 @@ def test_train_hands_its_options_on(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "best weights: run/best.safetensors\n"
 
 
+def test_pack_writes_nothing_else_than_a_new_file_of_weights(weights, tmp_path, failure):
+    before = weights.read_bytes()
+    assert "is the file to be packed" in failure("pack", weights, "--out", weights)
+    assert "does not end in .safetensors" in failure("pack", weights, "--out", tmp_path / "a.png")
+    assert weights.read_bytes() == before
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_pack_halves_the_weights(weights, tmp_path, capsys):
     packed = tmp_path / "packed.safetensors"
     assert main(["pack", str(weights), "--out", str(packed)]) == 0
