@@ -257,10 +257,7 @@ _SAID: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
     "Which other protocol explains most cells of a method?": ("verdict", _explaining),
     "How much do protocols alone change a score?": ("ssim_spread", _spreads),
     "How many of HDSRNet's printed leads are smaller than that?": ("ssim_spread", _small_leads),
-    "What is to be subtracted from a PSNR by another protocol, in dB?": (
-        "rows",
-        _to_subtract,
-    ),
+    "What is to be subtracted from a PSNR by another protocol, in dB?": ("rows", _to_subtract),
 }
 """Questions, each with a column by which the numbers that answer it are known, and how they do."""
 
