@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -343,8 +342,13 @@ def degrade(
     """
     from hdsr.upscaling.degrade import degrade_files
 
-    lines, failures = degrade_files(images, scale, out, overwrite, finished=partial(print, flush=True))
-    return _failed_of(len(lines) + len(failures), failures, f"shrunk x{scale}")
+    failures, count = [], 0
+    for count, line in enumerate(degrade_files(images, scale, out, overwrite), 1):  # noqa: B007
+        if isinstance(line, HdsrError):
+            failures.append(line)
+        else:
+            print(line, flush=True)
+    return _failed_of(count, failures, f"shrunk x{scale}")
 
 
 @app.command()

@@ -23,6 +23,8 @@ from hdsr.resize import imresize
 BENCHMARK_SETS = ("Set5", "Set14", "B100", "Urban100")
 SPELLED = {name.lower(): name for name in ("samples", *BENCHMARK_SETS)}
 """The names of sets by themselves in small letters, in which they may be written."""
+ALTERED = " (altered)"
+"""What follows on the name of a published set some of whose files are others than the published."""
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 """Color photographs that scikit-image's package carries, so that they need no download."""
 FORMATS = (
@@ -152,7 +154,7 @@ def _published_benchmark(name: str, scale: int, folder: Path) -> Benchmark:
         path.stem for path, entry in zip(expected, entries, strict=True) if is_altered(path, entry.checksum)
     )
     if altered:
-        name += " (altered)"
+        name += ALTERED
         description += f"; not the published ones: {listed(altered)}; {how_to_get(folder.name)}"
     return Benchmark(name, scale, present, lr_dir, len(expected), missing, description, others, altered)
 

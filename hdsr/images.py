@@ -202,13 +202,8 @@ def _picture_of(pixels: Pixels, orientation: int, profile: bytes | None, notes: 
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     if not 1 <= pixels.shape[2] <= 4:
         raise HdsrError(f"has {pixels.shape[2]} channels, expected 1 to 4")
-    return Picture(_turned(pixels, orientation), fitting_profile(pixels, profile), tuple(notes))
-
-
-def fitting_profile(pixels: Pixels, profile: bytes | None) -> bytes | None:
-    """The color profile, if it is meant for pixels (height, width, channels) of such a kind."""
     fits = profile and profile[16:20] == (b"GRAY" if pixels.shape[2] <= 2 else b"RGB ")
-    return profile if fits else None
+    return Picture(_turned(pixels, orientation), profile if fits else None, tuple(notes))
 
 
 def _decode_png(data: bytes) -> Picture:
@@ -307,10 +302,10 @@ def plain_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
     return values.astype(np.uint16)
 
 
-def upright_pixels(image: Image.Image) -> Pixels:
-    """`plain_pixels` of an image of the caller's, (height, width, channels), upright as its EXIF says."""
-    pixels = plain_pixels(image, image.info.get("icc_profile"))
-    return _turned(pixels.reshape(*pixels.shape[:2], -1), _orientation_of(image))
+def picture_of(image: Image.Image) -> Picture:
+    """An image of the caller's, upright as its EXIF says, with its color profile if that is meant for it."""
+    profile = image.info.get("icc_profile")
+    return _picture_of(plain_pixels(image, profile), _orientation_of(image), profile, [])
 
 
 def _has_lost_depth(image: Image.Image, data: bytes) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from hdsr import paths
-from hdsr.datasets import load_benchmark
+from hdsr.datasets import ALTERED, load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.evaluation import evaluate, picture_path, shows
 from hdsr.images import write_png
@@ -109,7 +109,7 @@ def complete_images(settings: MeasurementSettings, rows: pd.DataFrame) -> None:
 
 def set_of(settings: BenchmarkSettings, name: str) -> str:
     """The set, as the settings have it, that rows call so."""
-    return settings.datasets[settings.set_names.index(name.removesuffix(" (altered)"))]
+    return settings.datasets[settings.set_names.index(name.removesuffix(ALTERED))]
 
 
 def rows_file(settings: MeasurementSettings) -> Path:

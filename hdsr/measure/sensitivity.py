@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hdsr import metrics, resize, results
-from hdsr.datasets import Benchmark, load_benchmark
+from hdsr.datasets import ALTERED, Benchmark, load_benchmark
 from hdsr.evaluation import picture_path, shows, unscored
 from hdsr.images import read_image, read_picture
 from hdsr.measure import protocols
@@ -143,7 +143,7 @@ def measurable(settings: BenchmarkTableSettings) -> Iterator[tuple[Method, Bench
 def ways(settings: BenchmarkTableSettings, method: Method, benchmark: Benchmark) -> dict[str, Protocol]:
     """The protocols that a method is scored by on a set."""
     tried = settings.sensitivity_datasets or settings.set_names
-    first = benchmark.name.removesuffix(" (altered)") == Path(tried[0]).name
+    first = benchmark.name.removesuffix(ALTERED) == Path(tried[0]).name
     chosen = NAMED | VARIED if first and method.name in MODELS else NAMED
     return {way: protocol for way, protocol in chosen.items() if applies(protocol, method)}
 

@@ -27,7 +27,7 @@ from hdsr.training.folder import RunFolder, Watcher, last_step
 from hdsr.training.optimizers import decay_begins, rate_factor
 from hdsr.training.patches import PatchSource
 from hdsr.training.session import new_accelerator, progress_bar, stop_requests
-from hdsr.training.states import check_same_network, check_same_run, read_state, state_to_resume
+from hdsr.training.states import check_new, check_same_network, check_same_run, load_state, read_state
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import TRAINABLES, start_weights
 from hdsr.upscaling.allocator import keep_freed_memory
@@ -246,11 +246,14 @@ def train(
         processes = accelerator.num_processes
         raise HdsrError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
     main = accelerator.is_main_process
-    state_to_resume(out, resume)  # which may refuse, before images are read
+    if not resume:
+        check_new(out)  # before images are read
     data = load_training_data(config, data_root(config.data), progress and main)
     folder = RunFolder(out, main, watch)
     with folder.sole_use():
-        state = state_to_resume(out, resume)  # by now another process may have trained into the folder
+        if not resume:
+            check_new(out)  # once more: by now another process may have trained into it
+        state = load_state(out) if resume else None
         run = Run(config, folder, data, accelerator, resumed=state is not None)
         if state:
             run.restore(state)

@@ -152,10 +152,7 @@ def check_same_network(config: TrainingConfig, stored: dict[str, Any]) -> None:
             raise HdsrError(f"cannot branch from {config.branch_from}: its {key} is {before!r}, not {now!r}")
 
 
-def state_to_resume(out: Path, resume: bool) -> dict[str, Any] | None:
-    """The state to go on from, or None in a new folder."""
-    if resume:
-        return load_state(out)
+def check_new(out: Path) -> None:
+    """Refuse to begin in a folder that holds a run."""
     if saved_states(out) or (out / "log.csv").exists():
         raise HdsrError(f"{out} already holds a run: --resume goes on with it, or name another folder")
-    return None

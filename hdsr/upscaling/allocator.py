@@ -1,7 +1,7 @@
 """Memory that one call of a network frees and the next one asks for again."""
 
 import ctypes
-from contextlib import suppress
+from collections.abc import Callable
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What glibc's malloc.h calls these parameters of mallopt."""
@@ -42,15 +42,22 @@ def return_freed_memory(block: int) -> bool:
 
 def trim_freed_memory() -> None:
     """Give all that this process has freed back to the system now, where the C library can (malloc_trim)."""
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if trim := _function("malloc_trim"):
+        trim(0)
 
 
 def _set_thresholds(mapped: int, trimmed: int) -> bool:
     """Tell glibc from how many bytes on it maps a block, and gives back the free end of its heap."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
+    mallopt = _function("mallopt")
+    if mallopt is None:
         return False
     settings = ((M_MMAP_THRESHOLD, mapped), (M_TRIM_THRESHOLD, trimmed))
     return all([mallopt(*setting) == 1 for setting in settings])
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    """A function of the C library, if it has one of that name."""
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (AttributeError, OSError, TypeError):
+        return None

@@ -1,6 +1,6 @@
 """LR images made of HR ones as MATLAB makes them, by the command `hdsr degrade`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hdsr.datasets import cropped
@@ -33,12 +33,8 @@ def _degrade_file(path: Path, output: Path, scale: int) -> str:
 
 
 def degrade_files(
-    paths: Sequence[Path],
-    scale: int,
-    out: Path,
-    overwrite: bool = False,
-    finished: Callable[[str], object] = lambda line: None,
-) -> tuple[list[str], list[HdsrError]]:
+    paths: Sequence[Path], scale: int, out: Path, overwrite: bool = False
+) -> Iterator[str | HdsrError]:
     """Shrink image files into `out`/<stem>x<scale>.png, as benchmarks in the EDSR layout name them.
 
     Args:
@@ -46,23 +42,18 @@ def degrade_files(
         scale: 2, 3 or 4.
         out: folder for the results, made if need be; or, of one image file, the .png file.
         overwrite: whether to replace results that are there.
-        finished: is called with the line of each image that has been shrunk.
 
-    Returns:
-        A line for each image that was shrunk, and an error for each that could not be.
+    Yields:
+        A line for each image once it is shrunk, or why it could not be.
 
     Raises:
         HdsrError: before any work; see `hdsr.upscaling.plan.check`.
     """
-    planned, lines, errors = plan.check(paths, out, f"x{scale}.png", overwrite), [], []
-    for output, path in planned.items():
+    for output, path in plan.check(paths, out, f"x{scale}.png", overwrite).items():
         plan.make_folder(output.parent)
         try:
-            lines.append(_degrade_file(path, output, scale))
+            yield _degrade_file(path, output, scale)
         except HdsrError as error:
-            errors.append(error)
+            yield error
         except OSError as error:
-            errors.append(HdsrError(f"{output} cannot be written: {error.strerror or error}"))
-        else:
-            finished(lines[-1])
-    return lines, errors
+            yield plan.not_written(output, error)

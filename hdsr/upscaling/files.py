@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
@@ -22,20 +23,12 @@ from hdsr.checkpoint import load_pretrained
 from hdsr.errors import HdsrError
 from hdsr.fetch.weights import weights_path
 from hdsr.files import read_bytes
-from hdsr.images import (
-    Picture,
-    Pixels,
-    decode_picture,
-    fitting_profile,
-    image_size,
-    upright_pixels,
-    write_png,
-)
+from hdsr.images import Picture, Pixels, decode_picture, image_size, picture_of, write_png
 from hdsr.inference import FoldedHDSRNet, fold
 from hdsr.progress import bar
 from hdsr.resize import imresize_float
 from hdsr.upscaling import plan
-from hdsr.upscaling.memory import check_enlargeable, strip_rows
+from hdsr.upscaling.memory import strip_rows
 from hdsr.upscaling.pipeline import in_parallel
 from hdsr.upscaling.run import (
     Enlarge,
@@ -103,7 +96,7 @@ def upscale(
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
-    pixels = _pixels_of(image)
+    given = _given(image)
     if network is None:
         path = weights_path(scale, weights, root)
         network = _kept(scale, weights, root, device, path.stat().st_mtime_ns if path.is_file() else 0)
@@ -111,16 +104,15 @@ def upscale(
         network = copy.deepcopy(network)
     else:
         raise HdsrError(f"network is a torch module, not {type(network).__name__}; `weights` names files")
-    result = enlarge_pixels(
-        pixels, scale, runner(network, device, precision, memory_bytes, ensemble=ensemble)
-    )
+    enlarge = runner(network, device, precision, memory_bytes, ensemble=ensemble)
+    result = enlarge_pixels(given.pixels, scale, enlarge)
     if isinstance(image, Image.Image):
-        return _pil_image(result, image.info.get("icc_profile"))
+        return _pil_image(result, given.icc_profile)
     return result[..., 0] if image.ndim == 2 else result
 
 
-def _pixels_of(image: Pixels | Image.Image) -> Pixels:
-    """The pixels of an array or a PIL image, (height, width, channels).
+def _given(image: Pixels | Image.Image) -> Picture:
+    """An array or a PIL image as a picture.
 
     Raises:
         HdsrError: if it is neither, or holds anything else than an image.
@@ -129,30 +121,28 @@ def _pixels_of(image: Pixels | Image.Image) -> Pixels:
         if 0 in image.size:
             raise HdsrError(f"the image has {image.width} x {image.height} pixels")
         try:
-            pixels = upright_pixels(image)
+            return picture_of(image)
         except HdsrError as error:
             raise HdsrError(f"the image {error}") from None
         except (OSError, SyntaxError, ValueError) as error:  # as Pillow reads a file only when it must
             raise HdsrError(f"the image cannot be read: {error}") from None
-    elif isinstance(image, np.ndarray):
-        pixels = image
-    else:
+    if not isinstance(image, np.ndarray):
         raise HdsrError(f"upscale takes an array or a PIL image, not {type(image).__name__}")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise HdsrError(f"upscale takes uint8 or uint16 arrays, not {pixels.dtype}")
-    pixels = pixels if pixels.ndim != 2 else pixels[..., None]
+    if image.dtype not in (np.uint8, np.uint16):
+        raise HdsrError(f"upscale takes uint8 or uint16 arrays, not {image.dtype}")
+    pixels = image if image.ndim != 2 else image[..., None]
     if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or pixels.size == 0:
         raise HdsrError(
             f"upscale takes images of shape (height, width) or with 1 to 4 channels last, not {pixels.shape}"
         )
-    return pixels
+    return Picture(pixels)
 
 
 def _pil_image(pixels: Pixels, icc_profile: bytes | None) -> Image.Image:
     """Pixels (height, width, channels) as a PIL image."""
     made = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    if profile := fitting_profile(pixels, icc_profile):
-        made.info["icc_profile"] = profile
+    if icc_profile:
+        made.info["icc_profile"] = icc_profile
     return made
 
 
@@ -213,8 +203,14 @@ def upscale_files(
     enlarge = runner(network, device, precision, memory_bytes, progress, ensemble)
     for folder in dict.fromkeys(output.parent for output in planned):
         plan.make_folder(folder)
-    sizes = {"scale": scale, "precision": precision, "limit_bytes": memory_bytes, "ensemble": ensemble}
-    check = partial(check_enlargeable, **sizes)
+    check = partial(
+        strip_rows,
+        scale=scale,
+        precision=precision,
+        limit_bytes=memory_bytes,
+        ensemble=ensemble,
+        alone=True,
+    )
     reading = partial(_read_job, check if device == "cpu" else None, strict)
     jobs = [Job(path, output) for output, path in planned.items()]
     read = in_parallel(partial(_attempt, reading), jobs, workers=1)
@@ -239,11 +235,10 @@ def _attempt(step: Callable[[Job], Job], job: Job) -> Job:
         named = str(job.path) in str(error)
         return Job(job.path, job.output, error=error if named else HdsrError(f"{job.path}: {error}"))
     except OSError as error:
-        reason = f"{job.output} cannot be written: {error.strerror or error}"
-        return Job(job.path, job.output, error=HdsrError(reason))
+        return Job(job.path, job.output, error=plan.not_written(job.output, error))
 
 
-def _read_job(check_size: Callable[[int, int], None] | None, strict: bool, job: Job) -> Job:
+def _read_job(check_size: Callable[[int, int], object] | None, strict: bool, job: Job) -> Job:
     """Read the image file, once its height and width have been checked."""
     data = read_bytes(job.path, "an image")
     if check_size is not None:
@@ -344,10 +339,23 @@ def runner(
     """
     check_precision(precision)
     where = torch_device(device)
-    if not isinstance(network, FoldedHDSRNet):
+    if isinstance(network, FoldedHDSRNet):
+        enlarge = _in_strips(network, where, precision, memory_bytes, progress, ensemble)
+    else:
         run = network_runner(network, where, precision)
-        once: Enlarge = lambda image: [run(image)]  # noqa: E731
-        return self_ensemble(once) if ensemble else once
+        enlarge = lambda image: [run(image)]  # noqa: E731
+    return self_ensemble(enlarge) if ensemble else enlarge
+
+
+def _in_strips(
+    network: FoldedHDSRNet,
+    where: torch.device,
+    precision: Precision,
+    memory_bytes: int | None,
+    progress: bool | None,
+    ensemble: bool,
+) -> Enlarge:
+    """The network as a call that yields strips as high as memory allows, beside what an `ensemble` takes."""
     run_strips = strip_runner(network, where, precision)
 
     def enlarge(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -364,4 +372,4 @@ def runner(
         ) as shown:
             yield from run_strips(image, rows, shown.update)
 
-    return self_ensemble(enlarge) if ensemble else enlarge
+    return enlarge

@@ -1,6 +1,5 @@
 """How much memory it takes to enlarge an image in strips, and which strips stay within a limit."""
 
-import math
 import re
 from contextlib import suppress
 
@@ -56,6 +55,7 @@ def strip_rows(
     precision: Precision,
     limit_bytes: int | None = None,
     ensemble: bool = False,
+    alone: bool = False,
 ) -> int:
     """How many LR rows at a time to enlarge an image by, so that memory suffices.
 
@@ -66,6 +66,7 @@ def strip_rows(
         precision: "fp32" or "bf16".
         limit_bytes: resident memory that the whole process may have; by default what is free.
         ensemble: whether the mean of eight is taken of it.
+        alone: as if this process had nothing else in memory.
 
     Returns:
         Rows from 1 to `height`; strips of more than 720,000 pixels are not proposed.
@@ -79,9 +80,9 @@ def strip_rows(
 
     rows = min(height, max(COMFORTABLE_STRIP_PX // width - HALO_ROWS, LEAST_ROWS))
     least = min(rows, LEAST_ROWS)
-    if needed(rows) > _usable_bytes(limit_bytes):
+    if not alone and needed(rows) > _usable_bytes(limit_bytes, alone):
         trim_freed_memory()  # of the image before, which would count as taken
-    usable = _usable_bytes(limit_bytes)
+    usable = _usable_bytes(limit_bytes, alone)
     while rows > least and needed(rows) > usable:
         rows = max(least, rows * 7 // 8)  # strips nearly as large as can be, in few tries
     if needed(rows) > usable:
@@ -89,33 +90,13 @@ def strip_rows(
     return rows
 
 
-def _usable_bytes(limit_bytes: int | None) -> int:
-    """Memory that this process may take besides what it has."""
-    free = psutil.virtual_memory().available
+def _usable_bytes(limit_bytes: int | None, alone: bool) -> int:
+    """Memory that this process may take besides what it has, or in all if it is to be `alone`."""
+    resident = psutil.Process().memory_info().rss
+    free = psutil.virtual_memory().available + resident
     if limit_bytes is not None:
-        free = min(free, limit_bytes - psutil.Process().memory_info().rss)
-    return max(0, int(free * (1 - SPARE)))
-
-
-def check_enlargeable(
-    height: int,
-    width: int,
-    scale: int,
-    precision: Precision,
-    limit_bytes: int | None = None,
-    ensemble: bool = False,
-) -> None:
-    """Raise HdsrError for an image too large for any strips, had this process nothing else in memory.
-
-    The arguments are those of `strip_rows`.
-    """
-    free = min(
-        psutil.virtual_memory().available + psutil.Process().memory_info().rss, limit_bytes or math.inf
-    )
-    usable = int(free * (1 - SPARE))
-    needed = working_bytes(height, width, scale, precision, min(height, LEAST_ROWS), ensemble)
-    if needed > usable:
-        raise HdsrError(_too_large(height, width, needed, usable, limit_bytes))
+        free = min(free, limit_bytes)
+    return max(0, int((free - (0 if alone else resident)) * (1 - SPARE)))
 
 
 def check_readable(height: int, width: int, name: str) -> None:

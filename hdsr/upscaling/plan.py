@@ -50,6 +50,11 @@ def plan(paths: list[Path], out: Path, ending: str, overwrite: bool) -> dict[Pat
     return planned
 
 
+def not_written(output: Path, error: OSError) -> HdsrError:
+    """Why a result could not be written, by its own name: what is written first has another."""
+    return HdsrError(f"{output} cannot be written: {error.strerror or error}")
+
+
 def _names_a_file(out: Path) -> bool:
     """Whether results are to go to a file rather than a folder; HdsrError for a kind that is not written."""
     if out.is_dir() or out.suffix.lower() not in SUFFIXES:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from hdsr.errors import HdsrError
 from hdsr.upscaling import memory
 from hdsr.upscaling.memory import (
-    check_enlargeable,
     check_readable,
     parse_bytes,
     strip_rows,
@@ -81,9 +80,9 @@ def test_the_mean_of_eight_takes_the_image_in_floats_besides(machine):
     for rows in (8, 300):
         more = working_bytes(1356, 2040, 4, "fp32", rows, True) - working_bytes(1356, 2040, 4, "fp32", rows)
         assert more == memory.ENSEMBLE_COPIES * floats
-    check_enlargeable(1356, 2040, 4, "bf16", 2 * GIB)
+    strip_rows(1356, 2040, 4, "bf16", 2 * GIB, alone=True)
     with pytest.raises(HdsrError, match="2040 x 1356 pixels is too large"):
-        check_enlargeable(1356, 2040, 4, "bf16", 2 * GIB, ensemble=True)
+        strip_rows(1356, 2040, 4, "bf16", 2 * GIB, ensemble=True, alone=True)
 
 
 def test_freed_memory_is_given_back_before_an_image_is_refused(machine, monkeypatch):
@@ -115,7 +114,8 @@ def test_the_plan_always_fits(height, width, scale, gib):
     except HdsrError:
         return
     assert 1 <= rows <= height
-    assert working_bytes(height, width, scale, "fp32", rows) <= gib * GIB // 4
+    # besides what the process has by now: it may have given back what it had freed
+    assert working_bytes(height, width, scale, "fp32", rows) <= limit - psutil.Process().memory_info().rss
 
 
 def test_a_file_of_too_many_pixels_is_declined(machine):
