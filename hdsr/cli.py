@@ -5,11 +5,13 @@ What a command needs is imported when it runs, so that `hdsr --help` and a misty
 
 import ast
 import io
+import logging
 import os
 import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -101,6 +103,9 @@ def run_program(commands: typer.Typer, name: str, arguments: list[str] | None = 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for names that the terminal cannot write
+    # What Pillow says of metadata is nobody's business; what hinders pixels is an error.
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     try:
         with _ending_at_sigterm():
             code = commands(arguments, prog_name=name, standalone_mode=False) or 0

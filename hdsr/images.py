@@ -9,10 +9,10 @@ import logging
 import re
 import struct
 import sys
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -49,8 +49,8 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNM_HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\n]*\n)+(\d{1,9})" + rb"\s")
 SEVERAL = "only the first of several frames is used"
 DEPTH_LOST = "its more than 8 bits per channel became 8"
-BYTES_PER_PIXEL = 24
-"""Memory that reading an image takes at its peak besides its file; an upper estimate."""
+BYTES_PER_PIXEL = 64
+"""Memory that reading an image takes at its peak besides its file, that of the kinds that take most."""
 LONGEST_METADATA = 64 * 2**20
 """Bytes, once unpacked, of a PNG's color profile or of one of its texts; longer ones are left out."""
 UNSUPPORTED = re.compile("(not|un) ?(support|implement)|cannot handle|unknown", re.IGNORECASE)
@@ -59,7 +59,19 @@ UNSUPPORTED = re.compile("(not|un) ?(support|implement)|cannot handle|unknown", 
 # A size is compared with the memory that is free (`_check_memory`), and metadata never stop pixels.
 Image.MAX_IMAGE_PIXELS = None
 PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_METADATA
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it says of tags is nobody's business
+
+
+class _OfTifffile(logging.Handler):
+    """Raises what tifffile only logs of pixels; what it says of tags is nobody's business."""
+
+    decodes = ContextVar("whether this thread decodes pixels", default=False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.decodes.get():
+            raise ValueError(record.getMessage())
+
+
+logging.getLogger("tifffile").addHandler(_OfTifffile(logging.WARNING))
 
 
 @dataclass(frozen=True)
@@ -168,23 +180,21 @@ def _opened(data: bytes) -> Image.Image:
 @contextmanager
 def _errors_naming(name: str) -> Iterator[None]:
     """Whatever is wrong with an image file, as an HdsrError that calls the file `name`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except HdsrError as error:
-            raise HdsrError(f"{name}: {error}") from None
-        except UnidentifiedImageError:
-            reason = "is not an image of a known format and kind, or damaged at its beginning"
-            raise HdsrError(f"{name} {reason}") from None
-        except MemoryError:
-            raise HdsrError(f"{name} is too large for the memory of this machine") from None
-        except Exception as error:  # a decoder that meets damaged bytes may raise anything
-            reason = " ".join(str(error).split()) or type(error).__name__
-            # A KeyError comes of a decoder's table of the kinds that it knows.
-            unknown = UNSUPPORTED.search(reason) or isinstance(error.__cause__ or error, KeyError)
-            fault = "of a kind that is not supported" if unknown else "a damaged image"
-            raise HdsrError(f"{name} is {fault}: {reason}") from None
+    try:
+        yield
+    except HdsrError as error:
+        raise HdsrError(f"{name}: {error}") from None
+    except UnidentifiedImageError:
+        reason = "is not an image of a known format and kind, or damaged at its beginning"
+        raise HdsrError(f"{name} {reason}") from None
+    except MemoryError:
+        raise HdsrError(f"{name} is too large for the memory of this machine") from None
+    except Exception as error:  # a decoder that meets damaged bytes may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        # A KeyError comes of a decoder's table of the kinds that it knows.
+        unknown = UNSUPPORTED.search(reason) or isinstance(error.__cause__ or error, KeyError)
+        fault = "of a kind that is not supported" if unknown else "a damaged image"
+        raise HdsrError(f"{name} is {fault}: {reason}") from None
 
 
 def _check_memory(height: int, width: int) -> None:
@@ -251,22 +261,6 @@ def _png_metadata(chunks: list[tuple[bytes, bytes]], kinds: set[bytes]) -> Image
     Image.new("RGB", (1, 1)).save(stream, "PNG")
     header, rest = stream.getvalue()[:PNG_HEADER_BYTES], stream.getvalue()[PNG_HEADER_BYTES:]
     return Image.open(BytesIO(b"".join([header, *(chunk for kind, chunk in chunks if kind in kinds), rest])))
-
-
-@contextmanager
-def _complaints_raised(library: str) -> Iterator[None]:
-    """Raise what a library would only log as a warning."""
-
-    class Raising(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            raise ValueError(record.getMessage())
-
-    handler = Raising(logging.WARNING)
-    logging.getLogger(library).addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger(library).removeHandler(handler)
 
 
 def decode(image: Image.Image, data: bytes) -> Picture:
@@ -379,8 +373,11 @@ def _decode_tiff(data: bytes, strict: bool) -> Picture | None:
         if page.dtype is None or page.dtype.kind not in "bu" or bits > 32:
             raise HdsrError(f"has pixels of the kind {page.dtype}, expected 1 to 32 unsigned bits")
         _check_memory(page.imagelength * page.imagedepth, page.imagewidth)
-        with _complaints_raised("tifffile"):
-            pixels = _filled(page.asarray(), 2**bits - 1)
+        outside = _OfTifffile.decodes.set(True)
+        try:
+            pixels = _filled(page.asarray(maxworkers=1), 2**bits - 1)  # in this thread
+        finally:
+            _OfTifffile.decodes.reset(outside)
         notes = [SEVERAL] * tiff.pages.is_multipage + ["its 32 bits per channel became 16"] * (bits > 16)
         tags = {
             tag: page.tags.valueof(tag)

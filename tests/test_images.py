@@ -2,12 +2,14 @@
 
 import os
 import struct
+import warnings
 import zlib
 from io import BytesIO
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import psutil
 import pytest
 import tifffile
 from hypothesis import given, settings
@@ -18,7 +20,8 @@ from skimage import data as photographs
 
 from hdsr import images
 from hdsr.errors import HdsrError
-from hdsr.images import image_size, read_image, read_picture, write_png
+from hdsr.images import decode_picture, image_size, read_image, read_picture, write_png
+from hdsr.upscaling.pipeline import in_parallel
 
 ORIENTATIONS = range(1, 9)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -461,6 +464,38 @@ def test_a_small_file_that_claims_to_be_huge_is_refused_undecoded(
     monkeypatch.setattr(images.imagecodecs, "png_decode", None)
     with pytest.raises(HdsrError, match=rf"{name}: \d+ x \d+ pixels are too many to be read here"):
         read_picture(tmp_path / name)
+
+
+def test_memory_to_read_an_image_covers_the_kinds_that_take_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((500, 400), np.uint32))
+    memory = type("Memory", (), {"available": 500 * 400 * 60})  # what was measured of such a file
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    with pytest.raises(HdsrError, match=r"a.tif: 400 x 500 pixels are too many to be read here"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_complaints_of_one_tiff_are_not_those_of_another_read_beside_it(tmp_path: Path) -> None:
+    pixels = noise(8, 8, 3)
+    tifffile.imwrite(
+        tmp_path / "odd.tif", pixels, photometric="rgb", extratags=[(65000, 2, 0, "x" * 9, True)]
+    )
+    tifffile.imwrite(tmp_path / "good.tif", pixels, photometric="rgb", compression="zlib")
+    odd, good = ((tmp_path / f"{name}.tif").read_bytes() for name in ("odd", "good"))
+    where = odd.index(struct.pack("<HH", 65000, 2)) + 8
+    odd = odd[:where] + struct.pack("<I", 10**9) + odd[where + 4 :]  # its tag's value lies beyond its end
+    read = list(in_parallel(lambda data: decode_picture(data, "a.tif").pixels, 300 * [odd, good], workers=2))
+    assert len(read) == 600
+    assert all(np.array_equal(found, pixels) for found in read)
+
+
+def test_reading_images_side_by_side_leaves_warnings_as_they_were() -> None:
+    stream = BytesIO()
+    Image.fromarray(noise(8, 8, 3)).save(stream, "JPEG")
+    list(in_parallel(lambda data: decode_picture(data, "a.jpg"), 200 * [stream.getvalue()], workers=4))
+    with pytest.raises(UserWarning, match="still heard"):
+        warnings.warn("still heard", UserWarning, stacklevel=1)
 
 
 def test_a_tiff_of_many_pages_is_read_at_once(tmp_path: Path) -> None:

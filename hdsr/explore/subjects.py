@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdsr.datasets import cropped
-from hdsr.images import decode_image, image_size
+from hdsr.images import decode_image
 from hdsr.metrics import size
 from hdsr.report.figures_2_to_7 import benchmark_image
 from hdsr.resize import imresize
-from hdsr.upscaling import memory
 
 Image = NDArray[np.uint8]
 """RGB, (height, width, 3)."""
@@ -59,7 +58,6 @@ def read_upload(name: str, data: bytes) -> Upload:
     Raises:
         HdsrError: naming the file, if it is damaged, no image, or too large for the memory that is free.
     """
-    memory.check_readable(*image_size(data, name), name)
     return Upload(name, decode_image(data, name))
 
 

@@ -99,16 +99,6 @@ def _usable_bytes(limit_bytes: int | None, alone: bool) -> int:
     return max(0, int((free - (0 if alone else resident)) * (1 - SPARE)))
 
 
-def check_readable(height: int, width: int, name: str) -> None:
-    """Raise HdsrError unless an image file of that size can be read and cut with the memory that is free."""
-    needed, free = height * width * IMAGE_BYTES_PER_PIXEL, psutil.virtual_memory().available
-    if needed > free * (1 - SPARE):
-        raise HdsrError(
-            f"{name} has {width} x {height} pixels, too many to be read here: that takes about "
-            f"{needed / 2**30:.2f} GiB of memory, {free / 2**30:.2f} GiB are free"
-        )
-
-
 def _too_large(height: int, width: int, needed: int, usable: int, limit_bytes: int | None) -> str:
     """Why an image cannot be enlarged."""
     left = "are free" if limit_bytes is None else f"are left of a limit of {limit_bytes / 2**30:.2f} GiB"

