@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-dependencies = ["numpy", "safetensors", "scipy", "torch"]
+dependencies = ["numpy", "psutil", "safetensors", "torch"]
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 

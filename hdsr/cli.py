@@ -525,9 +525,9 @@ def bench(
     ] = None,
     data: Root = None,
 ) -> None:
-    """Measure speed, memory and training steps as ratios on this machine's CPU; other parts' rows stay."""
+    """Measure speed, memory and training steps of this machine as ratios; rows of other parts stay."""
     for name in part or ():
-        if name not in BENCH_PARTS:
+        if name not in BENCH_PARTS:  # before torch is imported
             raise unknown("part", name, BENCH_PARTS)
     from hdsr import paths
     from hdsr.bench import parts, rows

@@ -25,13 +25,18 @@ _MODULE = re.compile(r"hdsr(\.\w+)+")
 
 
 def commit() -> str | None:
-    """The commit of the checkout, with "+changes" where files differ from it; None outside a checkout."""
+    """The commit of the checkout, with "+changes" where files differ from it; None outside a checkout.
+
+    A copy of the code inside a checkout of something else has none.
+    """
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(paths.PROJECT), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != paths.PROJECT:
+            return None
         changed = git("status", "--porcelain", "--untracked-files=no", "--", "hdsr")
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):

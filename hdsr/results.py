@@ -63,7 +63,7 @@ class Row:
     expected: int
     """Images in the whole set."""
     torch: str = _version("torch")
-    """Versions of the packages that computed the image and its scores; empty in rows of before."""
+    """Versions of the packages that computed the image and its scores."""
     numpy: str = _version("numpy")
 
     @property
@@ -85,11 +85,6 @@ def columns(kind: type[Row]) -> tuple[str, ...]:
 
 COLUMNS = columns(Row)
 VERSIONS = ("torch", "numpy")
-
-
-def _columns_before(kind: type[Row]) -> tuple[str, ...]:
-    """The columns of files from before rows had versions: such rows are read, and never reused."""
-    return tuple(name for name in columns(kind) if name not in VERSIONS)
 
 
 def read(path: str | Path, kind: type[Row] = Row) -> list[Row]:
@@ -170,13 +165,9 @@ def parse(path: Path, kind: type[Row] = Row) -> tuple[list[Row], bool]:
         return [], False
     check_regular(path, "a file of result rows")
     text = path.read_text(encoding="utf-8", errors="replace")
-    header, before = lines([columns(kind)]), lines([_columns_before(kind)])
+    header = lines([columns(kind)])
     if header.startswith(text):
         return [], text == header
-    if text.startswith(before):
-        older = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
-        rows = [row_of([record.get(name) or "" for name in columns(kind)], kind) for record in older]
-        return [row for row in rows if row is not None], False
     if not text.startswith(header):
         raise HdsrError(f"{path} is not a file of result rows: its first line does not list their columns")
     body = text[len(header) :]
@@ -205,6 +196,12 @@ def frame(rows: Iterable[Row], kind: type[Row] = Row) -> pd.DataFrame:
 def load(path: str | Path, kind: type[Row] = Row) -> pd.DataFrame:
     """The rows of a file as a table; see `read`."""
     return frame(read(path, kind), kind)
+
+
+def prevailing(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one precision and device: those that most rows are of, of as many the later ones."""
+    kinds = rows[["precision", "device"]].apply(tuple, axis=1)
+    return rows[kinds == kinds[::-1].value_counts(sort=False).idxmax()] if len(rows) else rows
 
 
 def write_table(rows: pd.DataFrame, path: Path) -> None:

@@ -1,5 +1,6 @@
 """What code depends on, read off its imports: in a small made package, and for the real notebooks."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -129,6 +130,19 @@ print(*(module.__file__ for name, module in sys.modules.items() if name.split(".
     loaded = {Path(name) for name in done.stdout.split()}
     assert len(loaded) > 10
     assert loaded <= provenance.closure("import hdsr.cli, hdsr.scorecard.scorecard")
+
+
+def test_a_copy_inside_another_checkout_has_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "one"], check=True)
+    monkeypatch.setattr(paths, "PROJECT", tmp_path.resolve())
+    assert re.fullmatch(r"[0-9a-f]{12}", provenance.commit())
+    (tmp_path / "copy").mkdir()
+    monkeypatch.setattr(paths, "PROJECT", tmp_path.resolve() / "copy")
+    assert provenance.commit() is None
 
 
 def test_it_needs_no_package() -> None:

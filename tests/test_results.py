@@ -123,16 +123,12 @@ def test_identity_is_all_but_what_was_measured():
             assert replace(ROW, **{name: "other"}).identity != ROW.identity
 
 
-def test_rows_from_before_versions_are_read_and_never_reused(tmp_path):
-    path, fields = tmp_path / "rows.csv", [name for name in results.COLUMNS if name not in results.VERSIONS]
-    values = [str(getattr(ROW, name)) for name in fields]
-    path.write_text(",".join(fields) + "\n" + ",".join(values) + "\n")
-    (old,) = results.read(path)
-    assert (old.torch, old.numpy) == ("", "")
-    assert old.place == ROW.place
-    assert old.identity != ROW.identity
-    results.add(path, ROW)
-    assert results.read(path) == [ROW]
+def test_prevailing_rows_are_of_one_precision_and_device():
+    rows = results.frame([ROW, replace(ROW, image="b"), replace(ROW, precision="bf16")])
+    assert results.prevailing(rows)["precision"].tolist() == 2 * [ROW.precision]
+    later = pd.concat([rows, results.frame([replace(ROW, precision="bf16", image="b")])])
+    assert results.prevailing(later)["precision"].tolist() == ["bf16", "bf16"]
+    assert results.prevailing(rows[:0]).empty
 
 
 def test_rows_carry_the_versions_that_made_them():

@@ -24,6 +24,7 @@ from hdsr.bench.forms import (
 )
 from hdsr.bench.rows import Request, Row, in_threads, spread
 from hdsr.checkpoint import load_pretrained
+from hdsr.inference import fold
 from hdsr.measure import counters
 from hdsr.measure.latency import Call, time_calls, time_ratios
 from hdsr.network import SCALES, HDSRNet
@@ -128,7 +129,7 @@ def rate_rows(network: HDSRNet, lr_px: int, times_ms: dict[Variant, list[float]]
     """Operations per second of the forms and the matrix products, and the share of the fastest product's."""
     size = f"{lr_px}x{lr_px}"
     counted = dict.fromkeys((PUBLISHED, PUBLISHED_KEPT), network)
-    counted |= dict.fromkeys((DIRECT, FOLDED, ONNX), onnx.FoldedGraph(network))
+    counted |= dict.fromkeys((DIRECT, FOLDED), fold(network)) | {ONNX: onnx.FoldedGraph(network)}
     flops = {form: 2 * counters.macs(module, lr_px, lr_px) for form, module in counted.items()}
     flops |= dict.fromkeys(PRODUCTS, 2 * PRODUCT_SIDE**3)
     rates = {key: [flops[key[0]] / (1e6 * time) for time in times] for key, times in times_ms.items()}

@@ -51,6 +51,8 @@ class Row:
     threads: int = field(default_factory=torch.get_num_threads)
 
 
+ON_A_GPU = {"gpu", "training"}
+"""Parts that take a GPU where there is one."""
 FACTS = ("device", "machine", "versions", "commit", "measured")
 """What all rows of a run share."""
 COLUMNS = ("part", *(field.name for field in dataclasses.fields(Row)), *FACTS)
@@ -130,7 +132,7 @@ def measure_parts(parts: dict[str, Part], request: Request, out: str | Path) -> 
                 continue
             rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=why)]
         frame = pd.DataFrame([dataclasses.asdict(row) for row in rows]).assign(
-            **facts(name == "gpu" and torch.cuda.is_available())
+            **facts(name in ON_A_GPU and torch.cuda.is_available())
         )
         frame.insert(0, "part", name)
         replace(out, name, frame.astype(dict.fromkeys(NUMBERS, float)))

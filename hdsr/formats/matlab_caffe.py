@@ -49,7 +49,7 @@ def read_matlab(path: Path, name: str | None = None) -> Any:
 
 def read_matlab73_layers(path: Path) -> list[list[NDArray[np.float32]]]:
     """Filters and bias of each convolution in `net.layers` of a MATLAB 7.3 file of MatConvNet."""
-    import h5py  # costs 0.1 s, and one method in eleven needs it
+    import h5py  # costs 0.1 s, and one method alone needs it
 
     with h5py.File(path) as stored:
         layers = (stored[reference] for reference in stored["net/layers"][:, 0])

@@ -2,7 +2,7 @@
 
 A MAC is one multiplication with its addition; torch counts the two apart, as FLOPs. The hand counts are of
 the drawings alone, layer by layer, for one RGB image, and run no network: HDSRNet's Figure 1 and Section III,
-ACNet (Tian et al., IEEE Transactions on Cybernetics 2021) and DCLS (Luo et al., CVPR 2022).
+ACNet (Tian et al., IEEE Trans. SMC: Systems 2022) and DCLS (Luo et al., CVPR 2022).
 """
 
 import copy

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hdsr import metrics, resize, results
-from hdsr.datasets import ALTERED, Benchmark, load_benchmark
+from hdsr.datasets import Benchmark, load_benchmark
 from hdsr.evaluation import picture_path, shows, unscored
 from hdsr.images import read_image, read_picture
 from hdsr.measure import protocols
@@ -104,7 +104,9 @@ def score_by_protocols(settings: BenchmarkTableSettings, progress: bool = True) 
     known = {row.identity: row for row in results.read(path, ProtocolRow)}
     scored = {row.identity: row for row in results.read(rows_file(settings))}
     rows = []
+    first = None
     for method, benchmark in measurable(settings):
+        first = first or benchmark.name
         title = f"{method.label} x{benchmark.scale} {benchmark.name}, by all protocols"
         items = bar(benchmark, title, len(benchmark), unit="image", shown=progress)
         for file, (name, lr, hr) in zip(benchmark.hr_paths, items, strict=True):
@@ -114,7 +116,7 @@ def score_by_protocols(settings: BenchmarkTableSettings, progress: bool = True) 
             true = hr if read_picture(file).pixels.shape[2] > 2 else hr[..., 0]
             image = ScoredImage(method, benchmark.scale, lr, true, picture if found else None)
             new = []
-            for way, protocol in ways(settings, method, benchmark).items():
+            for way, protocol in ways(method, varied=benchmark.name == first).items():
                 row = by_protocol(plain, way, protocol)
                 if row.identity not in known:
                     psnr_db, ssim = image.scores(protocol)
@@ -140,11 +142,9 @@ def measurable(settings: BenchmarkTableSettings) -> Iterator[tuple[Method, Bench
                     yield load(variant.model, scale, *options), benchmark
 
 
-def ways(settings: BenchmarkTableSettings, method: Method, benchmark: Benchmark) -> dict[str, Protocol]:
-    """The protocols that a method is scored by on a set."""
-    tried = settings.sensitivity_datasets or settings.set_names
-    first = benchmark.name.removesuffix(ALTERED) == Path(tried[0]).name
-    chosen = NAMED | VARIED if first and method.name in MODELS else NAMED
+def ways(method: Method, varied: bool) -> dict[str, Protocol]:
+    """The protocols that a method is scored by on a set, also those of one change where it is `varied`."""
+    chosen = NAMED | VARIED if varied and method.name in MODELS else NAMED
     return {way: protocol for way, protocol in chosen.items() if applies(protocol, method)}
 
 

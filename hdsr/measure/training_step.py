@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hdsr import results
-from hdsr.measure.latency import quartiles, time_calls
+from hdsr.measure.latency import machine, quartiles, time_calls
 from hdsr.network import HDSRNet
 from hdsr.paths import CONFIGS, data_root
 from hdsr.provenance import code_version
@@ -24,7 +24,7 @@ from hdsr.training.config import TrainingConfig, load_config
 from hdsr.training.data import TrainingData, load_training_data
 from hdsr.training.folder import RunFolder
 from hdsr.training.loop import Run
-from hdsr.training.session import new_accelerator
+from hdsr.training.session import new_accelerator, training_device
 from hdsr.training.step import EAGER_STEPS
 from hdsr.upscaling.run import device_name
 
@@ -32,7 +32,6 @@ PUBLISHED = "published form"
 NO_IMAGES = TrainingData((), np.empty(0), (), "", 0)
 """For a run that is handed its patches."""
 NO_FOLDER = RunFolder(Path(), writes=False)
-CPU = torch.device("cpu")
 
 Step = Callable[[], object]
 
@@ -43,7 +42,7 @@ def ratios(
     lr_px: int = 32,
     warmup: int = 1,
     turns: int = 5,
-    device: torch.device = CPU,
+    device: torch.device | None = None,
 ) -> pd.DataFrame:
     """Time of a training step in each form, and how many times faster than the published form that is.
 
@@ -55,7 +54,7 @@ def ratios(
         lr_px: side of the square LR patch.
         warmup: turns that are not timed.
         turns: turns that are, at least 2.
-        device: where.
+        device: that of the training; by default the one that `hdsr train` takes here.
 
     Returns:
         One line per form: form, optimizer, precision, layout, scale, batch_size, lr_px, device, threads,
@@ -65,6 +64,7 @@ def ratios(
     Raises:
         HdsrError: for fewer turns than two.
     """
+    device = device or training_device()
     configs = {name: step_config(scale, batch_size, lr_px, name) for name in ("adam", "muon")}
     lr, hr = (patches.to(device) for patches in random_patches(scale, batch_size, lr_px))
     steps: dict[str, Step] = {PUBLISHED: PublishedStep(lr, hr, scale)}
@@ -82,7 +82,8 @@ def ratios(
 def measured(report: Path, turns: int) -> pd.DataFrame:
     """`ratios` at x4 on 8 patches of 32 x 32, kept in rows/training_step.csv of a report.
 
-    They are measured anew where code, threads or turns are others than those of the rows that are there.
+    They are measured anew where code, device, machine, threads or turns are others than those of the rows
+    that are there.
 
     Args:
         report: the folder of a profile; see `hdsr.paths.report_dir`.
@@ -90,6 +91,7 @@ def measured(report: Path, turns: int) -> pd.DataFrame:
     """
     path = report / "rows" / "training_step.csv"
     identity = {"code": code_version(sys.modules[__name__]), **results.made_with()}
+    identity |= {"device": device_name(training_device()), "machine": machine()}
     identity |= {"threads": torch.get_num_threads(), "n": turns}
     texts = dict.fromkeys(("code", *results.VERSIONS), str)
     known = pd.read_csv(path, dtype=texts) if path.is_file() else pd.DataFrame()

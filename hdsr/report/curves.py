@@ -21,8 +21,9 @@ _LEVELS = {"l1": np.asarray, "rmse": np.asarray, "mse": np.sqrt, "psnr": lambda 
 def read_log(path: str | Path, config: Mapping[str, Any]) -> pd.DataFrame:
     """The rows of a run's log, in the order of their steps.
 
-    Columns: step, loss (mean since the row before), learning_rate, gradient_norm,
-    skipped (steps so far), psnr_db (of the held-out images; absent where none was taken), seconds, minutes.
+    Columns: step, loss (mean since the row before), learning_rate, gradient_norm, skipped (steps so far),
+    psnr_db (of the held-out images; absent where none was taken), more_psnr_db (of the validation's other
+    sets), seconds, minutes.
     Losses of all kinds are told as levels of 255: a mean squared error, or its logarithm, as its root. With a
     teacher it is the error to what is to be learnt, not to HR.
 

@@ -22,6 +22,11 @@ def sensitivity(rows: pd.DataFrame) -> Table:
     Of the rows, those by protocols and of one device and precision, the set that has single changes is shown.
     """
     varied = rows[rows["way"].isin(VARIED)]
+    if varied.empty:
+        caption = "How far scores move when one thing is done otherwise"
+        notes = ("Neither bicubic nor HDSRNet was measured on a set that is there.",)
+        numbers = pd.DataFrame(columns=_SENSITIVITY_COLUMNS)
+        return Table("sensitivity", caption, numbers, pd.DataFrame(columns=["what is done"]), notes)
     same = (rows["dataset"] == varied["dataset"].iloc[0]) & rows["model"].isin(varied["model"])
     numbers = differences(pd.concat([rows[same & (rows["way"] == COMMON)], varied]))
     dataset = numbers["dataset"].iloc[0]

@@ -262,8 +262,9 @@ def _headline_columns(part: pd.DataFrame, method: str, weights: str) -> dict[tup
     if method == paper.label(_HEADLINE_MODELS[-1]):
         return {(method, source_label(weights)): measured}
     difference = texts(part["difference_db"], "{:+.2f}")
+    source = "" if weights in (NO_WEIGHTS, "ours") else f", {weights}"
     return {
         (method, "paper"): pairs(part, "psnr_db_paper", "ssim_paper"),
         (method, "measured" if weights == NO_WEIGHTS else source_label(weights)): measured,
-        (method, f"difference{f', {weights}' * (weights == 'authors')}"): difference,
+        (method, f"difference{source}"): difference,
     }

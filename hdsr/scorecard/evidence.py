@@ -130,7 +130,8 @@ def completed_weights(weights: Iterable[str | Path]) -> frozenset[str]:
 def is_completed(path: Path) -> bool:
     """Whether a file's header names the paper's recipe, and the log beside it reaches the recipe's last step.
 
-    The log is log.csv in the folder of a run. Weights without one are not taken for a completed run's.
+    A run that began with other weights is none. The log is log.csv in the folder of a run; weights without
+    one are not taken for a completed run's.
     """
     log = path.parent / "log.csv"
     try:
@@ -138,7 +139,8 @@ def is_completed(path: Path) -> bool:
         recipe = load_config(paths.CONFIGS / f"paper_x{about['scale']}.yaml")
     except HdsrError:
         return False
-    if not log.is_file() or not follows(about.get("config", {}), recipe):
+    continued = any(map(about.get, ("started_from", "warm_start", "branch_from")))
+    if continued or not log.is_file() or not follows(about.get("config", {}), recipe):
         return False
     return int(pd.read_csv(log)["step"].max()) >= recipe.steps
 

@@ -4,6 +4,8 @@ import pandas as pd
 import torch
 
 from hdsr import resize
+from hdsr.datasets import load_benchmark
+from hdsr.errors import HdsrError
 from hdsr.fetch.weights import find_weights
 from hdsr.images import read_picture
 from hdsr.measure.protocols import NAMED, TITLES, luma, rounded
@@ -18,6 +20,24 @@ from hdsr.upscaling.run import Image
 
 _READERS = {"srcnn": registry.read_srcnn, "vdsr": vdsr.load}
 """Networks that sharpen the enlarged luma."""
+
+
+def available(settings: ProtocolSettings) -> ProtocolSettings:
+    """The settings with their defaults in place of a set or a network that is not there; says so."""
+    lacking = []
+    for key in ("gray", "color"):
+        try:
+            load_benchmark(getattr(settings, key).rpartition("/")[0], settings.scale, settings.root)
+        except HdsrError as error:
+            lacking.append((key, error))
+    try:
+        network_alone(settings)
+    except HdsrError as error:
+        lacking.append(("model", error))
+    stand_ins = {key: type(settings).model_fields[key].default for key, _ in lacking}
+    for key, error in lacking:
+        print(f"{stand_ins[key]} stands in for {getattr(settings, key)}: {error}")
+    return settings.model_copy(update=stand_ins)
 
 
 def hr_image(settings: ProtocolSettings, place: str) -> Image:

@@ -114,9 +114,6 @@ def kernel_mix(network: HDSRNet, lr: NDArray[np.uint8]) -> Mix:
     return recording.mix()
 
 
-CODE_VERSION = code_version(network, kernel_mix)
-
-
 def measure_mixes(
     settings: NetworkSettings, name: str, training_sets: Sequence[str] = (), progress: bool = True
 ) -> pd.DataFrame:
@@ -168,6 +165,9 @@ def _mean_rows(network: HDSRNet, lrs: Sequence[Image]) -> pd.DataFrame:
     rows = pd.DataFrame(np.mean(shares, axis=0, dtype=np.float64).round(_DIGITS), columns=SHARES)
     units = ["".join(map(str, layer)) for layer in np.any(live, axis=0).astype(int)]
     return rows.assign(layer=rows.index + 1, live=units, inputs=np.any(inputs, axis=0).sum(axis=1))
+
+
+CODE_VERSION = code_version(network, Recording, recorded, attentions, kernel_mix, _mean_rows)
 
 
 def _images(

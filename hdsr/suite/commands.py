@@ -104,7 +104,7 @@ def publish(profile: Profile = "quick") -> None:
         raise HdsrError(
             f"profile {profile!r} is not complete, run `make reproduce` first: {', '.join(lacking)}"
         )
-    copy_report(paths.report_dir(profile), paths.report_dir("published"))
+    copy_report(paths.report_dir(profile), paths.PUBLISHED)
 
 
 @app.command("readmes")
@@ -132,7 +132,7 @@ def unfinished(profile: str) -> list[str]:
 
 
 def copy_report(report: Path, published: Path) -> None:
-    """Replace a published report by another, in one step once all has been copied.
+    """Replace a published report by another, by two renamings once all has been copied.
 
     The paper's own pictures, which a run shows where the user has them, are left out. README.md is added.
 
@@ -154,7 +154,8 @@ def copy_report(report: Path, published: Path) -> None:
             page.write_text(pages.without_paper_pictures(page.read_text("utf-8")), encoding="utf-8")
         (copy / "README.md").write_text(first_page.readme(copy), encoding="utf-8")
         check_size(copy)
-        shutil.rmtree(published, ignore_errors=True)
+        if published.exists():
+            published.replace(Path(folder) / "before")
         copy.replace(published)
 
 

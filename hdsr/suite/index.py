@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 from PIL import Image
 
-from hdsr import paper, paths, provenance
+from hdsr import paper, paths, provenance, results
 from hdsr.errors import HdsrError
 from hdsr.report import overview, protocol_tables, psnr_tables
 from hdsr.report.figures import caption
@@ -143,7 +143,7 @@ def _verdicts(report: Path) -> pd.DataFrame | None:
 
 def _rows(report: Path) -> pd.DataFrame | None:
     path = report / "rows" / "benchmarks.csv"
-    return pd.read_csv(path) if path.is_file() else None
+    return results.prevailing(pd.read_csv(path)) if path.is_file() else None
 
 
 def _causes(verdicts: pd.DataFrame) -> Table:

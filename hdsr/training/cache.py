@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path
 from hdsr.paths import cache_dir
+from hdsr.progress import bar
 
 Image = NDArray[np.uint8]
 LENGTH_BYTES = 8
@@ -52,7 +52,7 @@ def cached_images(
         with FileLock(path.with_suffix(".lock")):
             cached = open_cache(path, key, progress)  # again: another process may have made it meanwhile
             if cached is None:
-                write_cache(path, key, bar(images, count, f"decoding {name}", progress))
+                write_cache(path, key, _bar(images, f"decoding {name}", count, progress))
                 cached = mapped(path, read_index(path))
             return cached
     except OSError as error:
@@ -62,15 +62,12 @@ def cached_images(
         ) from None
 
 
-def bar(images: Iterable[Image], count: int, title: str, shown: bool) -> Iterable[Image]:
-    """The images under a progress bar (on a terminal only)."""
-    return tqdm(images, title, count, leave=False, unit="image", disable=None if shown else True)
+def _bar(images: Iterable[Image], title: str, count: int, progress: bool) -> Iterable[Image]:
+    return bar(images, title, count, leave=False, unit="image", shown=None if progress else False)
 
 
 def write_cache(path: Path, key: str, images: Iterable[Image]) -> None:
-    """Write a cache file, whole or not at all, and remove what killed processes left of theirs."""
-    for leftover in path.parent.glob(f".{path.stem}.*.partial*"):
-        leftover.unlink()
+    """Write a cache file, whole or not at all."""
     digest, shapes = hashlib.sha256(), []
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         for image in images:
@@ -92,7 +89,7 @@ def open_cache(path: Path, key: str, progress: bool) -> list[Image] | None:
     except (OSError, ValueError, OverflowError, AttributeError):
         return None
     digest = hashlib.sha256()
-    for image in bar(images, len(images), f"checking {path.stem}", progress):
+    for image in _bar(images, f"checking {path.stem}", len(images), progress):
         digest.update(image)
     return images if digest.hexdigest() == index["sha256"] else None
 

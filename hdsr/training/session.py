@@ -1,6 +1,5 @@
 """What stands around a training run: devices and processes, its progress bar, requests to stop."""
 
-import os
 import signal
 import sys
 import threading
@@ -16,14 +15,20 @@ from tqdm import tqdm
 from hdsr.training.config import TrainingConfig
 
 
+def training_device() -> torch.device:
+    """Where a run of one process computes: the first CUDA device, or else the CPU.
+
+    No other accelerator is taken by itself: Apple's, for one, lacks the float64 in which a run counts.
+    """
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def new_accelerator(config: TrainingConfig) -> Accelerator:
     """What carries devices, precision and processes."""
     AcceleratorState._reset_state(reset_partial_state=False)
     # The only buffer is the constant RGB mean, which needs no broadcasting.
     parallel = DistributedDataParallelKwargs(broadcast_buffers=False)
-    # of several processes without a GPU accelerate makes one each, unless it is told
-    on_cpus = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available()
-    precision = config.precision.replace("fp32", "no")
+    precision, on_cpus = config.precision.replace("fp32", "no"), training_device().type == "cpu"
     return Accelerator(mixed_precision=precision, cpu=on_cpus, kwargs_handlers=[parallel])
 
 

@@ -25,6 +25,7 @@ from hdsr.fetch.weights import weights_path
 from hdsr.files import read_bytes
 from hdsr.images import Picture, Pixels, decode_picture, image_size, picture_of, write_png
 from hdsr.inference import FoldedHDSRNet, fold
+from hdsr.network import HDSRNet
 from hdsr.progress import bar
 from hdsr.resize import imresize_float
 from hdsr.upscaling import plan
@@ -101,7 +102,7 @@ def upscale(
         path = weights_path(scale, weights, root)
         network = _kept(scale, weights, root, device, path.stat().st_mtime_ns if path.is_file() else 0)
     elif isinstance(network, nn.Module):
-        network = copy.deepcopy(network)
+        network = fold(network) if type(network) is HDSRNet else copy.deepcopy(network)
     else:
         raise HdsrError(f"network is a torch module, not {type(network).__name__}; `weights` names files")
     enlarge = runner(network, device, precision, memory_bytes, ensemble=ensemble)

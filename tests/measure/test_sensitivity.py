@@ -141,5 +141,18 @@ def test_lines_are_differences_from_the_common_protocol(rows: pd.DataFrame) -> N
     assert table.name == "sensitivity_Own"
 
 
+def test_single_changes_are_tried_on_the_first_set_that_is_there(settings: BenchmarkTableSettings) -> None:
+    absent_first = settings.model_copy(update={"datasets": ("Set5", *settings.datasets)})
+    rows = sensitivity.score_by_protocols(absent_first, progress=False)
+    assert set(VARIED) <= set(rows["way"])
+    assert protocol_tables.sensitivity(rows).name == "sensitivity_Own"
+
+
+def test_without_single_changes_the_table_says_so(rows: pd.DataFrame, tmp_path: Path) -> None:
+    table = protocol_tables.sensitivity(rows[rows["way"].isin(protocols.NAMED)])
+    table.write(tmp_path)
+    assert table.notes == ("Neither bicubic nor HDSRNet was measured on a set that is there.",)
+
+
 def test_a_set_that_is_not_whole_has_no_means(rows: pd.DataFrame) -> None:
     assert protocol_tables.sensitivity(rows.assign(expected=100)).printed.iloc[:, 1:].eq("–").all(axis=None)

@@ -41,6 +41,15 @@ def test_another_recipe_is_not_the_papers(key: str, value: float, tmp_path: Path
     assert not evidence.is_completed(write_run(tmp_path / "run", last_step=2_000_000, **{key: value}))
 
 
+@pytest.mark.parametrize("key", ["started_from", "warm_start", "branch_from"])
+def test_a_run_that_began_with_other_weights_is_not_completed(key: str, tmp_path: Path) -> None:
+    weights = write_run(tmp_path / "run")
+    about = checkpoint.describe(weights)
+    assert evidence.is_completed(weights)
+    checkpoint.save(HDSRNet(2), weights, about | {key: "shipped/hdsrnet_x2.safetensors"})
+    assert not evidence.is_completed(weights)
+
+
 def test_a_run_that_stopped_before_is_not_completed(tmp_path: Path) -> None:
     assert not evidence.is_completed(write_run(tmp_path / "run", last_step=LAST_STEP - 1))
 

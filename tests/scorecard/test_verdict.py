@@ -355,20 +355,29 @@ def test_without_counts_table_vii_is_not_measured() -> None:
 def timings(device: str, carn_m: float) -> pd.DataFrame:
     ratios = {"HDSRNet": 1.0, "CARN-M": carn_m}
     lines = [(method, "as published", 256, device, ratio) for method, ratio in ratios.items()]
-    return pd.DataFrame(lines, columns=["method", "form", "hr_px", "device", "ratio"])
+    times = pd.DataFrame(lines, columns=["method", "form", "hr_px", "device", "ratio"])
+    quartiles = {f"ratio_quartile{i}": times["ratio"] * factor for i, factor in ((1, 0.9), (3, 1.1))}
+    return times.assign(precision="fp32", **quartiles)
 
 
 @pytest.mark.parametrize(
     ("device", "carn_m", "verdict"),
-    [("cpu", 0.5, "not measured"), ("A GPU", 0.5, "contradicted"), ("A GPU", 1.5, "reproduced")],
+    [
+        ("cpu", 0.5, "not measured"),
+        ("A GPU", 0.5, "contradicted"),
+        ("A GPU", 0.99, "not measured"),
+        ("A GPU", 1.5, "reproduced"),
+    ],
 )
 def test_gpu_timings_are_judged_on_a_gpu_only(device: str, carn_m: float, verdict: str) -> None:
     claim = measured.fastest_claim(256, timings(device, carn_m), pd.DataFrame())
     assert claim.verdict == verdict
     assert f"CARN-M {carn_m:.2f}" in claim.reason + claim.measured
-    assert (
-        measured.fastest_claim(512, timings(device, carn_m), pd.DataFrame()).verdict == Verdict.NOT_MEASURED
-    )
+    others = [timings(device, carn_m).assign(precision="bf16"), timings(device, carn_m).assign(hr_px=512)]
+    for times in others:
+        claim = measured.fastest_claim(256, times, pd.DataFrame())
+        assert claim.verdict == Verdict.NOT_MEASURED
+        assert "no timings" in claim.reason
 
 
 @pytest.mark.parametrize(

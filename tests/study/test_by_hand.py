@@ -1,5 +1,7 @@
 """Steps on single images: the right image in the right form, and a network without its enlargement."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,20 @@ def test_a_gray_copy_stands_in_for_a_gray_file() -> None:
     assert gray.shape == color.shape[:2]
     assert gray.dtype == np.uint8
     np.testing.assert_allclose(gray, color.mean(axis=2), atol=0.51)
+
+
+def test_defaults_stand_in_for_what_the_data_folder_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    wanted = {"profile": "paper", "data_root": str(tmp_path), "scale": 4}
+    settings = ProtocolSettings(**wanted, gray="Set14/bridge", color="samples/lena", model="vdsr")
+    found = by_hand.available(settings)
+    assert found == ProtocolSettings(**wanted, gray="samples/astronaut", color="samples/lena", model="srcnn")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("samples/astronaut stands in for Set14/bridge: ")
+    assert said[1].startswith("srcnn stands in for vdsr: ")
+    assert by_hand.available(found) == found
+    assert not capsys.readouterr().out
 
 
 def test_an_image_that_is_not_there_is_named() -> None:

@@ -23,6 +23,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "reports" / "quick"
     monkeypatch.setenv("HDSR_REPORTS", str(folder.parent))
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(paths, "PUBLISHED", folder.parent / "published")
     for name in ("01_data", "02_benchmarks"):
         nbformat.write(new_notebook(cells=CELLS), tmp_path / f"{name}.ipynb")
         executed = execute.executed_path(name, "quick")

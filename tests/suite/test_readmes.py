@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from hdsr import checkpoint
+from hdsr import checkpoint, results
 from hdsr.errors import HdsrError
 from hdsr.files import sha256
 from hdsr.paths import OWN_WEIGHTS, PROJECT
+from hdsr.report import psnr_tables
+from hdsr.report.training import PUBLISHED_ROWS
 from hdsr.suite import index, readmes
 
 
@@ -21,6 +23,18 @@ def test_the_tables_are_of_the_published_rows_and_the_weights_that_ship() -> Non
         text = path.read_text(encoding="utf-8")
         assert readmes.with_tables(text, contents, path.name) == text, f"{path}: renew its tables"
     assert len(current[PROJECT / "README.md"]["headline"].splitlines()) == 2 + 9
+
+
+def test_other_weights_and_another_precision_leave_the_headline_alone() -> None:
+    rows = pd.read_csv(PUBLISHED_ROWS)
+    own = rows[(rows["model"] == "hdsrnet") & (rows["weights"] == "ours")]
+    file = own.assign(weights="worse.safetensors", psnr_db=own["psnr_db"] - 5)
+    more = pd.concat([rows, file, own.assign(precision="bf16", psnr_db=own["psnr_db"] - 5)])
+    expected = psnr_tables.headline(rows).printed
+    found = psnr_tables.headline(results.prevailing(more)).printed
+    pd.testing.assert_frame_equal(found[expected.columns], expected)
+    columns = [" ".join(column) for column in found if column not in expected]
+    assert columns == [f"HDSRNet {name}" for name in ("worse.safetensors", "difference, worse.safetensors")]
 
 
 def test_the_page_of_the_published_report_is_of_its_rows() -> None:

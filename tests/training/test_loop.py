@@ -12,12 +12,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 
+import accelerate.state
 import forked
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from accelerate import PartialState
 from filelock import FileLock
 from PIL import Image
 
@@ -30,6 +32,7 @@ from hdsr.training.config import TrainingConfig
 from hdsr.training.folder import COLUMNS
 from hdsr.training.losses import PatchLoss
 from hdsr.training.optimizers import rate_factor
+from hdsr.training.session import new_accelerator
 from hdsr.training.states import check_same_run, load_state, split_state
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import warm_start
@@ -434,6 +437,14 @@ def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_p
     assert not list((tmp_path / "run").glob("*.pt"))
     run(root, tmp_path / "run", resume=True, steps=4)
     assert (tmp_path / "run" / "weights.safetensors").is_file()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is taken first")
+def test_a_device_that_lacks_what_a_run_needs_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    PartialState._reset_state()
+    monkeypatch.setattr(accelerate.state, "is_mps_available", lambda: True)
+    assert new_accelerator(TrainingConfig(**TINY)).device == torch.device("cpu")
+    PartialState._reset_state()
 
 
 def test_a_batch_that_processes_cannot_share_evenly_is_refused(

@@ -10,6 +10,7 @@ from torch import nn
 
 from hdsr.checkpoint import save
 from hdsr.inference import fold
+from hdsr.measure import training_step
 from hdsr.network import DynamicConv2d, HDSRNet, convolve_each
 from hdsr.training import loop as training
 from hdsr.training import session
@@ -19,6 +20,7 @@ from hdsr.training.folder import RunFolder
 from hdsr.training.losses import PatchLoss
 from hdsr.training.patches import PatchSource
 from hdsr.training.step import TrainingStep
+from hdsr.upscaling.run import device_name
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
@@ -170,3 +172,9 @@ def test_a_step_without_a_finite_gradient_changes_nothing(monkeypatch: pytest.Mo
     tally = run.step.read_tally()
     assert (tally.counted, tally.skipped) == (6, 1)
     assert all(map(torch.equal, before, run.step.parameters))
+
+
+@needs_gpu
+def test_the_published_step_and_ours_are_timed_on_the_gpu_that_training_takes() -> None:
+    frame = training_step.ratios(batch_size=2, lr_px=16, turns=2)
+    assert set(frame["device"]) == {device_name(torch.device("cuda"))}

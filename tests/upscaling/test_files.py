@@ -395,9 +395,14 @@ def test_numbers_that_are_not_finite_make_no_image(photo: NDArray[np.uint8]) -> 
     network = HDSRNet(2)
     network.state_dict()["lower.layers.0.weight"].view(-1)[0] = float("nan")
     with pytest.raises(HdsrError, match="result is not made of finite numbers"):
-        upscale(photo, 2, network)
+        upscale(photo, 2, nn.Sequential(network))
     with pytest.raises(HdsrError, match="weights are not made of finite numbers"):
-        fold(network)
+        upscale(photo, 2, network)
+
+
+def test_memory_has_a_limit_with_a_network_that_is_given_too(photo: NDArray[np.uint8]) -> None:
+    with pytest.raises(HdsrError, match="is too large: even in strips it takes about"):
+        upscale(photo, 2, image_like_network(2), memory_bytes=1000)
 
 
 def test_strips_of_any_memory_give_the_same_pixels(
