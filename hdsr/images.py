@@ -105,14 +105,20 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
 
 def as_rgb(picture: Picture, name: str) -> NDArray[np.uint8]:
     """A picture as uint8 RGB, (height, width, 3); stderr says what of the file `name` is lost."""
-    picture = in_8_bits(picture)
-    pixels, notes = picture.pixels, list(picture.notes)
-    if pixels.shape[2] in (2, 4) and pixels[..., -1].min() < 255:
-        notes.append("its transparency is left out")
-    for note in notes:
+    picture = in_rgb(picture)
+    for note in picture.notes:
         tqdm.write(f"{name}: {note}", file=sys.stderr)
+    return picture.pixels
+
+
+def in_rgb(picture: Picture) -> Picture:
+    """A picture in RGB of 8 bits, with a note on each thing that is lost."""
+    picture = in_8_bits(picture)
+    pixels, notes = picture.pixels, picture.notes
+    if pixels.shape[2] in (2, 4) and pixels[..., -1].min() < 255:
+        notes = (*notes, "its transparency is left out")
     color = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
-    return np.ascontiguousarray(color)
+    return replace(picture, pixels=np.ascontiguousarray(color), notes=notes)
 
 
 def in_8_bits(picture: Picture) -> Picture:

@@ -47,6 +47,7 @@ function render({ model, el }) {
 
   let addresses = [];
   let place = null;
+  let sides = "";
   let dragging = false; // the divider, or "picture"
   let enlarged = 1; // times the size at which the whole image fits
   let [left, top] = [0, 0]; // of the image in the stage, in units of the stage
@@ -261,6 +262,9 @@ function render({ model, el }) {
     show();
   }
   after.addEventListener("load", () => {
+    const found = `${after.naturalWidth} ${after.naturalHeight}`;
+    if (found !== sides) place = null; // of another image
+    sides = found;
     const widest = (HIGHEST_PX * after.naturalWidth) / after.naturalHeight;
     stage.style.maxWidth = `${Math.max(widest, NARROWEST_PX)}px`;
     showZoom();

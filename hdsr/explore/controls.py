@@ -102,7 +102,7 @@ class Controls:
     """The controls that say what is looked at, and with which network.
 
     Attributes:
-        gaps: a sentence for each data set that is not there.
+        gaps: a sentence for each data set and source of weights that is not there.
         upload: the image that a person has brought, if any.
     """
 
@@ -110,7 +110,13 @@ class Controls:
         self.root = paths.data_root(settings.data_root)
         self.upload: Upload | None = None
         images, self.gaps = offered_images(settings)
-        sources = [(source_label(source), source) for source in offered_weights(settings)]
+        present = offered_weights(settings)
+        self.gaps += [
+            f"The weights {source_label(source)} are not there."
+            for source in settings.weights
+            if source not in present
+        ]
+        sources = [(source_label(source), source) for source in present]
         wide = ipw.Layout(width="250px")
         self.image = ipw.Dropdown(
             options=[*images, *_benchmark_images(settings)], description="Image", style=PLAIN, layout=wide
@@ -157,7 +163,8 @@ class Controls:
         self.role.layout.display = "" if self.image.value[0] == UPLOADED else "none"
         labels = look.layer_labels(self.scale.value)
         _offer(self.layer, [(label, name) for name, label in labels.items()], FIRST_LAYER)
-        plain = [(name, name) for name in (BICUBIC, TRAINED, TRUE)]
+        is_known = self.image.value[0] != UPLOADED or self.role.value == "hr"
+        plain = [(name, name) for name in (BICUBIC, TRAINED, *[TRUE] * is_known)]
         _offer(self.left, [*plain, *_offered_methods(self.scale.value, self.root)], BICUBIC)
 
     def bring(self, upload: Upload) -> None:
@@ -177,7 +184,7 @@ class Controls:
         source = self.weights.value
         if source == FILE:
             typed = self.file.value.strip()
-            source = str(Path(typed).expanduser()) if typed else ""
+            source = str(paths.absolute(typed)) if typed else ""
         return Choice(
             image=self.image.value,
             upload=self.upload,

@@ -10,17 +10,22 @@ function render({ model, el }) {
   el.append(label);
   words.textContent = model.get("label");
 
-  async function send(file) {
-    const { name, size } = file;
+  let newest = null;
+
+  async function send(chosen) {
+    const { name, size } = chosen;
+    const file = `${Date.now()} ${Math.random()}`;
+    newest = file;
     if (!size || size > model.get("limit_bytes")) {
-      model.send({ name, size, offset: 0 }, undefined, []);
+      model.send({ file, name, size, offset: 0 }, undefined, []);
       return;
     }
     const step = model.get("piece_bytes");
     for (let offset = 0; offset < size; offset += step) {
       words.textContent = `${name}: ${Math.round((100 * offset) / size)} %`;
-      const piece = await file.slice(offset, offset + step).arrayBuffer();
-      model.send({ name, size, offset }, undefined, [piece]);
+      const piece = await chosen.slice(offset, offset + step).arrayBuffer();
+      if (file !== newest) return; // another file was chosen meanwhile
+      model.send({ file, name, size, offset }, undefined, [piece]);
     }
     words.textContent = model.get("label");
   }

@@ -56,6 +56,7 @@ class Explorer(ipw.VBox):
         self.controls.temperature.value = self.controls.choice().networks().temperature
         self.make_views()
         self.view: View | None = None
+        self.refused = ""
         first = self.controls.choice()
         self.latest = Latest(self.work, self.show_busy, first)
         self.show(self.made(first))
@@ -109,6 +110,7 @@ class Explorer(ipw.VBox):
             choice = self.controls.choice()
             self.picker.value = choice.layer
             if choice != self.latest.task:
+                self.refused = ""
                 self.latest.do(choice)
 
     def reset_temperature(self, _: object = None) -> None:
@@ -123,13 +125,18 @@ class Explorer(ipw.VBox):
                 self.controls.bring(upload)
                 self.changed()
         except HdsrError as error:
-            self.tell_why(error)
+            self.refuse(str(error))
 
     def decline(self, name: str, size_bytes: int) -> None:
         """Say why a file is not taken."""
         limit = self.uploader.limit_bytes / 1e6
-        words = f"{name} has {size_bytes / 1e6:.0f} MB, more than the {limit:.0f} MB that are read here."
-        self.tell(words, "hdsr-error")
+        self.refuse(f"{name} has {size_bytes / 1e6:.0f} MB, more than the {limit:.0f} MB that are read here")
+
+    def refuse(self, words: str) -> None:
+        """Say why an upload is not looked at, until something else is chosen."""
+        with self.latest.lock:
+            self.refused = f"{words.rstrip('.')}."
+            self.tell_what_is_shown()
 
     def work(self, choice: Choice) -> None:
         """Make what was chosen and show it, or say why that cannot be done."""
@@ -147,7 +154,7 @@ class Explorer(ipw.VBox):
             with self.latest.lock:
                 self.latest.check()
                 self.show(view)
-                self.tell(self.what_is_shown(time.perf_counter() - began))
+                self.tell_what_is_shown(time.perf_counter() - began)
 
     # ---- what is made of a choice ------------------------------------------------------------------------
 
@@ -191,7 +198,7 @@ class Explorer(ipw.VBox):
     def show(self, view: View) -> None:
         """Show another view."""
         seen, before, figure = view.seen, self.view, None
-        if before is None or seen.trained is not before.seen.trained:
+        if before is None or seen.chosen is not before.seen.chosen:
             figure = pictures.figure_1(view.made_by.plain, seen)
         self.view = view
         self.scores.value = f"<h3>Scores</h3>{view.scores}"
@@ -246,6 +253,11 @@ class Explorer(ipw.VBox):
         words += "." if seconds is None else f", {seconds:.1f} s."
         return f"{words} {seen.subject.note}".strip()
 
+    def tell_what_is_shown(self, seconds: float | None = None) -> None:
+        """Say what is shown, after what was refused since it was chosen."""
+        words = f"{self.refused} Shown: {self.what_is_shown(seconds)}" if self.refused else ""
+        self.tell(words or self.what_is_shown(seconds), "hdsr-error" * bool(self.refused))
+
     def tell(self, words: str, kind: str = "") -> None:
         """One sentence above the pictures, of a kind that `explore.css` knows."""
         self.status.value = (
@@ -254,15 +266,15 @@ class Explorer(ipw.VBox):
 
     def tell_why(self, error: HdsrError) -> None:
         """Why something cannot be done, and that all is as before."""
-        self.tell(f"{str(error).rstrip('.')}. Everything below is as it was before.", "hdsr-error")
+        why = f"{self.refused} {str(error).rstrip('.')}".strip()
+        self.tell(f"{why}. Everything below is as it was before.", "hdsr-error")
 
     # ---- where nothing is alive --------------------------------------------------------------------------
 
     def still(self) -> Drawing:
         """What is shown now, as one picture with its numbers."""
-        return still.drawing(
-            self.seen, look.layer_labels(self.seen.scale)[self.view.choice.layer], self.view.sheet
-        )
+        layer = look.layer_labels(self.seen.scale)[self.view.choice.layer]
+        return still.drawing(self.seen, source_label(self.view.made_by.source), layer, self.view.sheet)
 
     def __repr__(self) -> str:
         return f"Explorer: {self.seen.subject.name} at ×{self.seen.scale}"

@@ -18,8 +18,10 @@ WRAPPED = 64
 HEAD_IN, PICTURE_HEAD_IN, LOWER_IN = 0.3, 0.4, 5.2
 
 
-def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
+def drawing(seen: Look, weights: str, layer: str, shown: Sheet) -> Drawing:
     """Before and after, the error where HR is known, the kernel mixes, and the feature maps of one layer.
+
+    The title says whose `weights` made it.
 
     Its numbers have one line per panel: panel, temperature, psnr_db, ssim for images; panel, share_1 to
     share_4, live_units for dynamic convolutions.
@@ -29,9 +31,8 @@ def drawing(seen: Look, layer: str, shown: Sheet) -> Drawing:
     height, width = seen.bicubic.shape[:2]
     upper_in = WIDTH_IN / len(pictures) * height / width + PICTURE_HEAD_IN
     figure = Figure(figsize=(WIDTH_IN, HEAD_IN + upper_in + LOWER_IN), layout="constrained")
-    figure.suptitle(
-        f"{seen.subject.name} at ×{seen.scale}, temperature {seen.chosen.temperature:.3g}", size=11
-    )
+    temperature = f"temperature {seen.chosen.temperature:.3g}"
+    figure.suptitle(f"{seen.subject.name} at ×{seen.scale}, HDSRNet {weights}, {temperature}", size=11)
     upper, lower = figure.subfigures(2, 1, height_ratios=(upper_in, LOWER_IN))
     for axes, (caption, picture) in zip(
         upper.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdsr.datasets import cropped
-from hdsr.images import decode_image
-from hdsr.metrics import size
+from hdsr.errors import HdsrError
+from hdsr.images import decode_picture, in_rgb
+from hdsr.metrics import GAUSSIAN_SIZE_PX, size
 from hdsr.report.figures_2_to_7 import benchmark_image
 from hdsr.resize import imresize
 
@@ -41,6 +42,8 @@ class Upload:
 
     name: str
     pixels: Image
+    note: str = ""
+    """A sentence on what of the file is not looked at."""
 
 
 def built_in(dataset: str, image: str, scale: int, root: str | Path | None = None) -> Subject:
@@ -58,20 +61,28 @@ def read_upload(name: str, data: bytes) -> Upload:
     Raises:
         HdsrError: naming the file, if it is damaged, no image, or too large for the memory that is free.
     """
-    return Upload(name, decode_image(data, name))
+    picture = in_rgb(decode_picture(data, name))
+    note = f"Of {name}, {'; '.join(picture.notes)}." if picture.notes else ""
+    return Upload(name, picture.pixels, note)
 
 
 def uploaded(upload: Upload, role: Role, scale: int) -> Subject:
     """An uploaded image at one scale; of a large one, the middle.
 
     Raises:
-        HdsrError: if it is too small to be shrunk.
+        HdsrError: if it is to be shrunk, and too small to be scored then.
     """
     enlarged_by = scale if role == "lr" else 1
     part = middle(upload.pixels, SHOWN_PX // enlarged_by**2)
-    note = "" if part.shape == upload.pixels.shape else _middle_note(upload, part, scale)
+    note = upload.note
+    if part.shape != upload.pixels.shape:
+        note = f"{note} {_middle_note(upload, part, scale)}".strip()
     if role == "lr":
         return Subject(upload.name, part, None, note)
+    least = scale * math.ceil(2 + GAUSSIAN_SIZE_PX / scale)  # as scores crop `scale` pixels on every side
+    if min(part.shape[:2]) < least:
+        found = f"{upload.name} has {size(part)} pixels"
+        raise HdsrError(f"{found}, too few to be scored at x{scale}: expected {least} x {least} or more")
     hr = cropped(part, scale, upload.name)
     return Subject(upload.name, imresize(hr, 1 / scale), hr, note)
 

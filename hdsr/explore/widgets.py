@@ -81,18 +81,22 @@ class FileUpload(AnyWidget):
         """
         super().__init__(**traits)
         self.received, self.declined = received, declined
-        self.content = bytearray()
+        self.content, self.file = bytearray(), None
         self.on_msg(self.take)
 
     def take(self, _: object, message: dict[str, Any], pieces: list[bytes]) -> None:
-        """Take a piece of a file, {"name", "size", "offset"}; one without bytes declares a file too large."""
+        """Take a piece of a file, {"file", "name", "size", "offset"}; `file` tells files of one name apart.
+
+        One without bytes declares a file too large.
+        """
         name, size, offset = (message[key] for key in ("name", "size", "offset"))
         if size > self.limit_bytes:
             self.declined(name, size)
             return
         if offset == 0:
             self.content.clear()
-        if offset != len(self.content):
+            self.file = message["file"]
+        if message["file"] != self.file or offset != len(self.content):
             return  # the rest of a file that another one has interrupted
         self.content += b"".join(pieces)
         if len(self.content) == size:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -168,23 +169,66 @@ def test_a_bad_upload_leaves_all_as_it_was(explorer: Explorer, data: bytes, sent
     before, offered = everything(explorer), explorer.controls.choice()
     explorer.receive("mine.png", data)
     assert sentence in settled(explorer)
-    assert "Everything below is as it was before." in settled(explorer)
+    assert "Shown: first: 20 x 20 → 40 x 40 pixels" in settled(explorer)
     assert everything(explorer) == before
     assert explorer.controls.choice() == offered
     explorer.picker.value = "mul"
     assert "first: 20 x 20" in settled(explorer)
 
 
-def test_an_upload_too_small_to_be_scored_is_told_until_it_is_taken_otherwise(explorer: Explorer) -> None:
+def test_an_upload_too_small_to_be_scored_leaves_the_one_before(explorer: Explorer) -> None:
     explorer.controls.role.value = "hr"
-    before = everything(explorer)
-    explorer.receive("mine.png", pictures.png(photograph(8)))
-    assert "an image of 8 x 8 pixels is too small" in settled(explorer)
+    explorer.receive("mine.png", pictures.png(photograph(32)))
+    before, offered = everything(explorer), explorer.controls.choice()
+    explorer.receive("tiny.png", pictures.png(photograph(15)))
+    assert "tiny.png has 15 x 15 pixels, too few to be scored at x2: expected 16 x 16" in settled(explorer)
     assert everything(explorer) == before
-    assert is_stale(explorer)
-    explorer.controls.role.value = "lr"
-    assert "mine.png: 8 x 8 → 16 x 16" in settled(explorer)
-    assert not is_stale(explorer)
+    assert explorer.controls.choice() == offered
+    explorer.receive("least.png", pictures.png(photograph(16)))
+    assert "least.png: 8 x 8 → 16 x 16 pixels" in settled(explorer)
+
+
+def test_what_was_refused_is_told_beside_what_was_chosen_before(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = threading.Event()
+    enlarge = look.enlarge
+    monkeypatch.setattr(look, "enlarge", lambda *given, **more: refused.wait(60) and enlarge(*given, **more))
+    explorer.controls.image.value = explorer.controls.image.options[1][1]
+    explorer.receive("broken.png", b"no image")
+    refused.set()
+    assert "broken.png is not an image" in settled(explorer)
+    assert "Shown: second: " in settled(explorer)
+    explorer.controls.image.value = explorer.controls.image.options[0][1]
+    assert "broken.png" not in settled(explorer)
+
+
+def test_what_a_file_loses_is_told(explorer: Explorer) -> None:
+    see_through = np.dstack([photograph(32), np.full((32, 32), 9, np.uint8)])
+    explorer.receive("mine.png", pictures.png(see_through))
+    assert "Of mine.png, its transparency is left out." in settled(explorer)
+
+
+def test_the_true_image_is_offered_only_where_it_is_known(explorer: Explorer) -> None:
+    explorer.controls.left.value = "True image"
+    settled(explorer)
+    assert list(shown(explorer)) == ["True image", "HDSRNet"]
+    explorer.receive("mine.png", pictures.png(photograph(32)))
+    settled(explorer)
+    assert list(shown(explorer)) == ["Bicubic", "HDSRNet"]
+    assert explorer.controls.left.value == "Bicubic"
+    explorer.controls.role.value = "hr"
+    settled(explorer)
+    assert ("True image", "True image") in explorer.controls.left.options
+
+
+def test_figure_1_shows_what_the_temperature_makes(explorer: Explorer) -> None:
+    drawn = {}
+    for temperature in (40.0, 0.01, 40.0, 1.0):
+        explorer.controls.temperature.value = temperature
+        settled(explorer)
+        assert drawn.setdefault(temperature, explorer.picker.png) == explorer.picker.png
+    assert len(set(drawn.values())) == 3
 
 
 def test_a_file_that_is_too_large_is_declined_in_a_sentence(explorer: Explorer) -> None:

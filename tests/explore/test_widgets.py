@@ -46,8 +46,8 @@ class Desk:
             limit_bytes=100,
         )
 
-    def send(self, name: str, size: int, offset: int, piece: bytes = b"") -> None:
-        message = {"name": name, "size": size, "offset": offset}
+    def send(self, name: str, size: int, offset: int, piece: bytes = b"", file: str = "1") -> None:
+        message = {"file": file, "name": name, "size": size, "offset": offset}
         self.upload.take(self.upload, message, [memoryview(piece)] if piece else [])
 
 
@@ -66,6 +66,14 @@ def test_a_file_that_another_interrupts_is_dropped() -> None:
     desk.send("b.png", 4, 0, b"wxyz")
     desk.send("a.png", 5, 3, b"de")
     assert desk.received == [("b.png", b"wxyz")]
+
+
+def test_pieces_of_two_files_of_one_name_are_not_mixed() -> None:
+    desk = Desk()
+    for offset in (0, 2, 4):
+        for file, letter in (("1", b"a"), ("2", b"b")):
+            desk.send("a.png", 6, offset, 2 * letter, file)
+    assert desk.received == [("a.png", b"bbbbbb")]
 
 
 def test_an_empty_file_arrives_too() -> None:
