@@ -1,4 +1,5 @@
-"""The command `hdsr`. Exit codes: 0; 1 some of many files failed; 2 one line says why; 130 interrupted.
+"""The command `hdsr`. Exit codes: 0; 1 some of many files failed; 2 one line says why; 130 interrupted;
+141 nobody reads what is printed any more, as after `| head`.
 
 What a command needs is imported when it runs, so that `hdsr --help` and a mistyped option answer at once.
 """
@@ -14,6 +15,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -59,13 +61,16 @@ def _named(text: str) -> Path:
     return Path(text)
 
 
+_place = partial(typer.Option, parser=_named)
+
 Images = Annotated[
     list[Path], typer.Argument(metavar="IMAGE...", help="Images of any kind, or folders.", parser=_named)
 ]
 
 Scale = Annotated[Literal[2, 3, 4], typer.Option(help="How many times larger.")]
 Root = Annotated[
-    Path | None, typer.Option("--data", metavar="ROOT", help="Data folder; else $HDSR_DATA, else data/.")
+    Path | None,
+    _place("--data", metavar="ROOT", help="Data folder; else $HDSR_DATA, else data/."),
 ]
 Weights = Annotated[str, typer.Option(metavar=SOURCES, help="Which weights the network gets.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
@@ -109,8 +114,16 @@ def run_program(commands: typer.Typer, name: str, arguments: list[str] | None = 
     try:
         with _ending_at_sigterm():
             code = commands(arguments, prog_name=name, standalone_mode=False) or 0
-            sys.stdout.flush()  # here a full disk or a closed pipe is an error like any other
+            sys.stdout.flush()  # here a full disk is an error like any other
             return code
+    except BrokenPipeError:
+        _leave_unheard()
+        return 141
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # which typer takes for the end of the program
+            _leave_unheard()
+            return 141
+        raise
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
@@ -119,17 +132,24 @@ def run_program(commands: typer.Typer, name: str, arguments: list[str] | None = 
     except (HdsrError, typer.TyperException, OSError, UnicodeError, OverflowError, MemoryError) as error:
         _say(error_line(error))
         return 2
-    except RuntimeError as error:  # torch has no other for want of memory on a CPU
-        if not re.search("(allocate|out of) memory", str(error)):
+    except RuntimeError as error:
+        from hdsr.upscaling.memory import is_want_of_memory
+
+        if not is_want_of_memory(error):
             raise
         _say(f"hdsr: error: there is not enough memory for this: {str(error).splitlines()[0]}")
         return 2
 
 
 def _say(line: str) -> None:
-    """Print to stderr, where that can be written; what cannot be written is not tried again at the end."""
+    """Print to stderr, where that can be written."""
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
+    _leave_unheard()
+
+
+def _leave_unheard() -> None:
+    """Let what cannot be written to stdout and stderr be lost, so that it is no error at the end either."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -164,6 +184,8 @@ def _check_weights(weights: str | Path | None, scale: int | None = None, data: P
     from hdsr.files import check_regular
 
     named = ("ours", "authors", "others")
+    if weights == "":
+        raise HdsrError("--weights has an empty name: expected ours, authors, others or a file")
     if weights not in (None, *named):
         check_regular(weights, f"a file of weights{meant(weights, named)}")
     elif weights and scale:
@@ -195,7 +217,8 @@ def evaluate(
         list[str], typer.Option(help="Set5, Set14, B100, Urban100, samples or a folder; may be repeated.")
     ],
     out: Annotated[
-        Path, typer.Option(metavar="ROWS.CSV", help="Result rows; rows already there are reused.")
+        Path,
+        _place(metavar="ROWS.CSV", help="Result rows; rows already there are reused."),
     ],
     data: Root = None,
     weights: Annotated[
@@ -204,7 +227,8 @@ def evaluate(
     precision: Precision = "fp32",
     device: Device = "cpu",
     save_images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep SR images, as DIR/<model>/<set>/x<scale>/*.png.")
+        Path | None,
+        _place(metavar="DIR", help="Keep SR images, as DIR/<model>/<set>/x<scale>/*.png."),
     ] = None,
 ) -> None:
     """Score a method on benchmark sets: Y-PSNR and SSIM of every image, one row each.
@@ -263,7 +287,8 @@ def upscale(
     images: Images,
     scale: Scale,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for <image>_x<scale>.png; of one image also FILE.png.")
+        Path,
+        _place(metavar="DIR", help="Folder for <image>_x<scale>.png; of one image also FILE.png."),
     ],
     data: Root = None,
     weights: Weights = "ours",
@@ -337,7 +362,8 @@ def degrade(
     images: Images,
     scale: Annotated[Literal[2, 3, 4], typer.Option(help="How many times smaller.")],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for <image>x<scale>.png; of one image also FILE.png.")
+        Path,
+        _place(metavar="DIR", help="Folder for <image>x<scale>.png; of one image also FILE.png."),
     ],
     overwrite: Overwrite = False,
 ) -> int:
@@ -401,8 +427,10 @@ def score(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.YAML", help="What to train, and how.")],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run.")],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.YAML", help="What to train, and how.", parser=_named)
+    ],
+    out: Annotated[Path, _place(metavar="RUN", help="Folder of the run.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is there.")] = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated.")
@@ -420,8 +448,10 @@ def train(
 
 @app.command()
 def pack(
-    weights: Annotated[Path, typer.Argument(metavar="FILE", help="weights.safetensors or a state of a run.")],
-    out: Annotated[Path, typer.Option(metavar="FILE|DIR", help="Where the weights or the pieces go.")],
+    weights: Annotated[
+        Path, typer.Argument(metavar="FILE", help="weights.safetensors or a state of a run.", parser=_named)
+    ],
+    out: Annotated[Path, _place(metavar="FILE|DIR", help="Where the weights or the pieces go.")],
 ) -> None:
     """Store weights in half precision, as those that ship are; or a state in pieces of less than 16 MiB.
 
@@ -447,7 +477,7 @@ def pack(
 @app.command()
 def export(
     scale: Scale,
-    out: Annotated[Path, typer.Option(metavar="FILE.ONNX", help="Where the network goes.")],
+    out: Annotated[Path, _place(metavar="FILE.ONNX", help="Where the network goes.")],
     data: Root = None,
     weights: Weights = "ours",
 ) -> None:
@@ -517,7 +547,8 @@ def convolution_line(device: str, precision: str) -> str:
 @app.command()
 def bench(
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.CSV", help="File of rows; else reports/bench.csv.")
+        Path | None,
+        _place(metavar="FILE.CSV", help="File of rows; else reports/bench.csv."),
     ] = None,
     part: Annotated[
         list[str] | None,

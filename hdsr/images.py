@@ -19,7 +19,6 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-import psutil
 import simplejpeg
 import tifffile
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from tqdm import tqdm
 
 from hdsr.errors import HdsrError
 from hdsr.files import atomic_path, read_bytes
+from hdsr.free_memory import free_bytes
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 DeepPixels = tuple[NDArray[np.unsignedinteger], int]
@@ -205,7 +205,7 @@ def _errors_naming(name: str) -> Iterator[None]:
 
 def _check_memory(height: int, width: int) -> None:
     """Raise HdsrError unless an image of this size can be decoded with the memory that is free."""
-    needed, free = height * width * BYTES_PER_PIXEL, psutil.virtual_memory().available
+    needed, free = height * width * BYTES_PER_PIXEL, free_bytes()
     if needed > free:
         raise HdsrError(
             f"{width} x {height} pixels are too many to be read here: that takes about "

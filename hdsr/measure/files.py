@@ -108,6 +108,9 @@ def score_lines(judged: list[Pair], protocol: str, crop_px: int | None) -> Itera
         except HdsrError as error:
             yield error
             continue
+        except MemoryError:
+            yield HdsrError(f"{pair.sr}: there is not enough memory to compare it")
+            continue
         done.append(scores)
         crops.add(cropped_px)
         yield f"{pair.sr.name}: {scores[0]:.4f} dB, SSIM {scores[1]:.6f}"

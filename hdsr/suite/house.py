@@ -7,7 +7,7 @@ from pathlib import Path
 from hdsr.paths import PROJECT
 
 FLOORS = (
-    ("errors", "paths", "files", "progress", "provenance"),
+    ("errors", "paths", "files", "free_memory", "progress", "provenance"),
     ("images", "resize", "metrics", "results", "paper", "settings"),
     ("fetch",),
     ("datasets",),

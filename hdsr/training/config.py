@@ -13,6 +13,8 @@ from pydantic import (
     Field,
     PositiveFloat,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -28,6 +30,7 @@ SMALLEST_FOLDED = 5
 """LR pixels on a side of a patch; the folded reconstruction leaves too little of smaller ones."""
 
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
+Name = Annotated[str, Field(min_length=1)]
 
 
 def image_numbers(images: str) -> range:
@@ -60,11 +63,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def truth_is_no_number(cls, value: Any, field: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[field.field_name].annotation is not bool:
+            raise ValueError(f"a number or a name is expected, not {str(value).lower()}")
+        return value
+
 
 class TrainingSet(Settings):
     """One set of images in ROOT/train and how often its patches are drawn."""
 
-    name: str
+    name: Name
     """A folder ROOT/train/<name> with HR/ in it, or DIV2K as it is published: see `hdsr.training.sources`."""
     images: Annotated[str, BeforeValidator(checked_range)] | None = None
     """Which ones of DIV2K, such as 1-900; without it 1-800, its training images."""
@@ -85,7 +95,7 @@ class TrainingSet(Settings):
 class Validation(Settings):
     """Training images that are held out, on which the best weights are chosen (never a benchmark)."""
 
-    set: str = "BSD200"
+    set: Name = "BSD200"
     images: Annotated[int | str, BeforeValidator(checked_held_out)] = 20
     """How many are held out: every n-th of the set, sorted by name. Or which ones of DIV2K, such as 801-900.
     With 0 nothing is validated and the last weights are kept."""
@@ -172,7 +182,7 @@ class TrainingConfig(Settings):
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the averaged weights that are validated and kept; 0 keeps the last ones."""
 
-    warm_start: str | None = None
+    warm_start: Name | None = None
     """Weights to start from; of another scale, all but the upsampler is taken."""
     start_share: float = Field(default=0.0, ge=0, lt=1)
     """Share of the warm start, of the same scale, in the weights that are validated and kept; what is learnt
@@ -180,7 +190,7 @@ class TrainingConfig(Settings):
     teacher_share: float = Field(default=0.0, ge=0, le=1)
     """Share, in what is to be learnt instead of HR, of what the warm start makes of each patch, turned at
     random: see `hdsr.training.teacher`."""
-    branch_from: str | None = None
+    branch_from: Name | None = None
     """A state of another run of the same network and optimizer to go on from (the file, its pieces' folder,
     or the run's folder for the newest): weights, average, moments, and place in the sequence of patches."""
     head_steps: int = Field(default=0, ge=0)
@@ -247,7 +257,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
     if Path(path).exists():
         check_regular(path, "a training configuration")
     try:
-        values = yaml.safe_load(Path(path).read_text())
+        values = _from_yaml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise HdsrError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -257,6 +267,21 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
     for override in overrides or []:
         set_key(values, override)
     return validated(values, str(path))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key may stand twice: of two values one would be passed over."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice")
+        return super().construct_mapping(node, deep)
+
+
+def _from_yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)
 
 
 def set_key(values: dict[str, Any], override: str) -> None:
@@ -270,7 +295,7 @@ def set_key(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise HdsrError(f"--set {override}: {section} has no keys of its own")
     try:
-        values[last] = yaml.safe_load(text)
+        values[last] = _from_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise HdsrError(f"--set {override}: {text!r} is not a value in YAML") from None
 
@@ -285,6 +310,7 @@ def validated(values: dict[str, Any], source: str) -> TrainingConfig:
         if first["type"] == "extra_forbidden":
             known = ", ".join(TrainingConfig.model_fields)
             raise HdsrError(f"{source}: unknown key {key!r}; known: {known}") from None
-        raise HdsrError(f"{source}: {key + ': ' if key else ''}{first['msg']}") from None
+        message = first["msg"].replace("a valid tuple", "a list")
+        raise HdsrError(f"{source}: {key + ': ' if key else ''}{message}") from None
     except TypeError as error:
         raise HdsrError(f"{source}: {error}") from None

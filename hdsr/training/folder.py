@@ -4,6 +4,7 @@ weights.safetensors, the best so far on the held-out images.
 log.csv has a row at each validation and every few steps between.
 """
 
+import itertools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -43,6 +44,7 @@ class RunFolder:
     def __init__(self, path: Path, writes: bool, watch: Watcher | None = None) -> None:
         self.path, self.writes, self.watch = path, writes, watch
         self.weights, self.log = path / "weights.safetensors", path / "log.csv"
+        self.config = path / "config.yaml"
         self._kept = b""
 
     def sole_use(self) -> AbstractContextManager[None]:
@@ -54,17 +56,20 @@ class RunFolder:
         """Write down the configuration, and set log and weights back to what they were at a state."""
         if not self.writes:
             return
-        if state is None and self.weights.is_file():  # of a run whose states are gone or damaged
-            for path in filter(Path.is_file, (self.weights, self.log)):
-                kept = path.with_stem(f"{path.stem}-before")
-                path.rename(kept)
-                tqdm.write(f"{path} of a run without a state is now {kept.name}", file=sys.stderr)
+        written = yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        for path in filter(Path.exists, (self.weights, self.config)):
+            check_regular(path, "a file of a run")
+        if state is None:
+            if self.weights.exists():  # of a run whose states are gone or damaged
+                for path in filter(Path.exists, (self.weights, self.log)):
+                    _set_aside(path)
+            if self.config.exists() and self.config.read_bytes() != written.encode():
+                _set_aside(self.config)
         self._set_log("" if state is None else state["log"])
         if state is not None and state["weights"] is not None:
             self._kept = state["weights"].numpy().tobytes()
-        with atomic_path(self.path / "config.yaml") as temporary:
-            kept = config.model_dump(mode="json", exclude_none=True)
-            temporary.write_text(yaml.safe_dump(kept, sort_keys=False))
+        with atomic_path(self.config) as temporary:
+            temporary.write_text(written, encoding="utf-8")
 
     def keep(self, network: nn.Module, about: dict[str, Any]) -> str | None:
         """Write weights.safetensors; its SHA-256."""
@@ -108,7 +113,7 @@ class RunFolder:
         if not self.log.exists():
             return ""
         check_regular(self.log, "the log of a run")
-        return self.log.read_text(errors="replace")
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
     def _set_log(self, said: str) -> None:
         """Set the log back to what it said; HdsrError if the file is something else than such a log."""
@@ -119,7 +124,16 @@ class RunFolder:
             self.log.unlink(missing_ok=True)
             return
         with atomic_path(self.log) as temporary:
-            temporary.write_text(said)
+            temporary.write_text(said, encoding="utf-8")
+
+
+def _set_aside(path: Path) -> None:
+    """Give a file that no state of this run knows another name, and say so."""
+    numbers = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    names = (path.with_stem(f"{path.stem}-before{number}") for number in numbers)
+    kept = next(name for name in names if not name.exists())
+    path.rename(kept)
+    tqdm.write(f"{path} of before is now {kept.name}", file=sys.stderr)
 
 
 def last_step(log: str) -> int:

@@ -26,7 +26,7 @@ from hdsr.training.data import Pair, TrainingData, load_training_data
 from hdsr.training.folder import RunFolder, Watcher, last_step
 from hdsr.training.optimizers import decay_begins, rate_factor
 from hdsr.training.patches import PatchSource
-from hdsr.training.session import new_accelerator, progress_bar, stop_requests
+from hdsr.training.session import check_memory, new_accelerator, progress_bar, stop_requests
 from hdsr.training.states import check_new, check_same_network, check_same_run, load_state, read_state
 from hdsr.training.step import TrainingStep
 from hdsr.training.trainables import TRAINABLES, start_weights
@@ -246,6 +246,7 @@ def train(
         processes = accelerator.num_processes
         raise HdsrError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
     main = accelerator.is_main_process
+    check_memory(config)
     if not resume:
         check_new(out)  # before images are read
     data = load_training_data(config, data_root(config.data), progress and main)

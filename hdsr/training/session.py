@@ -4,7 +4,8 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 import torch
 from accelerate import Accelerator
@@ -12,6 +13,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from tqdm import tqdm
 
+from hdsr.errors import HdsrError
+from hdsr.free_memory import free_bytes
 from hdsr.training.config import TrainingConfig
 
 
@@ -32,15 +35,42 @@ def new_accelerator(config: TrainingConfig) -> Accelerator:
     return Accelerator(mixed_precision=precision, cpu=on_cpus, kwargs_handlers=[parallel])
 
 
+class _Unheard:
+    """A stream of which nobody has to read what is written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self.stream.flush()
+
+
+def check_memory(config: TrainingConfig) -> None:
+    """Raise HdsrError where not even one feature map of all patches of a step fits into a CPU's memory."""
+    lr_px = config.patch_px // config.scale
+    needed = config.batch_size * (4 * 64 * lr_px**2 + 16 * config.draws)
+    free = free_bytes()
+    if training_device().type == "cpu" and needed > free:
+        keys = ", ".join(f"{key} {getattr(config, key)}" for key in ("batch_size", "patch_px", "draws"))
+        gib = f"more than {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free"
+        raise HdsrError(f"{keys}: these take {gib}")
+
+
 def progress_bar(title: str, steps: int, done: int, shown: bool) -> tqdm:
     """On a terminal a bar on stderr; elsewhere on stdout now and then, so that stderr has errors only."""
     terminal = sys.stderr.isatty()
+    # who reads the bar may go, and the run goes on
     return tqdm(
         total=steps,
         initial=done,
         desc=title,
         unit="step",
-        file=sys.stderr if terminal else sys.stdout,
+        file=sys.stderr if terminal else _Unheard(sys.stdout),
         mininterval=0.5 if terminal else 30,
         disable=not shown,
     )

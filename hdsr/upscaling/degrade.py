@@ -57,3 +57,5 @@ def degrade_files(
             yield error
         except OSError as error:
             yield plan.not_written(output, error)
+        except MemoryError:
+            yield HdsrError(f"{path}: there is not enough memory for it")

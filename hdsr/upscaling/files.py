@@ -29,7 +29,7 @@ from hdsr.network import HDSRNet
 from hdsr.progress import bar
 from hdsr.resize import imresize_float
 from hdsr.upscaling import plan
-from hdsr.upscaling.memory import strip_rows
+from hdsr.upscaling.memory import is_want_of_memory, strip_rows
 from hdsr.upscaling.pipeline import in_parallel
 from hdsr.upscaling.run import (
     Enlarge,
@@ -97,6 +97,8 @@ def upscale(
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
+    if memory_bytes is not None and not (isinstance(memory_bytes, int) and memory_bytes > 0):
+        raise HdsrError(f"memory_bytes is a number of bytes above zero, not {memory_bytes!r}")
     given = _given(image)
     if network is None:
         path = weights_path(scale, weights, root)
@@ -131,6 +133,7 @@ def _given(image: Pixels | Image.Image) -> Picture:
         raise HdsrError(f"upscale takes an array or a PIL image, not {type(image).__name__}")
     if image.dtype not in (np.uint8, np.uint16):
         raise HdsrError(f"upscale takes uint8 or uint16 arrays, not {image.dtype}")
+    image = np.asarray(image)  # a matrix, say, would have two axes whatever is done
     pixels = image if image.ndim != 2 else image[..., None]
     if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or pixels.size == 0:
         raise HdsrError(
@@ -216,7 +219,7 @@ def upscale_files(
     jobs = [Job(path, output) for output, path in planned.items()]
     read = in_parallel(partial(_attempt, reading), jobs, workers=1)
     enlarged = (_attempt(partial(_enlarge_job, scale, enlarge), job) for job in read)
-    done = in_parallel(partial(_attempt, _write_job), enlarged, workers=1)
+    done = in_parallel(partial(_attempt, partial(_write_job, overwrite)), enlarged, workers=1)
     failures = []
     for job in bar(done, "upscale", len(planned), unit="image", shown=progress):
         if job.error is None:
@@ -237,6 +240,10 @@ def _attempt(step: Callable[[Job], Job], job: Job) -> Job:
         return Job(job.path, job.output, error=error if named else HdsrError(f"{job.path}: {error}"))
     except OSError as error:
         return Job(job.path, job.output, error=plan.not_written(job.output, error))
+    except (MemoryError, RuntimeError) as error:
+        if not is_want_of_memory(error):
+            raise
+        return Job(job.path, job.output, error=HdsrError(f"{job.path}: there is not enough memory for it"))
 
 
 def _read_job(check_size: Callable[[int, int], object] | None, strict: bool, job: Job) -> Job:
@@ -257,8 +264,10 @@ def _enlarge_job(scale: int, enlarge: Enlarge, job: Job) -> Job:
     return replace(job, picture=Picture(pixels, job.picture.icc_profile), sizes=sizes)
 
 
-def _write_job(job: Job) -> Job:
-    """Write the enlarged image as PNG."""
+def _write_job(overwrite: bool, job: Job) -> Job:
+    """Write the enlarged image as PNG; what is there by now stays, unless it may be replaced."""
+    if not overwrite and job.output.exists():  # also by a name that this system does not tell from another
+        raise HdsrError(f"{job.output} exists by now")
     write_png(job.output, job.picture.pixels, job.picture.icc_profile)
     return replace(job, picture=None)
 

@@ -7,6 +7,7 @@ import psutil
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from hdsr.errors import HdsrError
+from hdsr.free_memory import free_bytes
 from hdsr.settings import Precision
 from hdsr.upscaling.allocator import trim_freed_memory
 
@@ -46,6 +47,12 @@ def parse_bytes(text: str) -> int:
         if written and (size := TypeAdapter(ByteSize).validate_python(text)):
             return size
     raise HdsrError(f"{text!r} is not an amount of memory: expected a number and a unit, such as 3GiB")
+
+
+def is_want_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory does not suffice; torch has no other than a RuntimeError on a CPU."""
+    said = isinstance(error, RuntimeError) and re.search("(allocate|out of) memory", str(error))
+    return isinstance(error, MemoryError) or bool(said)
 
 
 def strip_rows(
@@ -93,7 +100,7 @@ def strip_rows(
 def _usable_bytes(limit_bytes: int | None, alone: bool) -> int:
     """Memory that this process may take besides what it has, or in all if it is to be `alone`."""
     resident = psutil.Process().memory_info().rss
-    free = psutil.virtual_memory().available + resident
+    free = free_bytes() + resident
     if limit_bytes is not None:
         free = min(free, limit_bytes)
     return max(0, int((free - (0 if alone else resident)) * (1 - SPARE)))

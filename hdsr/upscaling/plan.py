@@ -47,6 +47,8 @@ def plan(paths: list[Path], out: Path, ending: str, overwrite: bool) -> dict[Pat
             raise HdsrError(f"the result of {path} would replace the input {replaced}")
         if not overwrite and output.exists():
             raise HdsrError(f"{output} exists already: choose another folder or allow it to be overwritten")
+        if output.is_fifo():  # to open one waits for a reader, and cannot be interrupted
+            raise HdsrError(f"{output} is a pipe, expected a file to replace")
     return planned
 
 

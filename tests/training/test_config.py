@@ -110,6 +110,25 @@ def test_whole_patches_need_no_share_of_borders(minimal: Path) -> None:
         load_config(minimal, ["folded=false", "border_share=0.5"])
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("steps: 1\nseed: 2\nsteps: 3\n", "a.yaml is not YAML: the key 'steps' stands twice"),
+        ("validation: {images: 1, images: 2}\n", "a.yaml is not YAML: the key 'images' stands twice"),
+        ("steps: yes\n", "a.yaml: steps: .*a number or a name is expected, not true"),
+        ("learning_rate: on\n", "a.yaml: learning_rate: .*a number or a name is expected, not true"),
+        ("warm_start: ''\n", "a.yaml: warm_start: String should have at least 1 character"),
+        ("sets: {a: 1}\n", "a.yaml: sets: Input should be a list"),
+    ],
+)
+def test_what_yaml_would_pass_over_is_told(tmp_path: Path, text: str, complaint: str) -> None:
+    keys = {line.partition(":")[0] for line in text.splitlines()}
+    others = [line for line in MINIMAL.splitlines() if line.partition(":")[0] not in keys]
+    (tmp_path / "a.yaml").write_text("\n".join([text, *others]))
+    with pytest.raises(HdsrError, match=complaint):
+        load_config(tmp_path / "a.yaml")
+
+
 def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.yaml")
     with pytest.raises(HdsrError, match=r"a\.yaml is a pipe, socket or device"):

@@ -332,6 +332,33 @@ def test_a_log_without_any_state_begins_anew(root: Path, tmp_path: Path) -> None
     before = pd.read_csv(tmp_path / "torn" / "log-before.csv")
     assert before.step.tolist() == log_without_clock(tmp_path / "whole").step.tolist()
     assert checkpoint.describe(tmp_path / "torn" / "weights-before.safetensors")["step"] == 4
+    # nor by a third beginning
+    for path in (tmp_path / "torn").glob("state-*.pt"):
+        path.unlink()
+    kept = (tmp_path / "torn" / "weights-before.safetensors").read_bytes()
+    run(root, tmp_path / "torn", resume=True, steps=2)
+    assert (tmp_path / "torn" / "weights-before.safetensors").read_bytes() == kept
+    assert checkpoint.describe(tmp_path / "torn" / "weights-before-2.safetensors")["step"] == 4
+
+
+def test_a_configuration_that_lies_where_the_run_writes_its_own_is_kept(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("# my notes\nscale: 2\n")
+    run(root, tmp_path / "run", steps=2)
+    assert (tmp_path / "run" / "config-before.yaml").read_text() == "# my notes\nscale: 2\n"
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["steps"] == 2
+
+
+def test_a_folder_in_the_place_of_the_weights_is_told_before_any_step(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / "weights.safetensors").mkdir(parents=True)
+    with pytest.raises(HdsrError, match=r"weights\.safetensors is a folder, expected a file of a run"):
+        run(root, tmp_path / "run", steps=10**9)
+
+
+@pytest.mark.parametrize("key", ["batch_size", "draws"])
+def test_a_step_that_memory_cannot_hold_is_refused_by_its_keys(root: Path, tmp_path: Path, key: str) -> None:
+    with pytest.raises(HdsrError, match=rf"{key} 1000000000.* GiB of memory, .* GiB are free"):
+        run(root, tmp_path / "run", **{key: 10**9})
 
 
 def test_what_a_run_began_with_may_be_gone_when_it_resumes(root: Path, tmp_path: Path) -> None:
