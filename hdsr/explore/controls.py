@@ -225,7 +225,7 @@ def offered_images(settings: ExploreSettings) -> tuple[list[Option], list[str]]:
         try:
             images += _images_of(dataset, settings)
         except HdsrError as error:
-            gaps.append(f"{error}.")
+            gaps.append(f"{str(error).replace(str(paths.data_root(settings.data_root)), 'DATA')}.")
     if not images:
         raise HdsrError(f"there is no image to begin with: {' '.join(gaps)}")
     return images, gaps

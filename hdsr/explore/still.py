@@ -26,7 +26,7 @@ def drawing(seen: Look, weights: str, layer: str, shown: Sheet) -> Drawing:
     Its numbers have one line per panel: panel, temperature, psnr_db, ssim for images; panel, share_1 to
     share_4, live_units for dynamic convolutions.
     """
-    judged = scores(seen)
+    judged = scores(seen).iloc[[0, -1]] if seen.subject.hr is not None else scores(seen)
     pictures = _panels(seen, judged)
     height, width = seen.bicubic.shape[:2]
     upper_in = WIDTH_IN / len(pictures) * height / width + PICTURE_HEAD_IN

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from hdsr import checkpoint
 from hdsr.errors import HdsrError
@@ -97,6 +98,7 @@ def curve(name: str, log: pd.DataFrame, title: str) -> Drawing:
         axes.locator_params(axis="x", nbins=4)
         axes.ticklabel_format(axis="x", style="plain")
         axes.tick_params(which="both", labelsize=8)
+    loss.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5, 7)))  # fewer, so that no two labels touch
     for axis in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
         axis("{x:g}")
     return Drawing(name, figure, log.assign(panel=name))

@@ -22,6 +22,7 @@ from hdsr import metrics, paper
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.images import read_image
+from hdsr.methods.registry import LOADERS
 from hdsr.paths import data_root
 from hdsr.report.figures import JPEG_QUALITY, WIDTH_IN, Drawing, Image, Photographs
 from hdsr.report.tables import Table, with_variants
@@ -186,7 +187,14 @@ def paper_picture(crop: Crop, root: str | Path | None = None) -> Path | None:
 
 
 def chosen(rows: pd.DataFrame, panels: Sequence[str]) -> pd.DataFrame:
-    """One row of an image per panel that is measured; of several sources of weights the first."""
+    """One row of an image per panel that is measured; of several sources of weights the first.
+
+    Raises:
+        HdsrError: for a panel that is no method.
+    """
+    unknown = [model for model in panels if model not in LOADERS]
+    if unknown:
+        raise HdsrError(f"unknown panel {unknown[0]!r}: expected some of {', '.join(LOADERS)}")
     first = rows.drop_duplicates("model").set_index("model", drop=False)
     return first.loc[[model for model in panels if model in first.index]].reset_index(drop=True)
 

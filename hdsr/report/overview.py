@@ -30,8 +30,9 @@ def presence(status: pd.DataFrame) -> Table:
     ).drop(columns=["group", "bytes"])
     sums = dict.fromkeys(("images", "present", "missing"), "sum")
     sums |= {"damaged": lambda names: ", ".join(filter(None, names)), "megabytes": "sum"}
-    brief = numbers.groupby("set", sort=False, as_index=False).agg(sums).round(1).astype(str)
-    return Table("presence", "Published images and weights", numbers, numbers.astype(str), brief=brief)
+    brief = numbers.groupby("set", sort=False, as_index=False).agg(sums).round(1)
+    printed, brief = (part.astype(str).replace({"damaged": {"": "none"}}) for part in (numbers, brief))
+    return Table("presence", "Published images and weights", numbers, printed, brief=brief)
 
 
 def beside_matlab(numbers: pd.DataFrame) -> Table:

@@ -189,7 +189,11 @@ def _stacked(names: list[tuple[str, ...]]) -> str:
     if len(names[0]) == 1 or len(set(groups.values())) != 1:
         return ""
     leads = len(list(itertools.takewhile(lambda head: not all(head), names)))
-    return f"--leads: {leads}; --groups: {len(groups)}; --rows: {max(groups.values())}"
+    trails = len(names) - leads - groups.total()
+    columns = f"repeat({leads}, fit-content({11 / leads:.3g}rem)) repeat({len(groups)}, 1fr)"
+    if trails:
+        columns += f" repeat({trails}, fit-content({8 / trails:.3g}rem))"
+    return f"--columns: {columns}; --rows: {max(groups.values())}"
 
 
 def _head_line(names: list[tuple[str, ...]], kinds: list[str], level: int) -> list[tuple[str, int, str]]:

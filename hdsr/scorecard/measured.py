@@ -129,7 +129,7 @@ def _fastest(faster: pd.Index, level: pd.Index, reason: str) -> tuple[Verdict, s
     if len(faster):
         reason = f"faster: {', '.join(faster)}; {reason}"
     elif len(level):
-        reason = f"{' and '.join(level)} cannot be told from {NETWORK}; {reason}"
+        reason = f"{' and '.join(level)} cannot be told from {NETWORK}, their quartiles overlap; {reason}"
     undecided = len(level) and not len(faster)
     return Verdict.NOT_MEASURED if undecided else verdict_of(not len(faster)), reason
 

@@ -40,7 +40,7 @@ def cells(evidence: Evidence) -> pd.DataFrame:
     for line in printed.itertuples():
         place = (line.method, line.dataset, line.scale)
         found = judged(by_cell.get(place, offers.head(0)), liked.get(line.method, pd.Series(dtype=int)))
-        if place in traced and found["verdict"] in (Verdict.CONTRADICTED, Verdict.NOT_MEASURED):
+        if place in traced and found["verdict"] == Verdict.NOT_MEASURED:
             found |= {"verdict": Verdict.TRACED, "reason": "the mean of SelfExSR's published results"}
         if found["verdict"] == Verdict.NOT_MEASURED and not found["reason"]:
             found["reason"] = _missing_reason(place, present)

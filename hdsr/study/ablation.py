@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import SymmetricalLogLocator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -342,5 +343,6 @@ def _plot_network(axes: Axes, part: pd.DataFrame) -> None:
     # a low temperature costs some dB, beside which all that a frozen mix costs would seem nothing
     axes.set_yscale("symlog", linthresh=_LINEAR_DB)
     axes.margins(y=0.08)
+    axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=0.1))  # none close to 0
     axes.yaxis.set_major_formatter("{x:g}")
     small_labels(axes, y=f"change of PSNR (dB; log beyond ±{_LINEAR_DB:g})")

@@ -64,9 +64,16 @@ def follow(settings: TrainingSettings) -> Drawing | None:
 
 
 def run_config(settings: TrainingSettings) -> TrainingConfig:
-    """The configuration of a notebook's run: a file of hdsr/configs, or one's own, with its changes."""
+    """The configuration of a notebook's run: a file of hdsr/configs, or one's own, with its changes.
+
+    Raises:
+        HdsrError: for a name of neither, or a file that `load_config` refuses.
+    """
     shipped = CONFIGS / f"{settings.config}.yaml"
     path = shipped if shipped.is_file() else Path(settings.config)
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+        raise HdsrError(f"unknown configuration {settings.config!r}: expected a file or one of {known}")
     return load_config(path, [*settings.overrides, f"data={settings.root}"])
 
 

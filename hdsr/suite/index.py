@@ -13,6 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from hdsr import paper, paths, provenance, results
+from hdsr.datasets import BENCHMARK_SETS
 from hdsr.errors import HdsrError
 from hdsr.report import overview, protocol_tables, psnr_tables
 from hdsr.report.figures import caption
@@ -116,8 +117,10 @@ def tables(report: Path) -> Iterator[Table]:
 
 def findings(report: Path) -> Table:
     """What the tables on protocols of a report say."""
-    files = sorted((report / "tables").glob("protocol*_*.csv"))
-    numbers = (pd.read_csv(path) for path in files if path.stem != "protocol_findings")
+    order = {name: place for place, name in enumerate(BENCHMARK_SETS)}
+    found = ((*path.stem.split("_", 1), path) for path in (report / "tables").glob("protocol*_*.csv"))
+    files = sorted((kind, order.get(of, len(order)), path) for kind, of, path in found if of != "findings")
+    numbers = (pd.read_csv(path) for *_, path in files)
     return protocol_tables.findings([*numbers])
 
 
@@ -232,4 +235,4 @@ def _facts(parts: Sequence[Executed]) -> dict[str, str]:
     """When the notebooks were executed, and how long that took in all."""
     seconds = sum((part.ended - part.started).total_seconds() for part in parts)
     taken = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-    return {"Executed": pages.moment(max(part.ended for part in parts)), "Time taken": taken}
+    return {"Executed": pages.moment(max(part.ended for part in parts)), "Time of this run": taken}
