@@ -203,7 +203,7 @@ def _check_model(model: str) -> None:
 
 def _check_device(device: str) -> None:
     """Raise HdsrError, before torch is imported, for what names no device."""
-    if not re.fullmatch(r"(cpu|mps|(cuda|xpu)(:\d+)?)", device):
+    if not re.fullmatch(r"(cpu|mps|cuda(:\d+)?)", device):
         raise HdsrError(f"{device!r} names no device: expected cpu, cuda, cuda:1 or mps")
 
 

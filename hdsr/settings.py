@@ -74,7 +74,7 @@ class DataFolderSettings(Settings):
 
     @property
     def root(self) -> Path:
-        """The data folder. The quick profile is alike everywhere, so it never reads HDSR_DATA."""
+        """The data folder. The quick profile, alike everywhere, never reads HDSR_DATA; the explorer does."""
         if self.profile == "quick" and self.data_root is None:
             return paths.PROJECT / "data"
         return paths.data_root(self.data_root)

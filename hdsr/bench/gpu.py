@@ -21,12 +21,12 @@ from hdsr.measure import fresh_process, training_step
 from hdsr.measure.latency import Call, take_turns, time_ratios
 from hdsr.measure.runtime import CONTENDERS, made
 from hdsr.network import HDSRNet
+from hdsr.report.time_tables import PRECISIONS
 
 SCALE = 4
 TABLE_VI_PX = (256, 512)
 """HR sides, as in the paper's table."""
 LR_PX = (64, 128, 256, 512, 1024)
-PRECISIONS = ("fp32", "tf32", "bf16")
 SIDE = 8192
 """Of the matrices whose product gives the device's rate."""
 COPIED_BYTES = 4 * GIB

@@ -80,6 +80,10 @@ _LATEX_SIGNS = str.maketrans(
         "†": r"$^\dagger$",
         "·": r"$\cdot$",
         "–": "--",
+        "<": "$<$",
+        ">": "$>$",
+        "ρ": r"$\rho$",
+        "τ": r"$\tau$",
         **{sign: rf"$^{number}$" for number, sign in enumerate(SUPERSCRIPTS)},
     }
 )

@@ -136,7 +136,9 @@ def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_killed_process_resumes_bit_for_bit(undisturbed: Path, tmp_path: Path) -> None:
     config_path = undisturbed
-    random = np.random.default_rng()
+    seed = np.random.SeedSequence().entropy
+    print(f"moments drawn from {seed}")
+    random = np.random.default_rng(seed)
     for how in (signal.SIGKILL, signal.SIGTERM):
         process = start(config_path, tmp_path / "cut")
         wait_for_a_new_state(tmp_path / "cut", process)
