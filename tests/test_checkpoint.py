@@ -164,6 +164,14 @@ def test_no_changed_bit_of_our_file_goes_unnoticed(tmp_path: Path) -> None:
             assert same_weights(network, checkpoint.load(path))
 
 
+def test_a_changed_shape_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    checkpoint.save(HDSRNet(2), path, {})
+    path.write_bytes(path.read_bytes().replace(b'"shape":[64,3,3,3]', b'"shape":[3,64,3,3]'))
+    with pytest.raises(HdsrError, match=r"own\.safetensors is damaged"):
+        checkpoint.load(path)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(tmp_path: Path, value: float) -> None:
     network = HDSRNet(2)

@@ -174,16 +174,20 @@ def test_missing_lr_files_are_named(own_folder: Path) -> None:
         load_benchmark(own_folder, 2)
 
 
-def test_an_lr_file_of_another_size_is_named_with_both_sizes(own_folder: Path) -> None:
+@pytest.mark.parametrize(("height", "width"), [(6, 8), (6, 10), (10, 8)])
+def test_an_lr_file_of_another_size_is_named_with_both_sizes(
+    own_folder: Path, height: int, width: int
+) -> None:
     for name in "Cab":
-        write_png(own_folder / "LR_bicubic" / "X2" / f"{name}x2.png", noise(6, 8))
-    with pytest.raises(HdsrError, match=r"Cx2\.png has 8 x 6 pixels.* 20 x 20 of .*C\.JPG"):
+        write_png(own_folder / "LR_bicubic" / "X2" / f"{name}x2.png", noise(height, width))
+    with pytest.raises(HdsrError, match=rf"Cx2\.png has {width} x {height} pixels.* 20 x 20 of .*C\.JPG"):
         list(load_benchmark(own_folder, 2))
 
 
-def test_an_image_smaller_than_the_scale_is_named(tmp_path: Path) -> None:
-    write_png(tmp_path / "set" / "dot.png", noise(2, 9))
-    with pytest.raises(HdsrError, match=r"dot\.png has 9 x 2 pixels: too small for x3"):
+@pytest.mark.parametrize(("height", "width"), [(2, 9), (9, 2)])
+def test_an_image_smaller_than_the_scale_is_named(tmp_path: Path, height: int, width: int) -> None:
+    write_png(tmp_path / "set" / "dot.png", noise(height, width))
+    with pytest.raises(HdsrError, match=rf"dot\.png has {width} x {height} pixels: too small for x3"):
         list(load_benchmark(tmp_path / "set", 3))
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from hdsr import checkpoint, metrics, results
+from hdsr import checkpoint, evaluation, metrics, results
 from hdsr.cli import main
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
@@ -124,6 +124,34 @@ def test_a_changed_image_is_scored_again(photos, tmp_path, repeat):
     assert len(results.read(tmp_path / "rows.csv")) == 3
 
 
+def test_a_changed_lr_file_is_enlarged_again(tmp_path, repeat):
+    folder = tmp_path / "photos"
+    write_images(folder / "HR")
+    small = write_images(folder / "LR_bicubic" / "X2", height=12, width=13)
+    for path in small.iterdir():
+        path.rename(small / f"{path.stem}x2.png")
+    before = run(folder, tmp_path)
+    write_png(small / "bx2.png", 255 - read_image(small / "bx2.png"))
+    after = run(folder, tmp_path)
+    assert len(repeat) == 4
+    assert (before["lr_sha256"] == after["lr_sha256"]).tolist() == [True, False, True]
+    assert after["lr_source"].tolist() == ["files"] * 3
+
+
+def test_rows_say_which_code_made_them_and_are_of_no_use_to_other_code(photos, tmp_path, repeat, monkeypatch):
+    rows = run(photos, tmp_path)
+    assert set(zip(rows["protocol"], rows["code_version"], strict=True)) == {(evaluation.PROTOCOL, "1")}
+    load = LOADERS["repeat"].load
+    newer = Entry(lambda request: replace(load(request), code_version="2"), ("ours",))
+    monkeypatch.setitem(LOADERS, "repeat", newer)
+    run(photos, tmp_path)
+    assert len(repeat) == 6
+    monkeypatch.setattr(evaluation, "PROTOCOL", "another crop")
+    run(photos, tmp_path)
+    assert len(repeat) == 9
+    assert len(results.read(tmp_path / "rows.csv")) == 3
+
+
 def test_saved_images_are_those_that_were_scored(photos, tmp_path, repeat):
     rows = run(photos, tmp_path, save_images=tmp_path / "sr")
     saved = tmp_path / "sr" / "repeat" / "photos" / "x2"
@@ -144,6 +172,17 @@ def test_a_saved_image_that_is_gone_or_another_one_is_made_again(photos, tmp_pat
     run(photos, tmp_path, save_images=tmp_path / "sr")
     assert len(repeat) == 6
     assert {path: path.read_bytes() for path in saved.iterdir()} == contents
+
+
+def test_a_saved_image_of_which_one_pixel_is_another_is_made_again(photos, tmp_path, repeat):
+    run(photos, tmp_path, save_images=tmp_path / "sr")
+    saved = tmp_path / "sr" / "repeat" / "photos" / "x2" / "b.png"
+    content, image = saved.read_bytes(), read_image(saved)
+    image[12, 13] ^= 1
+    write_png(saved, image)
+    run(photos, tmp_path, save_images=tmp_path / "sr")
+    assert len(repeat) == 4
+    assert saved.read_bytes() == content
 
 
 def test_a_perfect_image_counts_as_saved(tmp_path, repeat):

@@ -137,6 +137,7 @@ def test_identical_images_are_perfect():
         ([[0]], gray(20, 30, 0), 2, "uint8 arrays, not list"),
         (gray(20, 30, 0)[..., 0], gray(20, 30, 0), 2, r"not \(20, 30\)"),
         (gray(20, 30, 0), gray(20, 30, 0), 10, "30 x 20 pixels is too small: 10 pixels cropped"),
+        (gray(30, 20, 0), gray(30, 20, 0), 10, "20 x 30 pixels is too small: 10 pixels cropped"),
         (gray(20, 30, 0), gray(20, 30, 0), -1, "from 0 upwards, not -1"),
         (gray(20, 30, 0), gray(20, 30, 0), 1.5, "from 0 upwards, not 1.5"),
     ],
@@ -148,8 +149,9 @@ def test_bad_input_is_named(metric, sr, hr, crop_px, message):
 
 def test_ssim_needs_room_for_its_window():
     assert metrics.ssim_y(gray(15, 15, 9), gray(15, 15, 9), 2) == 1
-    with pytest.raises(HdsrError, match="at least 11 x 11"):
-        metrics.ssim_y(gray(14, 15, 9), gray(14, 15, 9), 2)
+    for height, width in ((14, 15), (15, 14)):
+        with pytest.raises(HdsrError, match="at least 11 x 11"):
+            metrics.ssim_y(gray(height, width, 9), gray(height, width, 9), 2)
 
 
 def test_unknown_window_is_named():

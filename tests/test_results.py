@@ -212,10 +212,12 @@ def test_a_file_of_the_longest_name_has_a_lock(tmp_path):
     assert results.read(path) == [ROW]
 
 
-def test_a_lock_that_is_never_free_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["rows.csv", "link.csv"])
+def test_a_lock_that_is_never_free_is_named(tmp_path, monkeypatch, name):
     monkeypatch.setattr(results, "LOCK_TIMEOUT_S", 0.01)
+    (tmp_path / "link.csv").symlink_to("rows.csv")
     with FileLock(tmp_path / ".rows.csv.lock"), pytest.raises(OSError, match=r"rows\.csv\.lock"):
-        results.add(tmp_path / "rows.csv", ROW)
+        results.add(tmp_path / name, ROW)
 
 
 def test_two_processes_may_write_one_file(tmp_path):
@@ -246,6 +248,11 @@ def test_means_are_taken_over_whole_sets_only():
     assert summary.loc["authors", ["n", "expected", "complete"]].tolist() == [1, 2, False]
     assert summary.loc["authors", ["psnr_db", "ssim"]].isna().all()
     assert summary.loc["user", "psnr_db"] == math.inf
+
+
+def test_a_set_that_grew_is_as_large_as_its_last_row_says():
+    rows = results.frame([ROW, replace(ROW, image="bird", expected=3)])
+    assert results.summarize(rows)[["n", "expected", "complete"]].to_numpy().tolist() == [[2, 3, False]]
 
 
 def test_no_rows_have_an_empty_summary():

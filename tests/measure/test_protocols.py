@@ -52,6 +52,13 @@ def test_a_shift_of_the_luma_moves_ssim_only(sr: Image, hr: Image) -> None:
     assert abs(unshifted[1] - common[1]) > 1e-5
 
 
+@pytest.mark.parametrize("protocol", ["python", "matlab_luma"])
+@pytest.mark.parametrize(("level", "beyond"), [(0, -40.0), (255, 300.0)])
+def test_values_beyond_black_and_white_are_black_and_white(protocol: str, level: int, beyond: float) -> None:
+    hr = np.full((24, 24), level, np.uint8)
+    assert score(np.full((24, 24), beyond), hr, 2, protocol) == (float("inf"), pytest.approx(1))
+
+
 def test_rounding_hides_a_difference_of_less_than_half_a_step() -> None:
     gray = np.full((24, 24, 3), 100, np.uint8)
     bluer = gray.copy()
@@ -100,6 +107,26 @@ def test_lr_images(hr: Image) -> None:
         near = lr_image(hr, 4, Protocol(lr=kind)).astype(float) - imresize(hr, 0.25)
         assert 0 < np.abs(near[2:-2, 2:-2]).max() <= 3, kind
     np.testing.assert_array_equal(lr_image(hr[::1, :, :], 4, Protocol(lr="torch_aliased")).shape, (30, 40, 3))
+
+
+def test_torch_without_antialiasing_passes_over_pixels(hr: Image) -> None:
+    other = hr.copy()
+    other[::8] = 255 - other[::8]
+    for kind, unseen in (("torch_aliased", True), ("torch", False)):
+        first, second = (lr_image(image, 8, Protocol(lr=kind)) for image in (hr, other))
+        assert np.array_equal(first, second) == unseen, kind
+
+
+def test_named_protocols_are_those_of_published_tables() -> None:
+    assert {name: tuple(vars(protocol).values()) for name, protocol in NAMED.items()} == {
+        "python": ("rgb", "rgb", "luma", "rgb", "scale", "inside"),
+        "matlab_luma": ("luma_float", "float", "luma_rounded", "gray", "scale", "inside"),
+        "matlab_rgb": ("rgb", "rgb", "luma_rounded", "rgb", "scale", "inside"),
+        "selfexsr": ("rgb", "rgb", "luma_rounded", "gray", "scale", "inside"),
+        "dncnn": ("rgb", "float", "luma", "gray", "scale", "inside"),
+        "lapsrn": ("rgb_float", "rgb", "luma", "rgb", "scale", "repeated"),
+        "hdsrnet": ("rgb", "rgb", "luma_unshifted", "rgb", "scale", "mirrored"),
+    }
 
 
 def test_single_changes_cover_every_choice() -> None:

@@ -9,11 +9,14 @@ import pytest
 from hdsr import checkpoint, metrics, results
 from hdsr.datasets import load_benchmark
 from hdsr.fetch import weights
-from hdsr.images import write_png
+from hdsr.images import read_image, read_picture, write_png
 from hdsr.measure import benchmarks, protocols, sensitivity
 from hdsr.measure.protocols import NAMED, VARIED
-from hdsr.measure.sensitivity import ProtocolRow
+from hdsr.measure.sensitivity import ProtocolRow, ScoredImage
+from hdsr.methods.luma import with_color
+from hdsr.methods.registry import Method, load
 from hdsr.network import HDSRNet
+from hdsr.paths import PUBLISHED
 from hdsr.report import protocol_tables
 from hdsr.resize import imresize, imresize_float
 from hdsr.settings import BenchmarkTableSettings
@@ -98,6 +101,49 @@ def test_a_gray_file_goes_by_its_gray_values_where_the_protocol_says_so(
     assert psnr_db["sr=float"] - psnr_db["dncnn"] == pytest.approx(gray_gain_db, abs=0.02)
 
 
+def test_a_method_of_the_luma_is_given_the_gray_values_of_a_gray_file() -> None:
+    def negative(plane: protocols.Plane) -> protocols.Plane:
+        return 255 - plane.repeat(2, axis=0).repeat(2, axis=1)
+
+    hr = np.random.default_rng(0).integers(0, 256, (24, 30), np.uint8)
+    lr = imresize(hr, 0.5)
+    method = Method("negative", "Negative", "none", "none", "1", with_color(negative, 2), negative)
+    image = ScoredImage(method, 2, protocols.as_rgb(lr).astype(np.uint8), hr, None)
+    error = (negative(lr.astype(float)) - hr)[2:-2, 2:-2]
+    expected = 10 * np.log10(255**2 / np.mean(error**2))
+    assert image.scores(VARIED["gray=gray"])[0] == pytest.approx(expected)
+
+
+def test_color_is_put_to_a_luma_that_stays_as_it_is() -> None:
+    lr = np.random.default_rng(0).integers(0, 256, (12, 15, 3), np.uint8)
+    enlarged = imresize_float(lr, 2)
+    image = ScoredImage(load("bicubic", 2), 2, lr, lr, None)
+    colored = image.colored(protocols.luma(enlarged) + 5, lr)
+    np.testing.assert_allclose(protocols.luma(colored), protocols.luma(enlarged) + 5)
+    np.testing.assert_allclose(np.ptp(colored - enlarged, axis=2), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "scale", "name"), [("bicubic", "Set14", 2, "bridge"), ("fsrcnn", "Set5", 3, "bird")]
+)
+def test_published_scores_are_met_by_every_named_protocol(
+    model: str, dataset: str, scale: int, name: str, real_data_root: Path
+) -> None:
+    """The first of the images is gray."""
+    rows = pd.read_csv(PUBLISHED / "rows" / "protocols.csv")
+    place = "model == @model and dataset == @dataset and scale == @scale and image == @name"
+    published = rows.query(place).set_index("way")
+    benchmark = load_benchmark(dataset, scale, real_data_root)
+    path = next(path for path in benchmark.hr_paths if path.stem == name)
+    lr, hr = benchmark.pair(path)
+    true = hr if read_picture(path).pixels.shape[2] > 2 else hr[..., 0]
+    image = ScoredImage(load(model, scale, root=real_data_root), scale, lr, true, None)
+    for way, protocol in NAMED.items():
+        psnr_db, ssim = image.scores(protocol)
+        assert psnr_db == pytest.approx(published.loc[way, "psnr_db"], abs=1e-3), way
+        assert ssim == pytest.approx(published.loc[way, "ssim"], abs=1e-5), way
+
+
 def test_a_second_call_computes_nothing(
     rows: pd.DataFrame, settings: BenchmarkTableSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +161,33 @@ def test_saved_images_are_not_made_again(
     )
     sensitivity.score_by_protocols(settings, progress=False)
     assert {path.parts[-4] for path in saved} == {"bicubic", "hdsrnet"}
+
+
+def for_bicubic(settings: BenchmarkTableSettings, **changes: object) -> BenchmarkTableSettings:
+    return settings.model_copy(update={"methods": ("bicubic",), "scales": (2,), **changes})
+
+
+def test_a_saved_image_that_is_not_the_scored_one_is_not_scored(settings: BenchmarkTableSettings) -> None:
+    scored = benchmarks.evaluate_methods(for_bicubic(settings), progress=False).rows
+    for picture in (settings.report / "images").rglob("*.png"):
+        write_png(picture, 255 - read_image(picture))
+    rows = sensitivity.score_by_protocols(for_bicubic(settings), progress=False).query("way == 'python'")
+    assert rows["image"].tolist() == scored["image"].tolist() == ["baby", "bird"]
+    assert rows["psnr_db"].tolist() == pytest.approx(scored["psnr_db"].tolist())
+
+
+def test_rows_say_the_precision_and_device_of_the_settings(settings: BenchmarkTableSettings) -> None:
+    chosen = for_bicubic(settings, precision="bf16", device="cpu:0")
+    rows = sensitivity.score_by_protocols(chosen, progress=False)
+    assert set(zip(rows["precision"], rows["device"], strict=True)) == {("bf16", "cpu:0")}
+
+
+def test_all_rows_say_how_large_a_set_is_that_grew(settings: BenchmarkTableSettings) -> None:
+    rows = sensitivity.score_by_protocols(for_bicubic(settings), progress=False)
+    write_png(settings.root / "benchmarks" / "Own" / "HR" / "head.png", np.zeros((36, 36, 3), np.uint8))
+    grown = sensitivity.score_by_protocols(for_bicubic(settings), progress=False)
+    assert rows.groupby("image")["expected"].unique().to_dict() == {"baby": [2], "bird": [2]}
+    assert grown.groupby("image")["expected"].unique().to_dict() == {"baby": [3], "bird": [3], "head": [3]}
 
 
 def test_rows_of_other_code_are_scored_anew(

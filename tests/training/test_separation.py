@@ -53,8 +53,9 @@ def test_every_shipped_configuration_leaves_them_out(path: Path) -> None:
     config = load_config(path)
     known = {name.split("/")[1] for name, _ in ALSO_IN_A_BENCHMARK}
     assert all(known <= set(item.exclude) for item in config.sets if item.name == "BSD200")
-    names = [entry.image for entry in manifest.images_of(config.validation.set)]
-    assert not known & set(evenly_spread(names, config.validation.images))
+    for name, images in {config.validation.set: config.validation.images, **config.validation.more}.items():
+        names = [entry.image for entry in manifest.images_of(name)]
+        assert not known & set(evenly_spread(names, images)), name
 
 
 @pytest.mark.parametrize("path", sorted(OWN_WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)

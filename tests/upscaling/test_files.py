@@ -378,6 +378,18 @@ def test_an_image_too_large_for_the_memory_is_not_decoded(
     assert "an image of 3000 x 3000 pixels is too large" in str(failure)
 
 
+def test_an_image_is_read_if_it_fits_once_others_are_done(
+    tmp_path: Path, photo: NDArray[np.uint8], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_png(tmp_path / "a.png", photo)
+    alone = []
+    monkeypatch.setattr(
+        upscaling, "strip_rows", lambda *_, **options: alone.append(options.get("alone", False)) or 12
+    )
+    assert upscale_files([tmp_path / "a.png"], 2, tmp_path, weights, progress=False) == []
+    assert alone == [True, False]
+
+
 def test_a_jpeg_of_corrupt_data_is_enlarged_only_when_that_is_asked_for(
     tmp_path: Path, photo: NDArray[np.uint8], weights: Path
 ) -> None:
@@ -428,6 +440,12 @@ def test_too_few_or_too_many_rows_are_an_error(rows: int, found: str) -> None:
         enlarge_pixels(np.zeros((4, 4, 1), np.uint8), 2, lambda image: [np.zeros((2 * rows, 8, 3))])
 
 
+@pytest.mark.parametrize("width", [1, 7, 9])
+def test_rows_of_another_width_are_an_error(width: int) -> None:
+    with pytest.raises(HdsrError, match=f"does not enlarge x2: .* rows of {width}"):
+        enlarge_pixels(np.zeros((4, 4, 1), np.uint8), 2, lambda image: [np.zeros((8, width, 3))])
+
+
 def test_two_images_for_one_result_are_refused_before_any_work(tmp_path: Path, weights: Path) -> None:
     paths = [tmp_path / "a.png", tmp_path / "other" / "a.jpg"]
     with pytest.raises(HdsrError) as caught:
@@ -452,12 +470,16 @@ def test_results_are_overwritten_only_when_allowed(
     assert read_picture(old).pixels.shape == (24, 32, 3)
 
 
-def test_an_input_is_never_replaced(tmp_path: Path, photo: NDArray[np.uint8], weights: Path) -> None:
-    paths = [tmp_path / "a.png", tmp_path / "a_x2.png"]
+@pytest.mark.parametrize("out", ["photos", "link"])
+def test_an_input_is_never_replaced(
+    tmp_path: Path, photo: NDArray[np.uint8], weights: Path, out: str
+) -> None:
+    paths = [tmp_path / "photos" / "a.png", tmp_path / "photos" / "a_x2.png"]
     for path in paths:
         write_png(path, photo)
+    (tmp_path / "link").symlink_to("photos")
     with pytest.raises(HdsrError, match=r"the result of .*a\.png would replace the input .*a_x2\.png"):
-        upscale_files(paths, 2, tmp_path, weights, overwrite=True)
+        upscale_files(paths, 2, tmp_path / out, weights, overwrite=True)
 
 
 def test_a_result_that_cannot_be_written_is_reported(
