@@ -67,8 +67,8 @@ class ScoredImage:
         by_gray = self.hr.ndim == 2 and protocol.gray == "gray"
         if protocol.lr == "rgb" and protocol.sr == "rgb" and not (by_gray and self.method.luma):
             return protocols.score(self.sr, self.hr, self.scale, protocol)
-        lr = self.lr
-        if protocol.lr != "rgb" or by_gray:
+        lr = self.lr[..., 0] if by_gray else self.lr
+        if protocol.lr != "rgb":
             lr = protocols.lr_image(self.hr, self.scale, protocol)
         if self.method.luma is None:
             return protocols.score(
@@ -78,7 +78,8 @@ class ScoredImage:
         plane = lr.astype(np.float64) if lr.ndim == 2 else protocols.luma(lr)
         sr = self.method.luma(plane)
         if lr.ndim == 2 or protocol.sr == "float":
-            return protocols.compare(sr, true, self.scale, protocol)
+            whole = np.rint(sr.clip(0, 255)) if protocol.sr == "rgb" else sr
+            return protocols.compare(whole, true, self.scale, protocol)
         return protocols.score(self.colored(sr, lr), self.hr, self.scale, protocol)
 
     def colored(self, sr: protocols.Plane, lr: NDArray[Any]) -> NDArray[np.float64]:

@@ -22,10 +22,12 @@ from hdsr import metrics, paper
 from hdsr.datasets import load_benchmark
 from hdsr.errors import HdsrError
 from hdsr.images import read_image
+from hdsr.measure.benchmarks import set_obstacle
 from hdsr.methods.registry import LOADERS
 from hdsr.paths import data_root
 from hdsr.report.figures import JPEG_QUALITY, WIDTH_IN, Drawing, Image, Photographs
 from hdsr.report.tables import Table, with_variants
+from hdsr.settings import FigureSettings
 
 _PAPER_PX = 1200
 """The longer side of the paper's picture as it is shown."""
@@ -89,6 +91,14 @@ def crops(datasets: Iterable[str]) -> list[Crop]:
     ]
     wanted = set(datasets)
     return [crop for crop in (*published, *SAMPLE_CROPS) if crop.dataset in wanted]
+
+
+def available(settings: FigureSettings) -> list[Crop]:
+    """The places of the settings' sets and scales; where no set is there, also those in the samples."""
+    wanted = [crop for crop in crops(settings.datasets) if crop.scale in settings.scales]
+    if all(set_obstacle(settings, *crop.place) for crop in wanted):
+        wanted += [crop for crop in SAMPLE_CROPS if crop.scale in settings.scales]
+    return wanted
 
 
 def hr_image(crop: Crop, root: str | Path | None = None) -> Image:

@@ -82,7 +82,7 @@ def read_evidence(report: Path, weights: tuple[str, ...] = (), root: str | Path 
 
 def _read_rows(path: Path) -> pd.DataFrame:
     """A file of rows; a frame without lines if there is none."""
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    return pd.read_csv(path, dtype={"image": str}) if path.is_file() else pd.DataFrame()
 
 
 def standing(rows: pd.DataFrame, weights: tuple[str, ...], root: str | Path | None) -> pd.DataFrame:

@@ -46,12 +46,9 @@ def trained_networks(settings: NetworkSettings) -> Iterator[Trained]:
 
 
 def benchmarks(settings: NetworkSettings, scale: int) -> list[Benchmark]:
-    """The sets that are asked for and there."""
-    return [
-        load_benchmark(name, scale, settings.root)
-        for name in settings.datasets
-        if set_obstacle(settings.measurement, name, scale) is None
-    ]
+    """The sets that are asked for and there; where none is, the built-in samples."""
+    there = [name for name in settings.datasets if set_obstacle(settings.measurement, name, scale) is None]
+    return [load_benchmark(name, scale, settings.root) for name in there or ["samples"]]
 
 
 def missing(settings: NetworkSettings) -> list[str]:
