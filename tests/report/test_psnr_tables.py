@@ -114,11 +114,14 @@ def test_a_set_of_which_nothing_is_there_still_shows_the_published_numbers() -> 
 
 
 def test_an_incomplete_set_is_counted_and_has_no_mean() -> None:
-    partial = rows({BICUBIC: 30.0, OURS: 32.0}, "Urban100", images=3, expected=100)
+    means = {BICUBIC: 30.0, OURS: 32.0}
+    partial = pd.concat(
+        rows(means, "Urban100", scales, images, expected=100) for scales, images in (([4], 3), ([2, 3], 7))
+    )
     table = psnr_tables.comparison(partial, "Urban100", gaps())
     ours = line(table, "HDSRNet", "trained here")
     assert (ours["×4 measured"], ours["×4 difference"]) == ("3 of 100 images", "–")
-    assert table.numbers["psnr_db"].isna().all()
+    assert table.numbers[["psnr_db", "gain_db"]].isna().all(axis=None)
     assert any("3 of 100 images" in note for note in table.notes)
     assert "mean" not in " ".join(psnr_tables.per_image(partial, "Urban100").printed["image"])
 

@@ -78,6 +78,21 @@ def test_latex_writes_out_every_sign_that_it_would_take_as_a_command() -> None:
     )
 
 
+def test_two_that_share_the_best_leave_the_second_to_the_next() -> None:
+    scores = pd.DataFrame({"psnr_db": [3, 3, 2, 1], "ssim": [0.1, 0.3, 0.3, 0.2]})
+    assert tables.pairs(scores, "psnr_db", "ssim", marked=True).tolist() == [
+        "**3.00**/0.1000",
+        "**3.00**/**0.3000**",
+        "*2.00*/**0.3000**",
+        "1.00/*0.2000*",
+    ]
+
+
+def test_cells_of_markdown_hold_no_bar() -> None:
+    printed = pd.DataFrame({"a": ["x|y"]})
+    assert tables.markdown(printed) == "| a |\n| --- |\n| x/y |"
+
+
 def test_absent_numbers_are_dashes_be_they_all() -> None:
     assert tables.texts(pd.Series([1.5, math.nan]), "{:.2f}").tolist() == ["1.50", "–"]
     assert tables.texts(pd.Series([math.nan, math.nan]), "{:.2f}").tolist() == ["–", "–"]

@@ -1,14 +1,16 @@
-"""Which weights a completed run of the paper's recipe made."""
+"""What is read of a report, and which weights a completed run of the paper's recipe made."""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from hdsr import checkpoint, paths
+from hdsr import checkpoint, paths, results
 from hdsr.files import sha256
 from hdsr.network import HDSRNet
 from hdsr.scorecard import evidence
-from hdsr.training.config import load_config
+from hdsr.study import mixes
+from hdsr.training.config import TrainingConfig, load_config
 
 LAST_STEP = 1_200_000
 
@@ -25,6 +27,22 @@ def write_run(folder: Path, last_step: int = LAST_STEP, **changes: object) -> Pa
     return folder / "weights.safetensors"
 
 
+def test_every_file_of_a_report_is_read_to_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "BENCH", tmp_path / "bench.csv")
+    rows, figures = tmp_path / "rows", tmp_path / "figures"
+    for path in (paths.BENCH, rows / "complexity.csv", rows / "runtime.csv"):
+        results.write_table(pd.DataFrame({"of": [path.stem]}), path)
+    for name in ("kernel_mixes", "dynamics_mixes"):
+        results.write_table(pd.DataFrame([dict.fromkeys(mixes.COLUMNS, name)]), rows / f"{name}.csv")
+    for figure in range(1, 9):
+        results.write_table(pd.DataFrame({"panel": [f"of {figure}"]}), figures / f"figure_{figure}.csv")
+    found = evidence.read_evidence(tmp_path)
+    for name in ("bench", "complexity", "runtime"):
+        assert getattr(found, name)["of"].tolist() == [name]
+    assert found.kernel_mixes["image"].tolist() == ["kernel_mixes"]
+    assert found.crops.to_numpy().tolist() == [[f"of {figure}", figure] for figure in range(2, 8)]
+
+
 def test_a_run_that_reached_the_last_step_is_completed(tmp_path: Path) -> None:
     assert evidence.is_completed(write_run(tmp_path / "run"))
 
@@ -39,6 +57,13 @@ def test_what_leaves_the_recipe_alone_may_differ(key: str, tmp_path: Path) -> No
 )
 def test_another_recipe_is_not_the_papers(key: str, value: float, tmp_path: Path) -> None:
     assert not evidence.is_completed(write_run(tmp_path / "run", last_step=2_000_000, **{key: value}))
+
+
+def test_every_other_key_belongs_to_the_recipe() -> None:
+    recipe = load_config(paths.CONFIGS / "paper_x2.yaml")
+    stored = recipe.model_dump(mode="json", exclude_none=True)
+    free = {key for key in TrainingConfig.model_fields if evidence.follows({**stored, key: "?"}, recipe)}
+    assert free == {"data", "images_on", "save_every", "log_every", "seed", "validation", "channels_last"}
 
 
 @pytest.mark.parametrize("key", ["started_from", "warm_start", "branch_from"])

@@ -9,11 +9,11 @@ import pytest
 from fabricated import IDENTITY
 from on_gpu import on_a_gpu
 
-from hdsr import images, paper, results
+from hdsr import datasets, images, paper, paths, results
 from hdsr.measure.sensitivity import ProtocolRow
 from hdsr.report import protocol_tables
 from hdsr.scorecard import measured, printed, quality, scorecard
-from hdsr.scorecard.evidence import Evidence, read_evidence, standing
+from hdsr.scorecard.evidence import Evidence, read_evidence
 from hdsr.scorecard.verdict import Claim, Verdict
 from hdsr.suite import index
 
@@ -123,6 +123,43 @@ def test_of_protocols_that_explain_a_cell_the_one_of_most_cells_is_named() -> No
     assert named.protocol == "selfexsr"
 
 
+def test_this_projects_protocol_is_named_wherever_it_gives_a_cell() -> None:
+    rows = rows_as_printed()
+    only_on_set5 = rows.assign(psnr_db=rows["psnr_db"] + 0.1 * (rows["dataset"] != "Set5"))
+    evidence = Evidence(quality=only_on_set5, protocols=by_protocol(rows, "matlab_luma", 0.0))
+    named = cell(evidence, "HDSRNet")
+    assert (named.verdict, named.protocol) == (Verdict.REPRODUCED, quality.COMMON)
+    assert cell(evidence, "HDSRNet", "B100").protocol == "matlab_luma"
+
+
+def test_the_nearest_protocol_is_so_in_thresholds() -> None:
+    rows = rows_as_printed(shift_db=1.0)
+    protocols = pd.concat(
+        [by_protocol(rows, "dncnn", -1.0, shift=0.004), by_protocol(rows, "matlab_luma", -0.95)]
+    )
+    assert cell(Evidence(quality=rows, protocols=protocols), "HDSRNet").protocol == "matlab_luma"
+
+
+@pytest.mark.parametrize(
+    ("shift_db", "told"),
+    [(-0.1, "as explained 37.950/0.96040"), (-0.05, "by the nearest protocol 38.000/0.96040")],
+)
+def test_a_claim_tells_what_the_other_protocol_gives(shift_db: float, told: str) -> None:
+    rows = rows_as_printed(shift_db=0.1)
+    cells = quality.cells(Evidence(quality=rows, protocols=by_protocol(rows, "matlab_luma", shift_db)))
+    claim = found(quality.cell_claims(cells), "Table II", "Set5 ×2: PSNR/SSIM of HDSRNet")
+    assert claim.measured == f"38.050/0.96040; {told}"
+
+
+def test_of_a_methods_rows_those_in_float32_with_the_authors_weights_judge() -> None:
+    rows = rows_as_printed()
+    lower = rows.assign(precision="bf16", psnr_db=rows["psnr_db"] - 1)
+    anew = rows_as_printed(weights="run@1", shift_db=-1).query("model == 'hdsrnet'")
+    evidence = Evidence(quality=pd.concat([lower, anew, rows]), completed=frozenset({"run@1"}))
+    own = cell(evidence, "HDSRNet")
+    assert (own.verdict, own.psnr_db) == (Verdict.REPRODUCED, pytest.approx(37.95))
+
+
 def test_results_of_another_publication_trace_cells() -> None:
     cells = quality.cells(Evidence()).set_index(["method", "dataset", "scale"])
     traced = cells[cells["verdict"] == Verdict.TRACED]
@@ -159,6 +196,20 @@ def test_hdsrnet_leads_where_it_does_and_not_where_it_falls_behind() -> None:
     assert "DCLS" in claim.reason
 
 
+def test_a_lead_is_over_the_next_method_as_measured_or_else_as_printed() -> None:
+    rows = rows_as_printed()
+    here = (rows["dataset"] == "Set5") & (rows["scale"] == 2)
+    own, other = (here & (rows["model"] == model) for model in ("hdsrnet", "carn_m"))
+    assert found(leads(rows), "Table II", "Set5 ×2: HDSRNet has").measured == (
+        "37.95/0.9604, lead +0.12/+0.0004"
+    )
+    rows.loc[other, "psnr_db"] = rows.loc[own, "psnr_db"].to_numpy()
+    level = found(leads(rows), "Table II", "Set5 ×2: HDSRNet has")
+    assert level.verdict == Verdict.CONTRADICTED
+    assert level.reason.endswith("; ahead: CARN-M")
+    assert level.measured == "37.95/0.9604, lead +0.00/+0.0004"
+
+
 def test_weights_trained_here_judge_nothing_and_are_told() -> None:
     evidence = Evidence(quality=rows_as_printed(weights="ours"))
     own = cell(evidence, "HDSRNet")
@@ -171,15 +222,21 @@ def test_weights_trained_here_judge_nothing_and_are_told() -> None:
     assert cell(evidence, "Bicubic").verdict == Verdict.REPRODUCED
 
 
+def test_weights_published_by_others_judge_nothing() -> None:
+    assert set(Evidence().judging(rows_as_printed("others"))["model"]) == {"bicubic"}
+
+
 def test_a_completed_run_of_the_recipe_judges() -> None:
     evidence = Evidence(quality=rows_as_printed(weights="run@1"), completed=frozenset({"run@1"}))
     assert cell(evidence, "HDSRNet").verdict == Verdict.REPRODUCED
 
 
 def test_an_incomplete_set_is_not_judged() -> None:
-    own = cell(Evidence(quality=rows_as_printed(expected=100)), "HDSRNet", "Urban100")
-    assert own.verdict == Verdict.NOT_MEASURED
-    assert own.reason.startswith("2 of 100 images of Urban100 are here")
+    rows = rows_as_printed(expected=100)
+    own = cell(Evidence(quality=rows), "HDSRNet", "Urban100")
+    for judged in (own, found(leads(rows), "Table V", "Urban100 ×2: HDSRNet has")):
+        assert judged.verdict == Verdict.NOT_MEASURED
+        assert judged.reason.startswith("2 of 100 images of Urban100 are here")
 
 
 def test_without_rows_nothing_is_measured_and_the_way_to_them_is_told() -> None:
@@ -188,14 +245,17 @@ def test_without_rows_nothing_is_measured_and_the_way_to_them_is_told() -> None:
     assert cell(Evidence(), "DRRN").reason == "no implementation here"
 
 
-def test_rows_whose_weights_or_images_are_gone_are_not_judged(tmp_path: Path) -> None:
-    folder = tmp_path / "benchmarks" / "Own" / "HR"
+def test_rows_whose_weights_or_images_are_gone_or_altered_are_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "is_altered", lambda path, _: path.stem == "bird")
+    folder = tmp_path / "benchmarks" / "Set5" / "HR"
     for name in ("baby", "bird"):
         images.write_png(folder / f"{name}.png", np.zeros((32, 32, 3), np.uint8))
     about = IDENTITY | {
         "psnr_db": 30.0,
         "ssim": 0.9,
-        "dataset": "Own",
+        "dataset": "Set5",
         "scale": 2,
         "crop_px": 2,
         "expected": 5,
@@ -204,13 +264,17 @@ def test_rows_whose_weights_or_images_are_gone_are_not_judged(tmp_path: Path) ->
         results.Row(model=model, image=image, weights=weights, weights_sha256=digest, **about)
         for model, image, weights, digest in [
             ("bicubic", "baby", "none", "none"),
-            ("bicubic", "gone", "none", "none"),
-            ("hdsrnet", "bird", "ours", "of weights that have been replaced"),
-            ("carn_m", "bird", "authors", "of weights that are not there"),
+            ("bicubic", "bird", "none", "none"),
+            ("bicubic", "head", "none", "none"),
+            ("hdsrnet", "baby", "ours", "of weights that have been replaced"),
+            ("carn_m", "baby", "authors", "of weights that are not there"),
         ]
     )
-    kept = standing(rows, (), tmp_path)
-    assert kept[["model", "image"]].to_numpy().tolist() == [["bicubic", "baby"]]
+    results.write_table(rows, tmp_path / "rows" / "benchmarks.csv")
+    results.write_table(rows.assign(way="matlab_luma"), tmp_path / "rows" / "protocols.csv")
+    evidence = read_evidence(tmp_path, root=tmp_path)
+    for kept in (evidence.quality, evidence.protocols):
+        assert kept[["model", "image"]].to_numpy().tolist() == [["bicubic", "baby"]]
 
 
 def scored_by(ways: dict[str, float], *datasets: str, shift_db: float = 0.0) -> pd.DataFrame:
@@ -258,7 +322,8 @@ def test_findings_tell_what_protocols_explain_and_what_to_subtract() -> None:
     moved = pd.DataFrame(
         {"dataset": ["Set5", "Set5", "Set14"], "scale": [2, 3, 2], "psnr_db": [-0.02, -0.014, -0.001]}
     ).assign(protocol="matlab_luma", rows="HDSRNet", ssim=0)
-    said = protocol_tables.findings([explained, moved]).numbers["answer"].tolist()
+    unused = moved.assign(protocol="dncnn", rows="")
+    said = protocol_tables.findings([explained, moved, unused]).numbers["answer"].tolist()
     assert said[1:] == ["MATLAB luma: HDSRNet", "MATLAB luma: -0.02 to -0.01 on Set5, +0.00 on Set14"]
 
 
@@ -274,6 +339,45 @@ def test_a_set_that_is_measured_in_part_takes_nothing_from_the_others() -> None:
     assert printed.loc["dncnn", ["Set5 ×2", "B100 ×2"]].tolist() == ["-0.20/+0.0000", "-0.30/+0.0000"]
     only_begun = protocol_tables.remembered(begun, quality.cells(Evidence()))
     assert not {"protocol_leads", "protocol_corrections"} & {table.name for table in only_begun}
+
+
+def way_means() -> pd.DataFrame:
+    """Means on Set5 x2 by two protocols, the second lower by some dB, other for each, and a tenth in SSIM."""
+    rows = rows_as_printed().query("dataset == 'Set5' and scale == 2")
+    spreads_db = {"bicubic": 0.1, "carn_m": 0.2, "hdsrnet": 0.9}
+    parts = [(rows[rows["model"] == model], spread_db) for model, spread_db in spreads_db.items()]
+    parts.append((rows[rows["model"] == "hdsrnet"].assign(weights="ours"), 5.0))
+    lower = [by_protocol(part, "matlab_luma", -away, -away / 10) for part, away in parts]
+    common = [by_protocol(part, quality.COMMON, 0.0) for part, _ in parts]
+    return protocol_tables._way_means(pd.concat([*common, *lower]))
+
+
+def test_leads_are_counted_against_the_median_of_what_protocols_differ_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    means = way_means()
+    away_db = {"HDSRNet": 0.0, "VDSR": 0.1, "DRRN": 0.3, "IDN": 0.5, "PGAN": -0.5}
+    printed = pd.DataFrame(
+        {"dataset": "Set5", "scale": 2, "method": name, "psnr_db": 30 - away, "ssim": 0.9 - away / 10}
+        for name, away in away_db.items()
+    )
+    monkeypatch.setattr(paper, "quality", lambda: printed)
+    (line,) = protocol_tables.leads(means).numbers.to_dict("records")
+    assert line["methods"] == 3
+    for name, scale in (("psnr_db", 1), ("ssim", 0.1)):
+        measured = (line[f"{name}_spread"], line[f"{name}_lead"])
+        assert measured == pytest.approx((0.2 * scale, 0.1 * scale))
+        assert [line[f"{name}_{count}"] for count in ("leads", "smaller", "twice")] == [3, 1, 2]
+
+
+def test_corrections_are_medians_and_name_the_methods_that_a_protocol_explains() -> None:
+    cells = pd.DataFrame(
+        [("HDSRNet", "explained", "matlab_luma"), ("SRCNN", "explained", "dncnn"), ("VDSR", "traced", "")],
+        columns=["method", "verdict", "protocol"],
+    )
+    (line,) = protocol_tables.corrections(way_means(), cells).numbers.to_dict("records")
+    assert (line["protocol"], line["rows"]) == ("matlab_luma", "HDSRNet")
+    assert (line["psnr_db"], line["ssim"]) == pytest.approx((-0.2, -0.02))
 
 
 def test_wrong_marks_and_orders_are_contradicted(printed_claims: list[Claim]) -> None:
@@ -335,7 +439,9 @@ def counts(hdsrnet_macs: float) -> pd.DataFrame:
     ("macs", "number", "order"),
     [
         (110.99, "reproduced", "reproduced"),
+        (115, "contradicted", "reproduced"),
         (122.84, "contradicted", "reproduced"),
+        (200, "contradicted", "contradicted"),
         (600, "contradicted", "contradicted"),
     ],
 )
@@ -344,6 +450,13 @@ def test_numbers_and_order_of_table_vii(macs: float, number: str, order: str) ->
     assert found(judged, "Table VII", "flops of HDSRNet").verdict == number
     assert found(judged, "Table VII", "fewest flops").verdict == order
     assert found(judged, "Table VII", "parameters of ACNet").verdict == Verdict.REPRODUCED
+
+
+def test_table_vii_is_judged_by_torchs_counts_at_x4() -> None:
+    at_x4 = counts(110.99)
+    more = pd.concat([counts(600).assign(scale=2), at_x4, counts(600).assign(counter="ptflops")])
+    judged, expected = (measured.cost_claims(Evidence(complexity=rows)) for rows in (more, at_x4))
+    assert judged == expected
 
 
 def test_without_counts_table_vii_is_not_measured() -> None:
@@ -385,6 +498,7 @@ def test_gpu_timings_are_judged_on_a_gpu_only(device: str, carn_m: float, verdic
     [
         (1.5, "contradicted", "faster: CARN-M; "),
         (1.98, "not measured", "CARN-M cannot be told from HDSRNet; "),
+        (2.02, "not measured", "CARN-M cannot be told from HDSRNet; "),
         (2.2, "reproduced", ""),
     ],
 )
@@ -398,17 +512,34 @@ def test_rows_of_a_gpu_judge_table_vi_by_quartiles(carn_m: float, verdict: str, 
     assert claim.reason.endswith("HDSRNet 0.80 (0.82)")
 
 
+def test_a_gpu_of_the_report_judges_before_that_of_the_bench_and_float32_alone() -> None:
+    slow, fast = ({"VDSR": 2.5, "CARN-M": time, "HDSRNet": 2.0} for time in (2.2, 1.5))
+    own = measured.fastest_claim(256, timings("A GPU", 0.5), on_a_gpu(slow))
+    assert (own.verdict, own.measured) == (Verdict.CONTRADICTED, "HDSRNet 1.00, CARN-M 0.50")
+    alone, beside = (
+        measured.fastest_claim(256, pd.DataFrame(), bench)
+        for bench in (on_a_gpu(slow), pd.concat([on_a_gpu(fast, "tf32"), on_a_gpu(slow)]))
+    )
+    assert beside == alone
+
+
 @pytest.mark.parametrize(
     ("weights", "own", "verdict"),
-    [("authors", 30.0, "reproduced"), ("authors", 20.0, "contradicted"), ("ours", 30.0, "not measured")],
+    [
+        ("authors", 30.0, "reproduced"),
+        ("authors", 27.0, "contradicted"),
+        ("authors", 26.0, "contradicted"),
+        ("authors", 20.0, "contradicted"),
+        ("ours", 30.0, "not measured"),
+    ],
 )
 def test_enlarged_places(weights: str, own: float, verdict: str) -> None:
     crops = pd.DataFrame(
         {
-            "panel": ["Bicubic", "HDSRNet"],
-            "model": ["bicubic", "hdsrnet"],
-            "weights": ["none", weights],
-            "crop_psnr_db": [25.0, own],
+            "panel": ["Bicubic", "CARN-M", "HDSRNet"],
+            "model": ["bicubic", "carn_m", "hdsrnet"],
+            "weights": ["none", "authors", weights],
+            "crop_psnr_db": [25.0, 27.0, own],
             "figure": 2,
         }
     )
@@ -435,13 +566,15 @@ def test_the_drawing_is_judged_by_the_authors_weights() -> None:
     assert measured.drawing_claim(rows_as_printed("ours")).verdict == Verdict.NOT_MEASURED
 
 
-def test_evidence_of_an_empty_report_is_empty(tmp_path: Path) -> None:
+def test_evidence_of_an_empty_report_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "BENCH", tmp_path / "bench.csv")
     evidence = read_evidence(tmp_path)
     parts = (
         evidence.quality,
         evidence.protocols,
         evidence.complexity,
         evidence.runtime,
+        evidence.bench,
         evidence.kernel_mixes,
         evidence.crops,
     )

@@ -1,5 +1,6 @@
 """What mixes are worth: other attentions in place, rows that are reused, changes with their intervals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,9 @@ def test_changes_are_differences_from_the_untreated_network() -> None:
     assert (line.change_db, line.largest_db) == pytest.approx((-0.2, 0.6))
     assert line.half_width_db == pytest.approx(2.7764 * 0.1, abs=1e-4)  # t(4) times the standard error
     assert line.p_holm == pytest.approx(0.116, abs=1e-3)
+    changed = [scored.assign(**{column: "changed"}) for column in ("weights_sha256", "lr_sha256")]
+    (same,) = ablation.changes(treated, pd.concat([*changed, scored])).itertuples()
+    assert same == line
     (partial,) = ablation.changes(treated.assign(expected=100), scored).itertuples()
     assert np.isnan(partial.change_db)
     (other,) = ablation.changes(treated.iloc[:3], scored).itertuples()
@@ -79,14 +83,14 @@ def test_several_comparisons_are_corrected() -> None:
 
 
 def test_the_table_says_what_is_put_in_and_what_is_not_whole() -> None:
-    numbers = made_changes(("Set5", MEAN, -0.0001), ("Set5", UNIFORM, -0.0251), ("B100", MEAN, 0.2))
+    numbers = made_changes(("Set5", UNIFORM, -0.0251), ("Set5", MEAN, -0.0001), ("B100", MEAN, 0.2))
     partial = numbers["dataset"] == "B100"
     numbers.loc[partial, ["n", "expected", "change_db", "p_holm"]] = (3, 100, np.nan, np.nan)
     table = ablation.table(numbers)
     assert table.printed.to_numpy().tolist() == [
         ["trained here", "its own: PSNR", "30.00 dB", "–"],
-        ["trained here", "the mean mix", "0.000 ± 0.001", "–"],
         ["trained here", "the uniform mix", "-0.025 ± 0.001†", "–"],
+        ["trained here", "the mean mix", "0.000 ± 0.001", "–"],
     ]
     assert "for Set5, B100: mean over 9 images of T91" in table.notes[0]
     assert "for 2 comparisons" in table.notes[2]
@@ -123,8 +127,13 @@ def test_measured_rows_are_reused_by_their_identity(
     rows = ablation.measure_treatments(settings, found, progress=False)
     assert rows["treatment"].tolist() == [MEAN, UNIFORM, OTHER, "temperature 1"] * 2
     assert rows.loc[rows["treatment"] == UNIFORM, "largest_share"].tolist() == [0.25] * 2
-    stored = results.load(settings.report / "rows" / "dynamics.csv", TreatedRow)
+    largest = mixes.mean_mix(found, "Own")[0].max()
+    assert rows.loc[rows["treatment"] == MEAN, "largest_share"].to_numpy() == pytest.approx(largest, abs=1e-6)
+    path = settings.report / "rows" / "dynamics.csv"
+    stored = results.load(path, TreatedRow)
     pd.testing.assert_frame_equal(stored, rows, check_exact=True)
+    of_one_image = [replace(row, expected=1) for row in results.read(path, TreatedRow)]
+    results.replace(path, of_one_image, TreatedRow)
     with monkeypatch.context() as patch:
         patch.setattr(ablation, "_score", None)
         pd.testing.assert_frame_equal(ablation.measure_treatments(settings, found, progress=False), rows)
@@ -132,7 +141,7 @@ def test_measured_rows_are_reused_by_their_identity(
     again = ablation.measure_treatments(settings, moved, progress=False)
     changed = (again["given_sha256"] != rows["given_sha256"]).tolist()
     assert changed == [True, False, True, False] * 2
-    assert len(results.load(settings.report / "rows" / "dynamics.csv", TreatedRow)) == len(rows)
+    assert len(results.load(path, TreatedRow)) == len(rows)
 
 
 def test_an_image_frozen_to_its_own_mix_scores_as_before(settings: DynamicsSettings) -> None:

@@ -69,8 +69,8 @@ def test_a_layer_that_tells_images_apart_and_one_that_does_not() -> None:
 
 def test_a_unit_is_dead_where_no_image_needs_it() -> None:
     rows = made_rows([[UNIFORM, UNIFORM]])
-    rows["live"] = ["1000", "0010"]
-    assert mixes.by_layer(rows)["dead"].tolist() == [2]
+    rows["live"], rows["inputs"] = ["1000", "0010"], [64, 60]
+    assert mixes.by_layer(rows)[["dead", "inputs"]].to_numpy().tolist() == [[2, 64]]
 
 
 def test_training_images_do_not_count_among_the_tested() -> None:
@@ -79,7 +79,8 @@ def test_training_images_do_not_count_among_the_tested() -> None:
 
 
 def test_the_mean_mix_is_of_training_images_or_else_of_the_set() -> None:
-    tested = made_rows([[[1, 0, 0, 0], [0, 0, 0, 1]]])
+    others = made_rows([[[0, 0, 1, 0]]], dataset="B100")
+    tested = pd.concat([made_rows([[[1, 0, 0, 0], [0, 0, 0, 1]]]), others])
     shares, words = mixes.mean_mix(tested, "Set5")
     assert (shares.tolist(), words) == ([[0.5, 0, 0, 0.5]], "mean over 2 images of Set5")
     trained = made_rows([[[0, 1, 0, 0]]], role=AVERAGED, dataset="T91").assign(image="91 images")
@@ -119,12 +120,12 @@ def test_training_images_share_the_mean_of_their_mixes_and_their_live_units(
 ) -> None:
     shares = iter([[[1.0, 0, 0, 0]], [[0, 0.5, 0.5, 0]]])
     live = iter([[[True, False, False]], [[False, False, True]]])
-    inputs = iter([[[True, False]], [[True, False]]])
+    inputs = iter([[[True, False]], [[False, True]]])
     monkeypatch.setattr(
         mixes, "kernel_mix", lambda *_: tuple(np.array(next(part)) for part in (shares, live, inputs))
     )
     (row,) = mixes._mean_rows(None, ["a", "b"])[["layer", *SHARES, "live", "inputs"]].itertuples(index=False)
-    assert tuple(row) == (1, 0.5, 0.25, 0.25, 0, "101", 1)
+    assert tuple(row) == (1, 0.5, 0.25, 0.25, 0, "101", 2)
 
 
 def test_training_sets_that_are_missing_have_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
