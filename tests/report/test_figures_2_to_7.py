@@ -15,6 +15,7 @@ from hdsr.errors import HdsrError
 from hdsr.images import write_png
 from hdsr.report import figures_2_to_7
 from hdsr.report.figures import Photographs
+from hdsr.settings import FigureSettings
 from hdsr.suite import pages
 
 CROP = figures_2_to_7.Crop("figure_9", "Set5", "image_1", 2, x=10, y=20, width=16, height=12)
@@ -38,6 +39,21 @@ def with_images(table: pd.DataFrame, hr: NDArray[np.uint8], folder: Path) -> pd.
         path = folder / row.weights / row.model / "Set5" / "x2" / f"{row.image}.png"
         write_png(path, np.full_like(hr, SR_LEVEL[row.model]))
     return table
+
+
+def test_where_no_set_is_there_places_in_the_samples_are_drawn(tmp_path: Path) -> None:
+    settings = FigureSettings(profile="test", data_root=str(tmp_path), datasets=["Set14"], scales=[2, 4])
+    names = [crop.name for crop in figures_2_to_7.available(settings)]
+    assert names == ["figure_2", "samples_x2", "samples_x4"]
+    built_in = settings.model_copy(update={"datasets": ("Set14", "samples")})
+    assert [crop.name for crop in figures_2_to_7.available(built_in)] == names
+
+
+def test_a_panel_that_is_no_method_is_named(
+    scored: pd.DataFrame, hr: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    with pytest.raises(HdsrError, match="unknown panel 'hdrsnet': expected some of bicubic, "):
+        figures_2_to_7.side_by_side(CROP, hr, scored, tmp_path, ["bicubic", "hdrsnet"])
 
 
 def test_panels_carry_the_rows_psnr_and_that_of_the_place(

@@ -170,6 +170,10 @@ def test_results_of_another_publication_trace_cells() -> None:
     assert cells.loc[("SRCNN", "Set5", 2), "verdict"] == Verdict.NOT_MEASURED
     measured = cell(Evidence(quality=rows_as_printed()), "Bicubic", "B100", 3)
     assert measured.verdict == Verdict.REPRODUCED
+    off = rows_as_printed().assign(psnr_db=lambda rows: rows["psnr_db"] + 1)
+    evidence = Evidence(quality=off, protocols=off.assign(way="matlab_luma"))
+    assert cells.loc[("Bicubic", "Set5", 3), "verdict"] == Verdict.TRACED
+    assert cell(evidence, "Bicubic", "Set5", 3).verdict == Verdict.CONTRADICTED
 
 
 def test_weights_matched_by_position_judge_nothing_until_they_meet_a_cell() -> None:

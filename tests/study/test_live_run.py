@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hdsr.errors import HdsrError
 from hdsr.report.figures import Drawing
 from hdsr.settings import TrainingSettings
 from hdsr.study import live_run
@@ -49,6 +50,12 @@ def test_the_curve_grows_with_each_row(handle: Handle) -> None:
     assert [len(item.numbers) for item in handle.shown] == [1, 2, 2]
     assert drawing is handle.shown[-1]
     assert drawing.numbers["step"].tolist() == [2, 4]
+
+
+def test_a_configuration_that_there_is_not_is_named() -> None:
+    named = settings().model_copy(update={"config": "smok"})
+    with pytest.raises(HdsrError, match=r"unknown configuration 'smok': expected a file or one of .*, smoke"):
+        live_run.run_config(named)
 
 
 def test_drawing_takes_a_small_share_but_a_validation_is_always_drawn(

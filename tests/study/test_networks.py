@@ -18,6 +18,8 @@ def test_what_is_missing_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert trained.title == "HDSRNet x2, ours"
     assert not any(parameter.requires_grad for parameter in trained.network.parameters())
     assert [benchmark.name for benchmark in networks.benchmarks(settings, 2)] == ["Own"]
+    none = settings.model_copy(update={"datasets": ("Set5",)})
+    assert [benchmark.name for benchmark in networks.benchmarks(none, 2)] == ["samples"]
     authors_x2, set5, authors_x3, ours_x3 = networks.missing(settings)
     assert "hdsrnet for x2 are not at DATA/weights" in authors_x2
     assert "Set5" in set5
