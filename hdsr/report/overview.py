@@ -7,7 +7,7 @@ import pandas as pd
 
 from hdsr import paper
 from hdsr.provenance import commit, versions
-from hdsr.report.tables import Table, with_variants
+from hdsr.report.tables import ABSENT, Table, with_variants
 from hdsr.results import NO_WEIGHTS, VERSIONS
 
 _MEASURED = ("psnr_db", "median_ms", "macs")
@@ -31,7 +31,7 @@ def presence(status: pd.DataFrame) -> Table:
     sums = dict.fromkeys(("images", "present", "missing"), "sum")
     sums |= {"damaged": lambda names: ", ".join(filter(None, names)), "megabytes": "sum"}
     brief = numbers.groupby("set", sort=False, as_index=False).agg(sums).round(1)
-    printed, brief = (part.astype(str).replace({"damaged": {"": "none"}}) for part in (numbers, brief))
+    printed, brief = (part.astype(str).replace({"damaged": {"": ABSENT}}) for part in (numbers, brief))
     return Table("presence", "Published images and weights", numbers, printed, brief=brief)
 
 
