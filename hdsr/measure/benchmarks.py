@@ -108,8 +108,9 @@ def complete_images(settings: MeasurementSettings, rows: pd.DataFrame) -> None:
 
 
 def set_of(settings: BenchmarkSettings, name: str) -> str:
-    """The set, as the settings have it, that rows call so."""
-    return settings.datasets[settings.set_names.index(name.removesuffix(ALTERED))]
+    """The set, as the settings have it, that rows call so; one that stands in for theirs by its own name."""
+    plain = name.removesuffix(ALTERED)
+    return dict(zip(settings.set_names, settings.datasets, strict=True)).get(plain, plain)
 
 
 def rows_file(settings: MeasurementSettings) -> Path:

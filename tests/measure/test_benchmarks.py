@@ -204,3 +204,9 @@ def test_a_reused_row_needs_no_image_until_one_is_asked_for(
     wrong.write_bytes(b"cut short")
     benchmarks.complete_images(settings(data), second.rows)
     assert {path: path.read_bytes() for path in images.rglob("*.png")} == saved
+
+
+def test_a_set_goes_by_its_folder_and_one_that_stands_in_by_its_name(data: Path) -> None:
+    own = settings(data, datasets=[str(data / "benchmarks" / "Set5")])
+    assert benchmarks.set_of(own, "Set5") == benchmarks.set_of(own, "Set5 (altered)") == own.datasets[0]
+    assert benchmarks.set_of(own, "samples") == "samples"
