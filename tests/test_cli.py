@@ -8,22 +8,25 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import torch
 
 import hdsr
 from hdsr import checkpoint, cli, evaluation, paths, results
-from hdsr.bench import parts
+from hdsr.bench import parts, rows
 from hdsr.cli import convolution_line, main
 from hdsr.errors import HdsrError
+from hdsr.fetch import fetch as fetching
 from hdsr.fetch import manifest
 from hdsr.images import read_image, read_picture, write_png
-from hdsr.measure import protocols
+from hdsr.measure import latency, protocols
 from hdsr.methods import registry
 from hdsr.network import HDSRNet
 from hdsr.training import loop as training
 from hdsr.upscaling import files as upscaling
+from hdsr.upscaling import onnx
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -156,6 +159,25 @@ def test_evaluate_prints_no_mean_of_a_partial_set(photos, tmp_path, capsys):
     assert "dB" not in text
 
 
+def test_evaluate_tells_what_of_a_set_is_not_the_published_one(photos, tmp_path, capsys):
+    hr = tmp_path / "benchmarks" / "Set5" / "HR"
+    hr.mkdir(parents=True)
+    for name in ("baby", "bird", "butterfly", "head", "woman"):
+        shutil.copy(photos / "a.png", hr / f"{name}.png")
+    assert main(evaluate_arguments("Set5", tmp_path, "--data", tmp_path)) == 0
+    mean, *told = capsys.readouterr().out.splitlines()
+    assert mean.startswith("bicubic (none) x2 Set5 (altered): ")
+    assert len(told) == 1
+    assert told[0].startswith("Set5: 5 of 5 images in ")
+    assert "not the published ones: baby, bird" in told[0]
+
+
+def test_evaluate_tells_what_lies_beside_the_images(photos, tmp_path, capsys):
+    (photos / "notes.txt").write_text("of a person")
+    assert main(evaluate_arguments(photos, tmp_path)) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["photos: not measured: notes.txt"]
+
+
 def test_a_truncated_image_is_named(photos, tmp_path, failure):
     (photos / "b.png").write_bytes((photos / "b.png").read_bytes()[:500])
     assert "b.png" in failure(*evaluate_arguments(photos, tmp_path))
@@ -258,6 +280,108 @@ def test_train_hands_its_options_on(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "best weights: run/best.safetensors\n"
 
 
+def test_evaluate_hands_its_options_on(photos, tmp_path, weights, monkeypatch):
+    seen = {}
+
+    def evaluate(model, scale, dataset, **options):
+        seen.update(options, asked=(model, scale, dataset))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation, "evaluate", evaluate)
+    words = ["--model", "hdsrnet", "--weights", weights, "--precision", "bf16", "--device", "cuda:1"]
+    words += ["--data", tmp_path, "--save-images", tmp_path / "sr"]
+    assert main(evaluate_arguments(photos, tmp_path, *words)) == 130
+    assert seen == {
+        "asked": ("hdsrnet", 2, [str(photos)]),
+        "out": tmp_path / "rows.csv",
+        "root": tmp_path,
+        "weights": str(weights),
+        "precision": "bf16",
+        "device": "cuda:1",
+        "save_images": tmp_path / "sr",
+        "progress": None,
+    }
+
+
+def test_upscale_hands_its_options_on(photos, tmp_path, weights, monkeypatch):
+    seen = {}
+
+    def upscale_files(images, scale, out, weights, *, finished, **options):
+        seen.update(options, asked=(images, scale, out, weights))
+        return []
+
+    monkeypatch.setattr(upscaling, "upscale_files", upscale_files)
+    words = ["upscale", photos, "--scale", 3, "--out", tmp_path / "big", "--weights", weights]
+    assert main([str(word) for word in words]) == 0
+    asked = ([photos], 3, tmp_path / "big", str(weights))
+    usual = {"overwrite": False, "root": None, "device": "cpu", "precision": "fp32", "memory_bytes": None}
+    assert seen == usual | {"asked": asked, "strict": True, "ensemble": False, "progress": None}
+    words += ["--overwrite", "--data", tmp_path, "--device", "cuda:1", "--precision", "bf16"]
+    words += ["--memory", "3KiB", "--accept-damaged", "--ensemble"]
+    assert main([str(word) for word in words]) == 0
+    other = {"overwrite": True, "root": tmp_path, "device": "cuda:1", "precision": "bf16"}
+    other |= {"memory_bytes": 3072, "strict": False, "ensemble": True}
+    assert seen == other | {"asked": asked, "progress": None}
+
+
+def test_profile_times_what_it_says(monkeypatch, capsys):
+    seen = {}
+
+    def time_networks(networks, *sides, **options):
+        seen.update(
+            options, sides=sides, shapes=[net(torch.zeros(1, 3, 8, 8)).shape for net in networks.values()]
+        )
+        return {name: [1.0, 2.0, 3.0] for name in networks}
+
+    monkeypatch.setattr(latency, "time_networks", time_networks)
+    words = ["profile", "--scale", "2", "--lr-size", "16", "--warmup", "0", "--runs", "5"]
+    assert main([*words, "--precision", "bf16"]) == 0
+    assert seen == {
+        "sides": (16, 16),
+        "shapes": [(1, 3, 16, 16)] * 2,
+        "device": "cpu",
+        "precision": "bf16",
+        "warmup": 0,
+        "runs": 5,
+        "progress": None,
+    }
+    assert "latency, folded: 2.0 ms (quartiles 1.5 to 2.5)" in capsys.readouterr().out
+
+
+def test_export_bench_and_fetch_hand_their_options_on(weights, tmp_path, monkeypatch):
+    seen = []
+
+    def export(scale, out, source, root):
+        out.touch()
+        seen.append((scale, source, root))
+        return 0.001
+
+    def measure_parts(chosen, request, out):
+        seen.append((list(chosen), request.root, out))
+        return pd.DataFrame(columns=rows.COLUMNS)
+
+    def fetch(planned, mirror, jobs, retry):
+        seen.append((planned.root, mirror, jobs, retry.timeout_s, retry.attempts))
+        return fetching.Outcome(list(planned.needed))
+
+    monkeypatch.setattr(onnx, "export", export)
+    monkeypatch.setattr(rows, "measure_parts", measure_parts)
+    monkeypatch.setattr(fetching, "fetch", fetch)
+    data = ["--data", str(tmp_path)]
+    assert (
+        main(["export", "--scale", "2", "--out", str(tmp_path / "x.onnx"), "--weights", str(weights), *data])
+        == 0
+    )
+    assert main(["bench", "--part", "memory", "--out", "x.csv", *data]) == 0
+    limits = ["--jobs", "3", "--timeout", "2", "--attempts", "7"]
+    assert main(["data", "fetch", "Set5", "--mirror", "http://x", *limits, *data]) == 0
+    assert seen == [
+        (2, str(weights), tmp_path),
+        (["memory"], tmp_path, Path("x.csv")),
+        (tmp_path, "http://x", 3, 2, 7),
+    ]
+
+
 def test_pack_writes_nothing_else_than_a_new_file_of_weights(weights, tmp_path, failure):
     before = weights.read_bytes()
     assert "is the file to be packed" in failure("pack", weights, "--out", weights)
@@ -317,6 +441,18 @@ def test_data_verify_names_a_damaged_file(photos, tmp_path, capsys):
     assert printed.out == "0 of 1 files are as published\n"
     damaged = f"{hr / 'baby.png'} is not as published: it has {(hr / 'baby.png').stat().st_size:,} bytes"
     assert printed.err == f"hdsr: error: {damaged}, expected 371,264\n"
+    assert main(["data", "status", "--data", str(tmp_path)]) == 0
+    assert "Set5: damaged baby\n" in capsys.readouterr().out
+
+
+def test_data_verify_does_not_judge_copies_in_other_formats(tmp_path, capsys):
+    entry = manifest.images_of("T91")[0]
+    copy = (tmp_path / "train" / "T91" / "HR" / entry.file_name).with_suffix(".webp")
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(b"an image")
+    assert main(["data", "verify", "--data", str(tmp_path)]) == 0
+    told = "0 of 0 files are as published; 1 images are copies in other formats\n"
+    assert capsys.readouterr().out == told
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

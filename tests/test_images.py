@@ -139,23 +139,27 @@ def test_a_turned_photograph_is_turned_upright_in_both_depths(tmp_path: Path, or
         ("deflate", {"photometric": "rgb", "compression": "zlib", "predictor": True}),
         ("lzw", {"photometric": "rgb", "compression": "lzw"}),
         ("big-endian", {"photometric": "rgb", "byteorder": ">"}),
+        ("profile", {"photometric": "rgb", "iccprofile": SRGB}),
+        ("planes", {"photometric": "rgb", "planarconfig": "separate"}),
     ],
 )
 def test_sixteen_bit_tiff(tmp_path: Path, name: str, options: dict[str, object]) -> None:
     pixels = noise(9, 8, 3, dtype=np.uint16)
-    tifffile.imwrite(tmp_path / f"{name}.tif", pixels, **options)
+    as_stored = np.moveaxis(pixels, -1, 0) if name == "planes" else pixels
+    tifffile.imwrite(tmp_path / f"{name}.tif", as_stored, **options)
     picture = read_picture(tmp_path / f"{name}.tif")
     assert picture.pixels.dtype == np.uint16
     np.testing.assert_array_equal(picture.pixels, pixels)
+    assert picture.icc_profile == options.get("iccprofile")
 
 
 def test_sixteen_bit_tiff_with_alpha(tmp_path: Path) -> None:
     pixels = noise(9, 8, 4, dtype=np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
     np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, pixels)
-    multiplied = np.array([[[1000, 2000, 500, 32768], [0, 0, 0, 0]]], np.uint16)
+    multiplied = np.array([[[1000, 2000, 500, 32768], [0, 0, 0, 0], [400, 0, 900, 500]]], np.uint16)
     tifffile.imwrite(tmp_path / "b.tif", multiplied, photometric="rgb", extrasamples=["assocalpha"])
-    expected = [[[2000, 4000, 1000, 32768], [0, 0, 0, 0]]]
+    expected = [[[2000, 4000, 1000, 32768], [0, 0, 0, 0], [52428, 0, 65535, 500]]]
     np.testing.assert_array_equal(read_picture(tmp_path / "b.tif").pixels, expected)
     tifffile.imwrite(tmp_path / "c.tif", pixels, photometric="rgb", extrasamples=["unspecified"])
     np.testing.assert_array_equal(read_picture(tmp_path / "c.tif").pixels, pixels[..., :3])
@@ -176,6 +180,24 @@ def test_cmyk_becomes_rgb_and_says_so(tmp_path: Path) -> None:
     np.testing.assert_allclose(picture.pixels, np.broadcast_to([255, 0, 0], (6, 8, 3)), atol=3)
 
 
+def test_cmyk_becomes_rgb_by_its_profile_where_that_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cmyk = Image.new("CMYK", (8, 6), (0, 255, 255, 0))
+    for name, profile in (("rgb.jpg", SRGB), ("none.jpg", b"no profile")):
+        picture = read_picture(save(cmyk, tmp_path / name, quality=100, icc_profile=profile))
+        np.testing.assert_allclose(picture.pixels, np.broadcast_to([255, 0, 0], (6, 8, 3)), atol=3)
+        assert picture.notes == ("CMYK converted to RGB",)
+    seen = Image.new("RGB", (8, 6), (1, 2, 3))
+    monkeypatch.setattr(ImageCms, "profileToProfile", lambda *given, outputMode: seen)
+    np.testing.assert_array_equal(read_picture(tmp_path / "rgb.jpg").pixels, np.asarray(seen))
+
+
+def test_gray_with_transparency_keeps_it() -> None:
+    pixels = noise(4, 5, 2)
+    np.testing.assert_array_equal(images.picture_of(Image.fromarray(pixels, "LA")).pixels, pixels)
+
+
 def test_a_profile_for_other_pixels_is_left_out(tmp_path: Path) -> None:
     path = save(noise(5, 6), tmp_path / "a.jpg", icc_profile=SRGB)
     assert read_picture(path).icc_profile is None
@@ -183,10 +205,11 @@ def test_a_profile_for_other_pixels_is_left_out(tmp_path: Path) -> None:
     assert read_picture(path).icc_profile == SRGB
 
 
-def test_of_several_frames_the_first_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_of_several_frames_the_first_is_read(tmp_path: Path, name: str) -> None:
     frames = [Image.fromarray(noise(4, 5, 3) // (i + 1)) for i in range(3)]
-    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
-    picture = read_picture(tmp_path / "a.tif")
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    picture = read_picture(tmp_path / name)
     np.testing.assert_array_equal(picture.pixels, np.asarray(frames[0]))
     assert picture.notes == ("only the first of several frames is used",)
 
@@ -227,6 +250,47 @@ def with_chunks(data: bytes, *chunks: bytes) -> bytes:
 
 def text_chunk(length: int) -> bytes:
     return png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(length)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (b"iTXt", b'XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="6"/>'),
+        (b"tEXt", b"Raw profile type exif\0\nexif\n26\n" + oriented(6).tobytes()[6:].hex().encode()),
+    ],
+)
+def test_how_a_photograph_lies_may_be_told_in_a_text(tmp_path: Path, kind: bytes, content: bytes) -> None:
+    pixels = noise(4, 6, 3)
+    data = with_chunks(imagecodecs.png_encode(pixels), png_chunk(kind, content))
+    np.testing.assert_array_equal(decode_picture(data, "a.png").pixels, np.rot90(pixels, -1))
+
+
+def test_a_damaged_transparency_is_not_just_left_out() -> None:
+    damaged = png_chunk(b"tRNS", bytes(6))[:-1] + b"?"
+    data = with_chunks(imagecodecs.png_encode(noise(4, 6, 3)), damaged)
+    with pytest.raises(HdsrError, match="the checksum of its chunk tRNS is wrong"):
+        decode_picture(data, "a.png")
+
+
+def test_jpeg_2000_of_signed_values_is_refused() -> None:
+    data = bytearray(imagecodecs.jpeg2k_encode(noise(6, 8, 3, dtype=np.uint16), level=0))
+    data[data.find(b"\xff\x4f\xff\x51") + 42] |= 128
+    with pytest.raises(HdsrError, match="has signed values, expected unsigned ones"):
+        decode_picture(bytes(data), "a.jp2")
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_sgi_of_sixteen_bits_says_that_it_lost_depth(tmp_path: Path, depth: int) -> None:
+    picture = read_picture(save(noise(4, 5, 3), tmp_path / "a.sgi", bpc=depth))
+    assert picture.notes == ("its more than 8 bits per channel became 8",) * (depth == 2)
+
+
+@pytest.mark.parametrize("value", [-1, 65536])
+def test_values_beyond_sixteen_bits_are_refused(value: int) -> None:
+    with pytest.raises(HdsrError, match=f"has values from .*{value}.*, expected 0 to 65535"):
+        images.picture_of(Image.fromarray(np.array([[7, value]], np.int32)))
+    fits = images.picture_of(Image.fromarray(np.array([[0, 65535]], np.int32)))
+    assert fits.pixels.tolist() == [[[0], [65535]]]
 
 
 @pytest.mark.parametrize("bits", [9, 10, 12, 14, 16])
@@ -400,9 +464,10 @@ def test_metadata_that_would_fill_memory_are_left_out(
     assert_left_out(tmp_path / "a.png", png_chunk(kind, name + zlib.compress(bytes(200 * 2**20))), notes)
 
 
-def test_what_libjpeg_calls_corrupt_is_an_error_unless_allowed(tmp_path: Path) -> None:
-    stream = BytesIO()
-    Image.fromarray(photographs.chelsea()).save(stream, "JPEG")
+@pytest.mark.parametrize("frames", [1, 2])
+def test_what_libjpeg_calls_corrupt_is_an_error_unless_allowed(tmp_path: Path, frames: int) -> None:
+    stream, image = BytesIO(), Image.fromarray(photographs.chelsea())
+    image.save(stream, "MPO", save_all=True, append_images=[image] * (frames - 1))
     data = stream.getvalue()
     path = tmp_path / "a.jpg"
     path.write_bytes(data[:5000] + b"\x12\x34\xff\xd9" + data[5004:])
@@ -579,7 +644,15 @@ def test_no_changed_byte_of_a_png_goes_unnoticed(
     assert str(path) in message or np.array_equal(image, photographs.astronaut()[:24, :20])
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((4, 4)), np.zeros((4, 4, 5), np.uint8), np.zeros(4, np.uint8)])
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((4, 4)),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
 def test_other_arrays_are_not_written(tmp_path: Path, pixels: NDArray) -> None:
     with pytest.raises(HdsrError, match="a PNG takes"):
         write_png(tmp_path / "a.png", pixels)

@@ -18,6 +18,7 @@ from hdsr.winograd import convolution as winograd
 from hdsr.winograd.fused import directly_rectified, rectified_conv2d, winograd_obstacle
 
 pytest.importorskip("numba", reason="numba, which makes the kernels, is not installed")
+binding = pytest.importorskip("llvmlite.binding", reason="llvmlite, which numba needs, is not installed")
 
 TOLERANCE = 2e-5
 """Of the largest value; float32 itself has 6e-8, and 576 products are summed at the values of six points."""
@@ -132,6 +133,14 @@ def test_what_cannot_be_computed_has_a_reason_and_is_computed_otherwise() -> Non
     assert_near(rectified_conv2d(features, weight, bias), expected)
 
 
+def test_sums_and_rows_are_the_same_where_others_serve() -> None:
+    features, weight, bias = operands(3, 64, 1, 9, 7)
+    residual, rows = torch.randn(1, 64, 4, 7), slice(2, 6)
+    expected = exact(features, weight, bias).relu()[:, :, rows] + residual
+    with torch.inference_mode(), winograd.switched_off():
+        assert_near(rectified_conv2d(features, weight, bias, residual=residual, rows=rows), expected)
+
+
 def test_the_slower_way_and_one_that_cannot_be_compiled_are_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -184,6 +193,19 @@ def test_compiled_once_with_a_sentence_and_kept_in_a_cache_that_may_be_read_only
     (cache / "kernels").chmod(0o555)
     last = run(cache)
     assert (last.stderr, last.stdout) == ("", "None False\n")
+
+
+def test_machine_code_of_another_processor_or_of_older_sources_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = winograd.Form(3, 64, True, *winograd._registers())
+    names = {winograd._identity(form)}
+    for owner, attribute in ((binding, "get_host_cpu_name"), (Path, "read_bytes")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, attribute, lambda *_: b"another")
+            names.add(winograd._identity(form))
+    assert winograd._identity(form) in names
+    assert len(names) == 3
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:

@@ -249,6 +249,27 @@ def test_what_cannot_be_measured_says_why_and_the_rest_goes_on(tmp_path: Path) -
     ]
     assert "Set5 is not in DATA/benchmarks" in repr(report.table(found.head(1), "a", "title"))
 
+    def another_reason(request: rows.Request) -> list[rows.Row]:
+        raise HdsrError("no CUDA device here")
+
+    found = rows.measure_parts({"a": another_reason}, REQUEST, tmp_path / "bench.csv")
+    assert found["note"].tolist() == ["no CUDA device here", ""]
+
+
+def test_one_measurement_has_no_quartiles() -> None:
+    assert rows.spread([2.0]) == {"n": 1, "median": 2.0}
+    assert rows.spread([1.0, 2.0, 3.0]) == {"n": 3, "median": 2.0, "quartile1": 1.5, "quartile3": 2.5}
+
+
+def test_only_parts_that_take_a_gpu_are_said_to_be_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some card")
+    chosen = {name: lambda _: [ROW] for name in ("gpu", "memory", "training")}
+    found = rows.measure_parts(chosen, REQUEST, tmp_path / "bench.csv")
+    assert found["device"].tolist() == ["Some card", "cpu", "Some card"]
+
 
 def test_rows_measured_elsewhere_stay_where_a_part_cannot_be_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ def test_a_transfer_that_breaks_off_is_continued(
         (["flip"], 2),
         (["500", "500"], 3),
         (["silent", "500"], 3),
+        (["408", "429"], 3),
         (["truncate", "ignore range"], 2),
         (["truncate", "other part"], 3),
         (["truncate", "flip"], 3),
@@ -96,6 +98,16 @@ def test_it_arrives_whole_all_the_same(
     assert target.read_bytes() == CONTENT
     assert len(server.requests) == requests_made
     assert [path.name for path in target.parent.iterdir()] == ["file.png"]
+
+
+def test_another_part_than_the_one_asked_for_costs_nothing_of_what_came(
+    start: Start, server: MisbehavingServer, target: Path
+) -> None:
+    server.moods["file"] = ["truncate", "other part"]
+    start().run()
+    _, asked, again = server.ranges("file")
+    assert asked is not None
+    assert again == asked
 
 
 def test_what_an_earlier_process_left_is_continued(
@@ -194,6 +206,15 @@ def test_a_server_that_always_begins_anew_and_breaks_off_is_given_up(
     assert len(server.requests) == 4
 
 
+def test_what_a_server_takes_back_and_gives_again_is_no_progress(
+    start: Start, server: MisbehavingServer
+) -> None:
+    server.moods["file"] = ["truncate", "truncate", *["half anew", "truncate"] * 3]
+    with pytest.raises(GivenUpError, match=r"\(3 attempts\)"):
+        start().run()
+    assert len(server.requests) == 5
+
+
 def test_nobody_there(start: Start, server: MisbehavingServer) -> None:
     download = start()
     server.shutdown()
@@ -238,6 +259,15 @@ def test_bytes_are_counted_and_taken_off_again(start: Start, server: Misbehaving
     assert counted[0] == 500
     assert min(counted) == -LENGTH
     assert sum(counted) == LENGTH
+
+
+def test_a_server_that_sends_without_end_fills_no_disk(start: Start, server: MisbehavingServer) -> None:
+    server.moods["file"] = ["endless"]
+    counted: list[int] = []
+    download = start()
+    object.__setattr__(download, "advance", counted.append)
+    download.run()
+    assert LENGTH < max(accumulate(counted)) <= LENGTH + PIECE_BYTES
 
 
 @pytest.mark.parametrize("until", ["259200", "Fri, 31 Dec 2100 23:59:59 GMT", "9" * 400])

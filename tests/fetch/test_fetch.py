@@ -157,6 +157,23 @@ def test_a_server_that_is_gone_is_not_tried_for_every_file(
     assert (len(outcome.failures), outcome.untried) == (fetching.MOST_GIVEN_UP, 3)
 
 
+def test_before_a_server_counts_as_gone_each_job_has_tried(
+    made: Path, server: MisbehavingServer, fetched: Callable[..., Outcome]
+) -> None:
+    server.shutdown()
+    server.server_close()
+    outcome = fetched(jobs=5)
+    assert (len(outcome.failures), outcome.untried) == (5, 1)
+
+
+def test_files_that_a_server_refuses_are_no_sign_that_it_is_gone(
+    made: Path, server: MisbehavingServer, fetched: Callable[..., Outcome]
+) -> None:
+    server.moods |= {address: ["404"] for address in PLACES if "img" in address}
+    outcome = fetched(jobs=1)
+    assert (len(outcome.failures), len(outcome.fetched), outcome.untried) == (3, 3, 0)
+
+
 def command(made: Path, root: Path, server: MisbehavingServer, *names: str) -> list[str]:
     options = ["--data", str(root), "--mirror", server.address, "--timeout", "600"]
     return [sys.executable, "-c", PROGRAM, str(made), "data", "fetch", *names, *options]
@@ -199,13 +216,21 @@ def test_no_two_processes_fetch_into_one_folder(
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
-    made: Path, server: MisbehavingServer, fetched: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    made: Path,
+    server: MisbehavingServer,
+    root: Path,
+    fetched: Callable[..., Outcome],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usage = fetching.shutil.disk_usage("/")._replace(free=4 * LENGTH)
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(HdsrError, match=r"0\.0 GB are free there"):
         fetched()
     assert server.requests == []
+    part = root / f"{PLACES[IMAGE]}.part"  # what has come of a file takes no more room
+    part.parent.mkdir(parents=True)
+    part.write_bytes(content_of(IMAGE)[:-1] + b"!")
+    assert fetched().failures == []
 
 
 def test_div2k_goes_where_it_is_looked_for(made: Path, root: Path, fetched: Callable[..., Outcome]) -> None:

@@ -55,6 +55,12 @@ def test_an_image_in_another_format_is_there_and_not_verified(root: Path) -> Non
     assert (line["present"], line["verified"], line["copies"], line["missing"]) == (1, 0, 1, ())
 
 
+def test_an_image_of_a_benchmark_in_another_format_is_missing(root: Path) -> None:
+    (root / "benchmarks/Set5/HR/b.webp").write_bytes(b"an image")
+    line = inventory.status(root).set_index("set").loc["Set5"]
+    assert (line["present"], line["copies"], line["missing"]) == (2, 0, ("b",))
+
+
 def test_only_the_files_asked_for_are_read(root: Path) -> None:
     findings = inventory.inspect(root, selected(["VDSR"]))
     assert [finding.path.name for finding in findings] == ["vdsr_x2.pth", "vdsr_x4.pth"]

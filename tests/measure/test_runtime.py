@@ -11,6 +11,7 @@ from on_gpu import on_a_gpu
 from hdsr import paper
 from hdsr.errors import HdsrError
 from hdsr.measure import counters, latency, runtime
+from hdsr.network import HDSRNet
 from hdsr.report import time_tables
 from hdsr.settings import RuntimeSettings
 
@@ -57,6 +58,24 @@ def test_contenders_have_the_parameters_of_the_networks_they_are_called() -> Non
     assert counts["VDSR, as published"] == 664_704
     assert counts["HDSRNet, as published"] == 1_966_208
     assert counts["ACNet, as published"] == 1_504_256
+
+
+def test_only_the_folded_form_is_folded() -> None:
+    published, folded = map(runtime.made, runtime.CONTENDERS[-2:])
+    assert isinstance(published, HDSRNet)
+    assert not isinstance(folded, HDSRNet)
+
+
+def test_a_ratio_is_the_time_over_that_of_the_published_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    times_ms = {
+        item.title: [10.0 * number, 20.0 * number, 40.0 * number]
+        for number, item in enumerate(runtime.CONTENDERS, 1)
+    }
+    monkeypatch.setattr(runtime, "time_calls", lambda *given: times_ms)
+    monkeypatch.setattr(runtime, "made", lambda contender: torch.nn.Identity())
+    lines = runtime.time_size(SETTINGS, 16, progress=False)
+    assert lines["ratio"].tolist() == [0.25, 0.5, 0.75, 1, 1.25]
+    assert lines.iloc[1][["median_ms", "quartile1_ms", "quartile3_ms"]].tolist() == [40, 30, 60]
 
 
 @pytest.mark.parametrize("contender", runtime.CONTENDERS, ids=lambda contender: contender.title)

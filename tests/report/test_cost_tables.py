@@ -86,4 +86,34 @@ def test_origins_of_the_printed_numbers() -> None:
 
 def test_the_plainest_convention_goes_before_a_nearer_one() -> None:
     assert tables.plainest({"plain": 1.004, "near": 1.001}, 1.0, 0.005) == ("plain", True)
-    assert tables.plainest({"far": 2.0, "near": 1.1}, 1.0, 0.005) == ("near", False)
+    assert tables.plainest({"far": 2.0, "near": 1.1, "below": 0.5}, 1.0, 0.005) == ("near", False)
+
+
+def test_each_printed_number_stands_beside_the_true_one_and_the_nearest() -> None:
+    printed = tables.origins_table(tables.origins()).printed
+    hdsrnet, acnet = (printed[printed["network"] == name].iloc[-1] for name in ("HDSRNet", "ACNet"))
+    by_layers = "convolution layers, not computed kernels, with biases, activations and pooling"
+    assert hdsrnet.tolist() == ["HDSRNet", "flops (G)", "110.99", "122.85", "110.99", "×4", by_layers, "yes"]
+    assert acnet.drop("which counts").tolist() == [
+        "ACNet",
+        "flops (G)",
+        "132.82",
+        "395.00",
+        "132.92",
+        "×2",
+        "no",
+    ]
+
+
+def test_only_a_network_with_a_mean_shift_has_its_constants() -> None:
+    more = [
+        tables._stored_values(name, 4, True) - tables._stored_values(name, 4, False)
+        for name in ("HDSRNet", "DCLS")
+    ]
+    assert more == [24, 0]
+
+
+def test_only_networks_with_a_hand_count_are_reconciled() -> None:
+    lines = [("VDSR", 4, TORCH), ("HDSRNet", 2, HAND), ("HDSRNet", 2, TORCH)]
+    counts = pd.DataFrame(lines, columns=["network", "scale", "counter"])
+    assert tables.counted_by_hand(counts) == [("HDSRNet", 2)]

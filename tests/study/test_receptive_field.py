@@ -1,6 +1,7 @@
 """The effective receptive field: known maps, both paths of the gradient, rows reused by their identity."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,12 @@ def test_the_map_of_an_enlargement_by_repetition_is_the_central_pixel() -> None:
     expected = torch.zeros_like(found)
     expected[:, :, CENTRE, CENTRE] = torch.from_numpy(metrics.LUMA_WEIGHTS)
     torch.testing.assert_close(found, expected)
+
+
+def test_every_place_within_an_lr_pixel_has_a_map() -> None:
+    found = receptive_field.gradient_map(nn.Upsample(scale_factor=2, mode="bilinear"), patch(), 2)
+    green = found[:, 1, CENTRE - 1 : CENTRE + 2, CENTRE] / metrics.LUMA_WEIGHTS[1]
+    assert green.numpy() == pytest.approx(0.75 * np.array([[0.25, 0.75, 0], [0, 0.75, 0.25]]))
 
 
 def test_the_map_of_a_mean_is_flat() -> None:
@@ -110,6 +117,31 @@ def test_maps_are_kept_and_reused_by_their_identity(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(receptive_field, "CODE_VERSION", "changed")
     with pytest.raises(pytest.fail.Exception, match="measured again"):
         receptive_field.measure_fields(settings, progress=False)
+
+
+def flat(value: int) -> np.ndarray:
+    return np.full((PATCH_PX, PATCH_PX, 3), value, np.uint8)
+
+
+def test_patches_are_spread_over_all_images_that_are_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = [[("a", flat(0), None), ("b", flat(1)[1:], None)], [(str(k), flat(k), None) for k in (2, 3, 4)]]
+    monkeypatch.setattr(receptive_field, "benchmarks", lambda settings, scale: sets)
+    found = receptive_field.patches(SimpleNamespace(patches=2), 2)
+    assert [image.max() for image in found] == [0, 3]
+
+
+def test_rows_are_means_over_patches_and_of_these_patches_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def maps(network: object, image: np.ndarray) -> dict[str, np.ndarray]:
+        return {part: image[..., 0] * factor for part, factor in ((CONVOLUTIONS, 1.0), (ATTENTION, 0.5))}
+
+    monkeypatch.setattr(receptive_field, "gradient_maps", maps)
+    trained = SimpleNamespace(network=None, title="any", about={})
+    rows = receptive_field._mean_maps(trained, [flat(1), flat(3)], progress=False)
+    for part, mean in ((CONVOLUTIONS, 2), (ATTENTION, 1)):
+        assert (receptive_field._map_of(rows, part) == mean).all()
+    assert rows["y"].tolist() == 2 * [*range(-CENTRE, CENTRE + 1)]
+    first, second = (receptive_field._identity(trained, [flat(value)]) for value in (1, 3))
+    assert {key for key in first if first[key] != second[key]} == {"patches_sha256"}
 
 
 def test_images_that_are_too_small_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

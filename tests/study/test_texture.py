@@ -1,6 +1,7 @@
 """Gains by gradient energy: blocks and bins by hand, sums over images, trends."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -60,9 +61,11 @@ def made_bins(*lines: tuple[int, int, float, float]) -> pd.DataFrame:
 
 
 def test_shares_of_the_error_count_blocks() -> None:
-    first, second = texture.by_bin(made_bins((1, 4, 4, 2.5), (2, 4, 20, 2))).itertuples()
+    set5 = made_bins((1, 4, 4, 2.5), (2, 2, 20, 2))
+    first, second, *other = texture.by_bin(pd.concat([set5, set5.assign(dataset="Set14")])).itertuples()
     assert second.gain_db == pytest.approx(10)
-    assert (first.share, second.share) == pytest.approx((6 / 78, 72 / 78))
+    assert (first.share, second.share) == pytest.approx((6 / 42, 36 / 42))
+    assert [line.share for line in other] == [first.share, second.share]
 
 
 def test_gains_of_images_are_those_of_their_psnr() -> None:
@@ -93,6 +96,16 @@ def test_the_place_is_where_the_error_falls_most_or_least() -> None:
     assert texture.most_changed(hr, bicubic, sr, crop_px=2, most=False) == (130, 2, 64)
     small = [image[:40, 100:] for image in (hr, bicubic, sr)]
     assert texture.most_changed(*small, crop_px=2, most=False) == (2, 2, 36)
+
+
+def test_extremes_are_those_of_the_largest_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    monkeypatch.setattr(texture, "_extreme", lambda settings, rows, *given: found.append(given))
+    lines = [(2, "a", 9.0), (4, "b", 1.0), (4, "c", 3.0), (2, "d", 0.0)]
+    images = pd.DataFrame(lines, columns=["scale", "image", "gain_db"]).assign(weights="ours")
+    list(texture.extremes(None, SimpleNamespace(rows=images), images))
+    told = [(line["image"], name, most) for line, name, most in found]
+    assert told == [("c", "most_ours", True), ("b", "least_ours", False)]
 
 
 @pytest.fixture

@@ -105,6 +105,26 @@ def test_patches_of_srcnn_leave_something_between_their_borders(minimal: Path) -
     assert load_config(minimal, [*srcnn, "patch_px=26"]).patch_px == 26
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["unit_range=true"],
+        ["keep_dilated_means=true"],
+        ["optimizer=muon"],
+        ["head_steps=3", "warm_start=a"],
+        ["teacher_share=0.5", "warm_start=a"],
+    ],
+)
+def test_what_only_hdsrnet_has_is_refused_for_srcnn(minimal: Path, more: list[str]) -> None:
+    with pytest.raises(HdsrError, match="only for network hdsrnet, not for srcnn"):
+        load_config(minimal, ["network=srcnn", "folded=false", "patch_px=26", *more])
+
+
+def test_a_run_has_one_beginning(minimal: Path) -> None:
+    with pytest.raises(HdsrError, match="give either warm_start or branch_from"):
+        load_config(minimal, ["warm_start=a", "branch_from=b"])
+
+
 def test_whole_patches_need_no_share_of_borders(minimal: Path) -> None:
     with pytest.raises(HdsrError, match="border_share goes with folded: true"):
         load_config(minimal, ["folded=false", "border_share=0.5"])

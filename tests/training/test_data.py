@@ -1,16 +1,20 @@
 """Training data: drawn as the weights say, held-out images never, broken ones named before the first step."""
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from made_sets import TWO_SETS, write_two_sets
 
+from hdsr import images, resize
 from hdsr.errors import HdsrError
 from hdsr.images import write_png
+from hdsr.provenance import code_version
 from hdsr.resize import imresize
+from hdsr.training import data as training_data
 from hdsr.training.config import TrainingConfig, TrainingSet, Validation
-from hdsr.training.data import load_training_data
+from hdsr.training.data import Pair, fingerprint, load_training_data
 
 
 @pytest.fixture
@@ -160,3 +164,62 @@ def test_an_image_that_changed_is_decoded_again(root: Path, config: TrainingConf
     after = load_training_data(config, root, progress=False)
     assert before.sha256 != after.sha256
     assert int(after.pairs[1].hr.mean()) == int(after.pairs[1].lr.mean()) == 7
+
+
+@pytest.mark.parametrize(("changed", "again"), [(images, "decoded"), (resize, "resized")])
+def test_images_are_made_again_by_code_that_has_changed(
+    root: Path, config: TrainingConfig, changed: ModuleType, again: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(*modules: ModuleType) -> str:
+        return "changed" if changed in modules else code_version(*modules)
+
+    def made(what: str) -> None:
+        raise HdsrError(what)
+
+    before = load_training_data(config, root, progress=False)
+    monkeypatch.setattr(training_data.ImageSource, "read", lambda source: made("decoded"))
+    monkeypatch.setattr(training_data, "imresize", lambda *given: made("resized"))
+    assert load_training_data(config, root, progress=False).sha256 == before.sha256
+    monkeypatch.setattr(training_data, "code_version", version)
+    with pytest.raises(HdsrError, match=again):
+        load_training_data(config, root, progress=False)
+
+
+def test_the_fingerprint_is_of_names_sizes_and_pixels() -> None:
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    pairs = [("a", image), ("b", image), ("a", image.reshape(4, 2, 3)), ("a", image + 1)]
+    assert len({fingerprint([Pair(name, None, hr)]) for name, hr in pairs}) == len(pairs)
+
+
+def test_shrunk_copies_of_div2k_have_lr_of_their_own(tmp_path: Path) -> None:
+    write_div2k(tmp_path, range(1, 3), scale=2)
+    sets = [{"name": "DIV2K", "images": "1-2", "shrunk": [0.5]}]
+    none = {"set": "DIV2K", "images": 0}
+    config = TrainingConfig(scale=2, sets=sets, validation=none, patch_px=12, steps=1)
+    *published, third, fourth = load_training_data(config, tmp_path, progress=False).pairs
+    assert [int(pair.lr.mean()) for pair in published] == [1, 2]
+    for pair in (third, fourth):
+        np.testing.assert_array_equal(pair.lr, imresize(pair.hr, 0.5))
+
+
+def test_a_published_lr_that_changed_is_read_again(tmp_path: Path) -> None:
+    write_div2k(tmp_path, range(1, 3), scale=2)
+    load_training_data(div2k_config("1-2"), tmp_path, progress=False)
+    changed = tmp_path / "train" / "DIV2K" / "DIV2K_train_LR_bicubic" / "X2" / "0002x2.png"
+    write_png(changed, np.full((12, 18, 3), 77, np.uint8))
+    data = load_training_data(div2k_config("1-2"), tmp_path, progress=False)
+    assert [int(pair.lr.mean()) for pair in data.pairs] == [1, 77]
+
+
+def test_an_image_without_room_for_what_its_lr_is_made_of_is_left_out(
+    root: Path, config: TrainingConfig
+) -> None:
+    data = load_training_data(config.model_copy(update={"any_phase": True}), root, progress=False)
+    assert ([pair.name for pair in data.pairs], data.left_out) == (["Big03"], 4)
+
+
+def test_div2k_without_a_range_is_its_training_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_data, "div2k_hr", lambda root, numbers: numbers)
+    monkeypatch.setattr(training_data, "div2k_lr", lambda root, numbers, scale: numbers)
+    found = training_data.set_sources(TrainingSet(name="DIV2K"), tmp_path, 2)
+    assert found == (range(1, 801), range(1, 801))

@@ -209,9 +209,11 @@ def test_the_start_has_its_share_in_what_is_kept_and_none_in_what_is_learnt(
     [
         ({"kind": "linear"}, 50, 0.75),
         ({"kind": "linear"}, 200, 0.0),
+        ({"kind": "linear", "decay_share": 0.5}, 50, 1.0),
         ({"kind": "linear", "decay_share": 0.5}, 100, 1.0),
         ({"kind": "linear", "decay_share": 0.5}, 150, 0.5),
         ({"kind": "linear", "warmup_steps": 4}, 0, 0.25),
+        ({"kind": "constant", "warmup_steps": 4}, 0, 0.25),
         ({"kind": "constant", "warmup_steps": 4}, 190, 1.0),
         ({"kind": "halving", "halve_every": 100}, 99, 1.0),
         ({"kind": "halving", "halve_every": 60}, 150, 0.25),
@@ -220,6 +222,59 @@ def test_the_start_has_its_share_in_what_is_kept_and_none_in_what_is_learnt(
 def test_schedules(root: Path, schedule: dict, step: int, expected: float) -> None:
     settings = config(root, schedule=schedule, steps=200)
     assert rate_factor(settings, step) == pytest.approx(expected)
+
+
+class Pulled(torch.nn.Module):
+    """Two weights, at first zero, and a loss whose gradient is (3, 4) times `factor` whatever the patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.factor = torch.nn.Parameter(torch.zeros(2)), 1.0
+
+    def forward(self, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        return self.factor * (self.weight * torch.tensor([3.0, 4.0])).sum()
+
+
+def pulled_step(**changes: object) -> TrainingStep:
+    settings = TrainingConfig(
+        **{**TINY, "optimizer": "adam", "precision": "fp32", "clip_norm": None, **changes}
+    )
+    pulled = Pulled()
+    return TrainingStep(pulled, pulled, settings, new_accelerator(settings))
+
+
+PATCHES = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("clip", "gradient"), [({}, [3, 4]), ({"clip_value": 3.5}, [3, 3.5]), ({"clip_norm": 2.5}, [1.5, 2])]
+)
+def test_gradients_are_clipped_as_told_and_logged_as_they_were(clip: dict, gradient: list[float]) -> None:
+    step = pulled_step(**clip)
+    step.set(0, 1.0, head_only=False)
+    step.learn(*PATCHES)
+    assert step.network.weight.grad.tolist() == pytest.approx(gradient, rel=1e-5)
+    assert step.read_tally().gradient_norm == pytest.approx(5)
+
+
+def test_the_average_follows_fast_at_first_and_a_skipped_step_is_only_counted() -> None:
+    step, losses, average = pulled_step(ema=0.9), [], torch.zeros(2)
+    for number, decay in ((0, 1 / 11), (1000, 0.9)):
+        losses.append(step.loss(*PATCHES).item())
+        step.set(number, 1.0, head_only=False)
+        step.learn(*PATCHES)
+        average = decay * average + (1 - decay) * step.network.weight.detach()
+        torch.testing.assert_close(step.average, [average])
+    before, step.network.factor = step.network.weight.detach().clone(), math.nan
+    step.learn(*PATCHES)
+    assert torch.equal(step.network.weight, before)
+    tally = step.read_tally()
+    assert (tally.counted, tally.skipped, tally.longest) == (2, 1, 1)
+    assert (tally.loss, tally.gradient_norm) == pytest.approx((sum(losses) / 2, 5))
+    step.learn(*PATCHES)  # in a row with the one before, though that was told already
+    tally = step.read_tally()
+    assert (tally.counted, tally.skipped, tally.longest) == (0, 2, 2)
+    assert math.isnan(tally.loss)
 
 
 def test_non_finite_steps_are_skipped_and_too_many_end_the_run(

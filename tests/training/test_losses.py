@@ -74,3 +74,21 @@ def test_for_psnr_a_perfect_patch_is_no_minus_infinity() -> None:
     loss.backward()
     assert loss.item() == pytest.approx(math.log(0.05), abs=1e-3)
     assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_however_few_the_borders_there_is_one() -> None:
+    torch.manual_seed(0)
+    network = HDSRNet(2)
+    lr, hr = 255 * torch.rand(2, 3, 8, 8), 255 * torch.rand(2, 3, 16, 16)
+    few, half = (PatchLoss(network, True, border_share=share)(lr, hr).item() for share in (0.1, 0.5))
+    assert few == half
+
+
+def test_pixel_values_of_the_folded_form_are_not_rounded_to_bfloat16() -> None:
+    torch.manual_seed(0)
+    loss = PatchLoss(HDSRNet(2), True)
+    lr, hr = 255 * torch.rand(2, 3, 8, 8), 255 * torch.rand(2, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, features = loss(lr, hr), loss.network.features(lr)
+    assert features.dtype == torch.bfloat16
+    assert found.item() == pytest.approx(loss.folded_error(features.float(), hr).item(), rel=1e-6)

@@ -116,3 +116,23 @@ def test_stacked_muon_is_pytorchs_muon() -> None:
     for a, b, before in zip(ours, theirs, start, strict=True):
         # The iteration amplifies the rounding of bfloat16.
         assert (a - b).norm() < 0.05 * (b - before).norm()
+
+
+def test_a_step_that_is_skipped_moves_nothing_and_is_not_remembered() -> None:
+    torch.manual_seed(0)
+    start, first, second = torch.randn(3, 64, 576)
+    both = skipping, plain = [torch.nn.Parameter(start.clone()) for _ in range(2)]
+    optimizers = {matrix: StackedMuon([matrix], lr=0.1) for matrix in both}
+
+    def step(matrix: torch.Tensor, gradient: torch.Tensor, skipped: float = 0.0) -> None:
+        optimizers[matrix].found_inf, matrix.grad = torch.tensor(skipped), gradient
+        optimizers[matrix].step()
+
+    step(skipping, first)
+    before = skipping.detach().clone()
+    step(skipping, torch.full_like(start, torch.inf), skipped=1.0)
+    assert torch.equal(skipping, before)
+    step(skipping, second)
+    for gradient in (first, second):
+        step(plain, gradient)
+    assert torch.equal(skipping, plain)

@@ -10,7 +10,7 @@ from made_sets import TWO_SETS, write_two_sets
 from hdsr.resize import imresize
 from hdsr.training.config import TrainingConfig
 from hdsr.training.data import Pair, TrainingData, load_training_data
-from hdsr.training.patches import PatchSource
+from hdsr.training.patches import PatchSource, _live_on_device
 
 CPU = torch.device("cpu")
 ORIENTATIONS = [
@@ -88,15 +88,29 @@ def test_patches_of_any_phase_have_the_lr_of_the_image_that_begins_there(scale: 
     assert len(found) > 20
 
 
-def test_the_place_with_the_most_detail_is_taken() -> None:
+@pytest.mark.parametrize("stripes", [np.s_[::2, 32:], np.s_[:, 32::2]], ids=["across", "down"])
+def test_the_place_with_the_most_detail_is_taken(stripes: tuple[slice, slice]) -> None:
     lr = np.zeros((8, 40, 3), np.uint8)
-    lr[::2, 32:] = 200  # stripes in a fifth of an otherwise flat image
+    lr[stripes] = 200  # in a fifth of an otherwise flat image
     shares = []
     for draws in (1, 16):
         small, _ = source_of(lr, 8, 2, 60, draws).batch(0)
         shares.append(small.flatten(1).any(dim=1).float().mean().item())
     assert shares[0] < 0.7
     assert shares[1] == 1
+
+
+def test_a_gentle_fall_is_less_detail_than_stripes() -> None:
+    lr = np.arange(200, 160, -1, dtype=np.uint8)[None, :, None].repeat(8, axis=0).repeat(3, axis=2)
+    lr[:, 32:], lr[::2, 32:] = 0, 200
+    small, _ = source_of(lr, 8, 2, 60, draws=16).batch(0)
+    assert (small.flatten(1).min(dim=1).values == 0).all()
+
+
+def test_of_places_with_equal_detail_the_first_is_taken() -> None:
+    source = source_of(np.zeros((20, 30, 3), np.uint8), 4, 2, batch=20, draws=5)
+    numbers = source.numbers(0)
+    assert torch.equal(source._most_detailed(numbers), numbers[:, 0])
 
 
 def test_all_eight_orientations_occur() -> None:
@@ -116,6 +130,34 @@ def test_a_step_sees_the_same_batch_however_one_gets_there(root: Path, config: T
     assert lr.shape == (6, 3, 8, 8)
     assert hr.shape == (6, 3, 16, 16)
     assert lr.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_another_seed_sees_other_patches() -> None:
+    lr = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    first, second = source_of(lr, 4, 2, batch=4), source_of(lr, 4, 2, batch=4)
+    second.config = second.config.model_copy(update={"seed": 1})
+    assert not torch.equal(first.numbers(0), second.numbers(0))
+
+
+def test_a_number_drawn_that_rounds_up_to_the_whole_is_of_the_last_image() -> None:
+    lr = np.zeros((9, 9, 3), np.uint8)
+    source = source_of(lr, 4, 2, batch=20)
+    source.cumulated = np.array([5e-324])  # half of it or more rounds up to all of it
+    assert source.batch(0)[0].shape == (20, 3, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("place", "on_device"),
+    [("device", [True] * 3), ("host", [False] * 3), ("auto", [False, False, True])],
+)
+def test_images_lie_where_they_are_told_to_or_where_half_of_what_is_free_holds_them(
+    place: str, on_device: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [Pair("one", np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8))]
+    config = TWO_SETS.model_copy(update={"images_on": place})
+    free = iter((0, 480, 482))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (next(free), 10**9))
+    assert [_live_on_device(pairs, config, torch.device("cuda")) for _ in range(3)] == on_device
 
 
 def test_images_mapped_from_files_and_in_memory_give_the_same(root: Path, config: TrainingConfig) -> None:

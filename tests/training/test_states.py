@@ -9,7 +9,17 @@ import pytest
 import torch
 
 from hdsr.errors import HdsrError
-from hdsr.training.states import load_state, read_state, save_state, saved_states, split_state
+from hdsr.training.config import TrainingConfig
+from hdsr.training.states import (
+    check_new,
+    check_same_network,
+    check_same_run,
+    load_state,
+    read_state,
+    save_state,
+    saved_states,
+    split_state,
+)
 
 
 @contextmanager
@@ -112,3 +122,60 @@ def test_a_state_in_pieces_is_put_together_again(tmp_path: Path) -> None:
 def test_a_folder_without_a_state_is_named(tmp_path: Path) -> None:
     with pytest.raises(HdsrError, match="no whole state of a run in"):
         read_state(tmp_path)
+
+
+@pytest.mark.parametrize("there", ["state-00000001.pt", "log.csv"])
+def test_a_folder_with_anything_of_a_run_is_not_begun_in(tmp_path: Path, there: str) -> None:
+    check_new(tmp_path)
+    (tmp_path / there).touch()
+    with pytest.raises(HdsrError, match="already holds a run"):
+        check_new(tmp_path)
+
+
+def run_of(**changes: object) -> TrainingConfig:
+    given = {"scale": 2, "sets": [{"name": "any"}], "patch_px": 24, "steps": 4, "learning_rate": 1e-3}
+    return TrainingConfig(**given | changes)
+
+
+CONSTANT = {"schedule": {"kind": "constant"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({}, {"learning_rate": 2e-3}),
+        ({}, {"muon_learning_rate": 1.0}),
+        ({}, {"seed": 1}),
+        ({}, {"steps": 8}),
+        (CONSTANT, {}),
+    ],
+)
+def test_another_run_is_not_gone_on_with(before: dict, now: dict) -> None:
+    with pytest.raises(HdsrError, match=r"cannot resume: [a-z_]+ was .*, now "):
+        check_same_run(run_of(**now), run_of(**before).model_dump(mode="json"), "a", "a")
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({}, {"learning_rate": 5e-4, "data": "elsewhere", "images_on": "host"}),
+        (CONSTANT, {**CONSTANT, "steps": 8}),
+    ],
+)
+def test_lower_rates_other_places_and_more_steps_at_a_constant_rate_are_the_same_run(
+    before: dict, now: dict
+) -> None:
+    stored = run_of(**before).model_dump(mode="json")
+    check_same_run(run_of(**now), stored, "a", "a")
+    with pytest.raises(HdsrError, match="the training images are not those that the run began with"):
+        check_same_run(run_of(**now), stored, "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("scale", 4), ("optimizer", "adam"), ("muon_upsampler", True), ("unit_range", True)]
+)
+def test_no_branch_begins_from_another_network_or_optimizer(key: str, value: object) -> None:
+    branch = run_of(**CONSTANT, branch_from="run/state.pt", optimizer="muon")
+    stored = run_of(**{"optimizer": "muon", key: value}).model_dump(mode="json")
+    with pytest.raises(HdsrError, match=rf"cannot branch from run/state\.pt: its {key} is {value!r}, not "):
+        check_same_network(branch, stored)
