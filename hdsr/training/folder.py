@@ -59,15 +59,14 @@ class RunFolder:
         written = yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
         for path in filter(Path.exists, (self.weights, self.config)):
             check_regular(path, "a file of a run")
-        if state is None:
-            if self.weights.exists():  # of a run whose states are gone or damaged
-                for path in filter(Path.exists, (self.weights, self.log)):
-                    _set_aside(path)
-            if self.config.exists() and self.config.read_bytes() != written.encode():
-                _set_aside(self.config)
+        if state is None and self.weights.exists():  # of a run whose states are gone or damaged
+            for path in filter(Path.exists, (self.weights, self.log)):
+                _set_aside(path)
         self._set_log("" if state is None else state["log"])
         if state is not None and state["weights"] is not None:
             self._kept = state["weights"].numpy().tobytes()
+        if state is None and self.config.exists() and self.config.read_bytes() != written.encode():
+            _set_aside(self.config)
         with atomic_path(self.config) as temporary:
             temporary.write_text(written, encoding="utf-8")
 

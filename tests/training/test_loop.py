@@ -523,9 +523,9 @@ def test_full_disk_while_saving_ends_with_one_line_and_resumes(root: Path, tmp_p
     assert (tmp_path / "run" / "weights.safetensors").is_file()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is taken first")
 def test_a_device_that_lacks_what_a_run_needs_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     PartialState._reset_state()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(accelerate.state, "is_mps_available", lambda: True)
     assert new_accelerator(TrainingConfig(**TINY)).device == torch.device("cpu")
     PartialState._reset_state()
