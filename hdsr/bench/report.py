@@ -58,7 +58,8 @@ def tables(rows: pd.DataFrame) -> list[Table]:
 def table(rows: pd.DataFrame, part: str, title: str) -> Table:
     """The table of one part; without rows it says that the part was not measured."""
     numbers = rows.reset_index(drop=True)
-    printed = numbers[COLUMNS].astype("string").fillna("")
+    machines = ["machine"] * (numbers["machine"].nunique() > 1)
+    printed = numbers[[*COLUMNS, *machines]].astype("string").fillna("")
     printed["scale"] = ("×" + printed["scale"]).replace("×", "")
     printed["median (quartiles)"] = [measured(line) for line in numbers.itertuples()]
     printed["n"] = numbers["n"].astype(str)
@@ -71,12 +72,13 @@ def table(rows: pd.DataFrame, part: str, title: str) -> Table:
 
 
 def side_by_side(printed: pd.DataFrame) -> pd.DataFrame:
-    """The ratios of a printed table alone: those of all scales in one line, or of all sizes at one scale.
+    """The ratios of a printed table alone: those of all machines in one line, or of all scales, or sizes.
 
     Table VI has a table of its own.
     """
     compared = printed[(printed["ratio"] != ABSENT) & (printed["what"] != TABLE_VI)]
-    across = "scale" if compared["scale"].nunique() > 1 else "size"
+    varied = [name for name in ("machine", "scale") if name in compared and compared[name].nunique() > 1]
+    across = varied[0] if varied else "size"
     keys = [name for name in ("what", "form", "scale", "size", "dtype", "threads", "to") if name != across]
     keys = [name for name in keys if name == "form" or compared[name].nunique() > 1]
     wide = compared.set_index([*keys, across])["ratio"].unstack(across, fill_value=ABSENT, sort=False)
@@ -93,17 +95,20 @@ def measured(line: object) -> str:
 
 
 def beside_peers(rows: pd.DataFrame) -> str:
-    """How fast the folded network is beside other programs with the same weights at x4, in one sentence."""
+    """How fast the folded network is beside other programs at x4, in a sentence for each machine."""
     times = rows[(rows["part"] == "peers") & (rows["what"] == "time") & (rows["scale"] == 4)]
     others = times[times["form"] != FOLDED]
     if others.empty:
         return "Beside other programs the network was not timed."
-    told = [
-        ", ".join(f"{1 / line.ratio:.2f} times as fast as {line.form}" for line in part.itertuples())
-        + f" in {dtype}"
-        for dtype, part in others.groupby("dtype", sort=False)
-    ]
-    return f"On a CPU, at ×4 and LR {others['size'].iloc[0]}, it is {'; '.join(told)}."
+    sentences = []
+    for name, here in others.groupby("machine", sort=False):
+        told = [
+            ", ".join(f"{1 / line.ratio:.2f} times as fast as {line.form}" for line in part.itertuples())
+            + f" in {dtype}"
+            for dtype, part in here.groupby("dtype", sort=False)
+        ]
+        sentences.append(f"On {name}, at ×4 and LR {here['size'].iloc[0]}, it is {'; '.join(told)}.")
+    return "\n".join(sentences)
 
 
 def slopes(rows: pd.DataFrame) -> pd.DataFrame:

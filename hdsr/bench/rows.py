@@ -53,6 +53,8 @@ class Row:
 
 ON_A_GPU = {"gpu", "training"}
 """Parts that take a GPU where there is one."""
+OF_EACH_MACHINE = {"peers"}
+"""Parts whose rows of other machines stay: which program is the fastest depends on the processor."""
 FACTS = ("device", "machine", "versions", "commit", "measured")
 """What all rows of a run share."""
 COLUMNS = ("part", *(field.name for field in dataclasses.fields(Row)), *FACTS)
@@ -157,8 +159,14 @@ def row_lines(rows: pd.DataFrame) -> list[str]:
 
 
 def replace(path: str | Path, part: str, rows: pd.DataFrame) -> None:
-    """Write the rows of one part to the file, in place of those it had."""
-    others = [read(path).query("part != @part")] if Path(path).is_file() else []
+    """Write the rows of one part to the file, in place of those it had; see OF_EACH_MACHINE."""
+    others = []
+    if Path(path).is_file():
+        known = read(path)
+        replaced = known["part"] == part
+        if part in OF_EACH_MACHINE:
+            replaced &= known["machine"].isin(rows["machine"])
+        others = [known[~replaced]]
     whole = pd.concat([*others, rows]).sort_values("part", kind="stable")
     with atomic_path(path) as temporary:
         whole.to_csv(temporary, index=False, float_format="%.5g")

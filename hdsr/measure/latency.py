@@ -125,6 +125,8 @@ def machine() -> str:
     """The processor, how many there are of it, and the instructions that torch uses."""
     found = torch.cpu.get_capabilities()
     name = found.get("cpu_name") or platform.processor() or platform.machine()
-    native = "with" if found.get("avx512_bf16") or found.get("amx_bf16") else "without"
+    tiles = found.get("amx_bf16")
+    native = "with" if tiles or found.get("avx512_bf16") else "without"
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{name}, {os.cpu_count()} CPUs, {capability} {native} bfloat16 products"
+    products = f"{capability} {native} bfloat16 products{' in tiles (AMX)' * bool(tiles)}"
+    return f"{name}, {os.cpu_count()} CPUs, {products}"

@@ -354,6 +354,23 @@ def test_pages_say_where_rows_were_measured(tmp_path: Path, monkeypatch: pytest.
     assert all("This part was not measured." in repr(table) for table in others)
 
 
+def test_other_programs_are_compared_on_each_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "bench.csv"
+    for name, ratio in (("one", 0.5), ("another", 0.7), ("one", 0.8)):
+        monkeypatch.setattr(rows, "machine", lambda name=name: name)
+        here = [dataclasses.replace(ROW, form=form, ratio=ratio) for form in map(str, range(16))]
+        found = rows.measure_parts({"peers": lambda _, here=here: here, "a": lambda _: [ROW]}, REQUEST, out)
+    assert found.groupby(["part", "machine"])["ratio"].agg(["first", "size"]).to_dict("split")["data"] == [
+        [4.0, 1],
+        [0.7, 16],
+        [0.8, 16],
+    ]
+    table = report.table(found[found["part"] == "peers"], "peers", "title")
+    assert table.printed["machine"].tolist() == ["another"] * 16 + ["one"] * 16
+    assert table.brief["ratio"].to_numpy().tolist() == [["0.70", "0.80"]] * 16
+    assert "machine" not in report.table(found[found["part"] == "a"], "a", "title").printed
+
+
 def test_one_sentence_names_the_other_programs() -> None:
     times = [("folded", "float32", 1.0), ("ncnn", "float32", 0.5), ("OpenVINO", "float32", 0.625)]
     times += [("folded", "bfloat16", 1.0), ("OpenVINO", "bfloat16", 1.25)]
@@ -361,10 +378,15 @@ def test_one_sentence_names_the_other_programs() -> None:
         dataclasses.replace(ROW, form=form, dtype=dtype, size="256x256", ratio=ratio)
         for form, dtype, ratio in times
     ]
-    rows_of_peers = pd.DataFrame(map(dataclasses.asdict, lines)).assign(part="peers")
-    assert report.beside_peers(rows_of_peers) == (
-        "On a CPU, at ×4 and LR 256x256, it is 2.00 times as fast as ncnn, 1.60 times as fast as OpenVINO in "
-        "float32; 0.80 times as fast as OpenVINO in bfloat16."
+    rows_of_peers = pd.DataFrame(map(dataclasses.asdict, lines)).assign(part="peers", machine="one machine")
+    said = (
+        "On one machine, at ×4 and LR 256x256, it is 2.00 times as fast as ncnn, 1.60 times as fast as "
+        "OpenVINO in float32; 0.80 times as fast as OpenVINO in bfloat16."
+    )
+    assert report.beside_peers(rows_of_peers) == said
+    elsewhere = rows_of_peers[:2].assign(machine="another")
+    assert report.beside_peers(pd.concat([rows_of_peers, elsewhere])) == (
+        f"{said}\nOn another, at ×4 and LR 256x256, it is 2.00 times as fast as ncnn in float32."
     )
     assert "not timed" in report.beside_peers(rows_of_peers.head(1))
 

@@ -152,9 +152,19 @@ def test_time_ratios_are_taken_within_turns() -> None:
     assert latency.time_ratios([1.0, 4.0, 9.0], [1.0, 2.0, 3.0]) == (2.0, 1.5, 2.5)
 
 
-@pytest.mark.parametrize("facts", [{"cpu_name": "Some CPU", "amx_bf16": True}, {}])
-def test_the_machine_is_described(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("facts", "products"),
+    [
+        (
+            {"cpu_name": "Some CPU", "avx512_bf16": True, "amx_bf16": True},
+            " with bfloat16 products in tiles (AMX)",
+        ),
+        ({"cpu_name": "Some CPU", "avx512_bf16": True, "amx_bf16": False}, " with bfloat16 products"),
+        ({}, " without bfloat16 products"),
+    ],
+)
+def test_the_machine_is_described(facts: dict, products: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: facts)
     described = latency.machine()
-    assert ("with bfloat16 products" in described) is bool(facts)
+    assert described.endswith(products)
     assert described.startswith("Some CPU, ") or not facts
