@@ -237,8 +237,7 @@ def _lr_dir_of(folder: Path, hr_paths: tuple[Path, ...], scale: int) -> Path | N
     if not lr_dir.is_dir():
         return None
     expected = [_lr_path_of(lr_dir, path, scale) for path in hr_paths]
-    missing = [path.name for path in expected if not path.is_file()]
-    if missing:
+    if missing := [path.name for path in expected if not path.is_file()]:
         raise HdsrError(
             f"{lr_dir} lacks {len(missing)} of {len(expected)} LR images: {listed(missing)}; add them, or "
             f"remove the folder to have all LR images made from HR"

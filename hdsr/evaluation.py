@@ -162,9 +162,8 @@ def unscored(
 
 def picture_path(folder: str | Path | None, row: results.Row) -> Path | None:
     """Where the SR image of a row is kept, if anywhere."""
-    if folder is None:
-        return None
-    return Path(folder) / row.model / row.dataset / f"x{row.scale}" / f"{row.image}.png"
+    parts = (row.model, row.dataset, f"x{row.scale}", f"{row.image}.png")
+    return None if folder is None else Path(folder, *parts)
 
 
 def shows(picture: Path, hr: Image, row: results.Row) -> bool:

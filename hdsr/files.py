@@ -1,5 +1,6 @@
 """Files that are either whole or absent, and their hashes."""
 
+import errno
 import hashlib
 import os
 import re
@@ -24,9 +25,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     flushed to disk before the rename, so a crash leaves either the old file or the new one. A link stays, and
     the file that it leads to is replaced; a device or pipe is written to. What killed processes have left in
     the folder is removed.
+
+    Raises:
+        OSError: for a folder of that name, before anything is written, and where the system refuses.
     """
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
         with tempfile.TemporaryDirectory() as folder, naming(path):
             yield Path(folder) / path.name
             path.write_bytes((Path(folder) / path.name).read_bytes())

@@ -24,6 +24,7 @@ from hdsr.network import (
     Reconstruction,
     UpperNetwork,
     convolve_each,
+    subtract_mean,
 )
 from hdsr.winograd import convolution as winograd
 from hdsr.winograd.fused import rectified_conv2d, winograd_obstacle
@@ -200,7 +201,8 @@ def _add_block(block: HeterogeneousBlock, features: Tensor, rows: int, advance: 
     """
     height = features.shape[-2]
     dilated = _activated(block.dilated, features)
-    weight, bias = block.dynamic.mix(dilated)
+    # the attention averages the rows' means; of all pixels at once PyTorch would make a copy in float32
+    weight, bias = block.dynamic.mix(F.avg_pool2d(dilated, (1, dilated.shape[-1])))
     advance(height)
     for strip in split(height, rows, BLOCK_REACH):
         made, summed = _mixed(dilated[:, :, strip.source], weight, bias), features[:, :, strip.rows]
@@ -241,13 +243,10 @@ class FoldedHDSRNet(nn.Module):
         self.reconstruction = FoldedReconstruction(network.reconstruction, network.scale)
         self.register_buffer("mean", network.mean, persistent=False)
 
-    def centered(self, image: Tensor) -> Tensor:
-        """The image less its mean color, in the memory format that convolutions are fastest in."""
-        return (image - self.mean).contiguous(memory_format=torch.channels_last)
-
     @torch.inference_mode()
     def forward(self, image: Tensor) -> Tensor:
-        centered, height = self.centered(image), image.shape[-2]
+        centered = subtract_mean(image, self.mean).contiguous(memory_format=torch.channels_last)
+        height = image.shape[-2]
         (whole,) = self.strips(height, height)
         return self.enlarged(upper_features(self.upper, centered, height), centered, whole)
 

@@ -60,9 +60,7 @@ def psnr_y(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int) -> float:
     """
     sr_luma, hr_luma = _cropped_lumas(sr, hr, crop_px, smallest_px=1)
     mean_squared_error = float(np.mean((sr_luma - hr_luma) ** 2))
-    if mean_squared_error == 0:
-        return float("inf")
-    return float(10 * np.log10(PEAK**2 / mean_squared_error))
+    return float(10 * np.log10(PEAK**2 / mean_squared_error)) if mean_squared_error else float("inf")
 
 
 def ssim_y(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int, window: SsimWindow = "valid") -> float:

@@ -6,6 +6,7 @@ arXiv 2402.15704. Every convolution is 3x3 with 64 output channels unless it say
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -89,7 +90,7 @@ SCALES = (2, 3, 4)
 
 def check_scale(scale: int) -> None:
     """Raise HdsrError unless it is one of SCALES."""
-    if scale not in SCALES:
+    if scale not in SCALES or not isinstance(scale, Integral):
         raise HdsrError(f"unknown scale {scale!r}: expected 2, 3 or 4")
 
 
@@ -172,6 +173,13 @@ class Reconstruction(nn.Module):
         return self.exit(self.upsampler(features))
 
 
+def subtract_mean(image: Tensor, mean: Tensor) -> Tensor:
+    """An image less the mean color; HdsrError for another shape, which the subtraction would make fit."""
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise HdsrError(f"a tensor of shape {tuple(image.shape)}: expected RGB, (batch, 3, height, width)")
+    return image - mean
+
+
 class HDSRNet(nn.Module):
     """Enlarge RGB images `scale` times.
 
@@ -182,7 +190,7 @@ class HDSRNet(nn.Module):
     (the output is not clipped). Parameters: 1,818,496 (x2), 2,003,136 (x3), 1,966,208 (x4).
 
     Raises:
-        HdsrError: for another scale.
+        HdsrError: for another scale, and by forward for another shape.
     """
 
     mean: Tensor
@@ -200,7 +208,7 @@ class HDSRNet(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """What both sub-networks agree on: their outputs, multiplied (batch, 64, height, width)."""
-        centered = image - self.mean
+        centered = subtract_mean(image, self.mean)
         return self.upper(centered) * self.lower(centered)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -40,6 +40,16 @@ def test_a_device_is_written_to_and_stays_one() -> None:
         write(Path("/dev/full"), "nothing")
 
 
+def test_a_folder_of_that_name_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with (
+        pytest.raises(IsADirectoryError, match=r"Is a directory: '.*/a\.txt'"),
+        atomic_path(tmp_path / "a.txt"),
+    ):
+        raise AssertionError
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_what_is_written_into_a_pipe_arrives(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:

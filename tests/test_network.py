@@ -1,6 +1,7 @@
 """The network against the authors' own outputs, and against the counts the paper's figure gives."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from hdsr.checkpoint import from_official
 from hdsr.errors import HdsrError
+from hdsr.inference import fold
 from hdsr.network import HDSRNet, KernelAttention
 
 PARAMETERS = {2: 1_818_496, 3: 2_003_136, 4: 1_966_208}
@@ -50,6 +52,22 @@ def test_outputs_and_attention_meet_the_authors_network(
 
 def test_parameter_count(scale: int) -> None:
     assert sum(parameter.numel() for parameter in HDSRNet(scale).parameters()) == PARAMETERS[scale]
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 1, 8, 8), (1, 4, 8, 8), (8, 8, 3), (1, 8, 8, 3)])
+@pytest.mark.parametrize("made", [HDSRNet, lambda scale: fold(HDSRNet(scale))])
+def test_only_batches_of_rgb_are_enlarged(
+    made: Callable[[int], torch.nn.Module], shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(HdsrError, match=re.escape(f"{shape}: expected RGB, (batch, 3, height, width)")):
+        made(2)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("scale", [1, 2.0, True, "2", None])
+def test_a_scale_is_one_of_three_whole_numbers(scale: object) -> None:
+    with pytest.raises(HdsrError, match=f"unknown scale {scale!r}: expected 2, 3 or 4"):
+        HDSRNet(scale)
+    assert HDSRNet(np.int64(2)).scale == 2
 
 
 def test_a_batch_gives_what_one_by_one_gives(scale: int) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from untrained import image_like_network
 
 from hdsr.inference import fold, upper_features
+from hdsr.network import subtract_mean
 from hdsr.winograd import convolution as winograd
 from hdsr.winograd.fused import directly_rectified, rectified_conv2d, winograd_obstacle
 
@@ -147,16 +148,29 @@ def test_the_slower_way_and_one_that_cannot_be_compiled_are_not_taken(
     def quicker(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return features
 
-    assert "ms where the other way takes" in winograd._probe(torch.get_num_threads(), quicker)
+    assert "ms where the other way takes" in winograd._probe(quicker)
+    threads = torch.get_num_threads()
     monkeypatch.setattr(winograd, "_kernel", lambda form: 1 / 0)
-    found = winograd._probe(-1, directly_rectified)
+    found = winograd._probe.__wrapped__(directly_rectified)
     assert found.startswith("it cannot be compiled here: ZeroDivisionError")
+    assert torch.get_num_threads() == threads
+
+
+def test_the_two_ways_are_compared_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, counts = torch.get_num_threads(), []
+    monkeypatch.setattr(winograd, "_milliseconds", lambda way: counts.append(torch.get_num_threads()) or 1.0)
+    torch.set_num_threads(2)
+    try:
+        assert winograd._probe.__wrapped__(directly_rectified, turns=1) is not None
+        assert (counts, torch.get_num_threads()) == ([1, 1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_strips_are_the_whole() -> None:
     network, image = fold(image_like_network(2)), 255 * torch.rand(1, 3, 50, 41)
     with torch.inference_mode():
-        centered = network.centered(image)
+        centered = subtract_mean(image, network.mean)
         whole, strips = (upper_features(network.upper, centered, rows) for rows in (50, 7))
         torch.testing.assert_close(strips, whole, rtol=0, atol=TOLERANCE * whole.abs().max().item())
 

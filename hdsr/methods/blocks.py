@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hdsr.checkpoint import check_mean_shift, check_tensors
 from hdsr.errors import HdsrError
 from hdsr.formats.pytorch import load_tensors
-from hdsr.network import RGB_MEAN, check_scale
+from hdsr.network import RGB_MEAN, check_scale, subtract_mean
 
 
 class MeanShiftedNetwork(nn.Module, ABC):
@@ -22,7 +22,7 @@ class MeanShiftedNetwork(nn.Module, ABC):
     forward: RGB in 0..255, (batch, 3, height, width), to the same `scale` times larger (not clipped).
 
     Raises:
-        HdsrError: for another scale.
+        HdsrError: for another scale, and by forward for another shape.
     """
 
     mean: Tensor
@@ -34,7 +34,7 @@ class MeanShiftedNetwork(nn.Module, ABC):
         self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        return 255 * (self.enlarge(image / 255 - self.mean) + self.mean)
+        return 255 * (self.enlarge(subtract_mean(image / 255, self.mean)) + self.mean)
 
     @abstractmethod
     def enlarge(self, image: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ class _PatientKernel(_EnvironmentKernel):
 
     async def start_kernel(self, **options: Any) -> None:
         environment = options.pop("env", None) or os.environ
-        await super().start_kernel(env={"OMP_WAIT_POLICY": "passive", **environment}, **options)
+        patient = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+        await super().start_kernel(env={**environment, **patient}, **options)
 
 
 def _source_of(name: str) -> Path:

@@ -18,8 +18,6 @@ WHOLE_MAPS = (2, 1)
 """Feature maps of the whole image that are kept while the upper and the lower sub-network run."""
 STRIP_MAPS = (4, 11)
 """Feature maps of one strip that they take besides: the lower one keeps the outputs of its first half."""
-MEAN_MAPS: dict[Precision, int] = {"fp32": 2, "bf16": 4}
-"""Feature maps of the whole image while an attention takes its mean: in bf16 that makes a float32 copy."""
 IMAGE_BYTES_PER_PIXEL = 64
 """LR image as read, as numbers in 0..255 and less its mean."""
 OUTPUT_COPIES = 3
@@ -122,7 +120,7 @@ def working_bytes(
     pixels = height * width
     strip_pixels = min(rows + HALO_ROWS, height) * width
     map_bytes = CHANNELS * BYTES_PER_VALUE[precision]
-    phases = [*zip(WHOLE_MAPS, STRIP_MAPS, strict=True), (MEAN_MAPS[precision], 0)]
+    phases = zip(WHOLE_MAPS, STRIP_MAPS, strict=True)
     maps = max(whole * pixels + strip * strip_pixels for whole, strip in phases)
     hr_bytes = 3 * scale**2 * (OUTPUT_COPIES + 4 * ENSEMBLE_COPIES * ensemble)
     return maps * map_bytes + pixels * (IMAGE_BYTES_PER_PIXEL + hr_bytes)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hdsr.errors import HdsrError
 from hdsr.inference import Advance, FoldedHDSRNet, ignore, upper_features
+from hdsr.network import subtract_mean
 from hdsr.settings import Precision
 
 Image = NDArray[np.uint8]
@@ -58,7 +59,7 @@ def strip_runner(network: FoldedHDSRNet, device: torch.device, precision: Precis
         image: NDArray[np.float32], rows: int, advance: Advance = ignore
     ) -> Iterator[NDArray[np.float32]]:
         with _inference(device, precision, image):
-            centered = network.centered(as_batch(image, device))
+            centered = subtract_mean(as_batch(image, device), network.mean)
             features = upper_features(network.upper, centered, rows, advance)
         for strip in network.strips(len(image), rows):
             with _inference(device, precision, image):
@@ -108,9 +109,10 @@ def as_batch(image: NDArray[np.float32], device: torch.device) -> Tensor:
 
 def _as_image(batch: Tensor) -> NDArray[np.float32]:
     """(1, 3, height, width) as (height, width, 3); HdsrError if it is not made of finite numbers."""
-    if not batch.isfinite().all():
+    image: NDArray[np.float32] = batch[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
+    if not np.isfinite(image).all():
         raise HdsrError("the network's result is not made of finite numbers: its weights are of no use")
-    return batch[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
+    return image
 
 
 def network_upscaler(

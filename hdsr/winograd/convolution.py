@@ -224,7 +224,7 @@ def obstacle(features: Tensor, weight: Tensor, dtype: torch.dtype, instead: _Ins
         return f"it knows 64 channels and 3x3 or 5x5 weights, not {tuple(weight.shape)}"
     if not _installed():
         return "numba is not installed: `pip install 'hdsr[fast]'` brings it"
-    return _probe(torch.get_num_threads(), instead)
+    return _probe(instead)
 
 
 @functools.cache
@@ -237,18 +237,22 @@ def _installed() -> bool:
 
 @functools.cache
 @torch.inference_mode()
-def _probe(threads: int, instead: _Instead, turns: int = 20) -> str | None:
+def _probe(instead: _Instead, turns: int = 20) -> str | None:
     """Why this does not serve on this machine: it is not the faster way, or cannot be compiled.
 
-    Both ways are measured in the processor's time, until this one was the faster at its best, or in vain.
+    Both ways are measured in one thread, by its own processor's time, until this one was the faster at its
+    best, or in vain. With more of them the threads of the other way, which wait in a loop for some time for
+    what comes next, would be counted and be in the way.
     """
     layout = torch.channels_last
     features = torch.rand(1, CHANNELS, 48, 96).contiguous(memory_format=layout)
     weight = torch.rand(CHANNELS, CHANNELS, 3, 3).contiguous(memory_format=layout)
     ways = (functools.partial(convolve, features, transformed(weight)), lambda: instead(features, weight))
+    threads = torch.get_num_threads()
     try:
-        for way in ways:  # once to compile, and to start threads
+        for way in ways:  # once to compile
             way()
+        torch.set_num_threads(1)
         ours = theirs = float("inf")
         for _ in range(turns):
             ours, theirs = map(min, (ours, theirs), map(_milliseconds, ways))
@@ -256,10 +260,12 @@ def _probe(threads: int, instead: _Instead, turns: int = 20) -> str | None:
                 return None
     except Exception as error:  # LLVM and numba have many of their own
         return f"it cannot be compiled here: {type(error).__name__}: {error}"
+    finally:
+        torch.set_num_threads(threads)
     return f"it takes {ours:.2g} ms where the other way takes {theirs:.2g}"
 
 
 def _milliseconds(way: Callable[[], Any]) -> float:
-    start = time.process_time()
+    start = time.thread_time()
     way()
-    return 1000 * (time.process_time() - start)
+    return 1000 * (time.thread_time() - start)

@@ -74,7 +74,7 @@ def test_a_limit_makes_lower_strips(machine):
     [
         (8, "fp32", 2 * 50_000 + 4 * 2200, 256),  # the upper sub-network, on low strips
         (1000, "fp32", 50_000 + 11 * 50_000, 256),  # the lower one, on the whole
-        (8, "bf16", 4 * 50_000, 128),  # a mean
+        (8, "bf16", 2 * 50_000 + 4 * 2200, 128),
     ],
 )
 def test_the_phase_that_takes_most_says_how_much_is_needed(
