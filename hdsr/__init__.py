@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from hdsr.upscaling.files import upscale
 
 if "OMP_WAIT_POLICY" not in os.environ:
-    # Threads of torch (GNU's OpenMP) look for work in a loop before they sleep, for 5 to 15 ms after every
-    # operation, on processors that Winograd's threads want. So many turns take a millisecond at most, which
+    # Threads of torch (GNU's OpenMP) look for work in a loop before they sleep, for 4 ms and more after every
+    # operation, on processors that Winograd's threads want. So many turns take about a millisecond, which
     # bridges the gap to torch's next operation. It counts if torch is not loaded yet.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
