@@ -148,22 +148,19 @@ def test_what_cannot_be_had_does_not_keep_the_rest_from_coming(
     }
 
 
-def test_a_server_that_is_gone_is_not_tried_for_every_file(
-    made: Path, server: MisbehavingServer, fetched: Callable[..., Outcome]
+@pytest.mark.parametrize(("jobs", "failures", "untried"), [(1, fetching.MOST_GIVEN_UP, 3), (5, 5, 1)])
+def test_a_server_that_is_gone_is_not_tried_for_every_file_but_by_every_job(
+    made: Path,
+    server: MisbehavingServer,
+    fetched: Callable[..., Outcome],
+    jobs: int,
+    failures: int,
+    untried: int,
 ) -> None:
     server.shutdown()
     server.server_close()
-    outcome = fetched(jobs=1)
-    assert (len(outcome.failures), outcome.untried) == (fetching.MOST_GIVEN_UP, 3)
-
-
-def test_before_a_server_counts_as_gone_each_job_has_tried(
-    made: Path, server: MisbehavingServer, fetched: Callable[..., Outcome]
-) -> None:
-    server.shutdown()
-    server.server_close()
-    outcome = fetched(jobs=5)
-    assert (len(outcome.failures), outcome.untried) == (5, 1)
+    outcome = fetched(jobs=jobs)
+    assert (len(outcome.failures), outcome.untried) == (failures, untried)
 
 
 def test_files_that_a_server_refuses_are_no_sign_that_it_is_gone(
