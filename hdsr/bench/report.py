@@ -67,7 +67,7 @@ def table(rows: pd.DataFrame, part: str, title: str) -> Table:
     printed["to"], printed["note"] = numbers["baseline"], numbers["note"]
     notes = (RATIO_NOTE, *origin(numbers)) if len(numbers) else ("This part was not measured.",)
     printed = printed.replace("", ABSENT).astype(object)
-    brief = side_by_side(printed) if len(printed) > MANY_LINES else None
+    brief = side_by_side(printed) if machines or len(printed) > MANY_LINES else None
     return Table(f"bench_{part}", title, numbers, printed, notes, brief)
 
 
