@@ -4,7 +4,6 @@ What `__all__` names is the front door; it is imported on first use, so that com
 start without loading one.
 """
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,6 @@ if TYPE_CHECKING:
     from hdsr.network import HDSRNet
     from hdsr.resize import imresize
     from hdsr.upscaling.files import upscale
-
-if "OMP_WAIT_POLICY" not in os.environ:
-    # Threads of torch (GNU's OpenMP) look for work in a loop before they sleep, for 4 ms and more after every
-    # operation, on processors that Winograd's threads want. So many turns take about a millisecond, which
-    # bridges the gap to torch's next operation. It counts if torch is not loaded yet.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 __all__ = ["HDSRNet", "imresize", "load_pretrained", "psnr_y", "ssim_y", "upscale"]
 

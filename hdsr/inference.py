@@ -27,7 +27,7 @@ from hdsr.network import (
     subtract_mean,
 )
 from hdsr.winograd import convolution as winograd
-from hdsr.winograd.fused import rectified_conv2d, winograd_obstacle
+from hdsr.winograd.fused import kernel_of, rectified_conv2d, winograd_obstacle
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,8 @@ class FoldedReconstruction(nn.Module):
         layer = self.convolutions[0]
         if winograd_obstacle(features, layer.weight) is not None:
             return layer(features)
-        made = winograd.convolve(features, layer.transformed, SIZE, layer.bias, rectified=False)
-        return made[:, : len(layer.weight)]
+        kernel = kernel_of(layer.weight, layer.transformed)
+        return winograd.convolve(features, kernel, SIZE, layer.bias, rectified=False)[:, : len(layer.weight)]
 
 
 def _activated(layer: nn.Conv2d, features: Tensor, **given: Tensor | slice) -> Tensor:

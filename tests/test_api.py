@@ -20,20 +20,6 @@ def test_the_front_door_lists_itself_without_loading_torch() -> None:
     assert {*hdsr.__all__, "__version__"} <= set(done.stdout.split())
 
 
-@pytest.mark.parametrize(
-    ("given", "turns"), [({}, "20000"), ({"OMP_WAIT_POLICY": "active"}, None), ({"GOMP_SPINCOUNT": "7"}, "7")]
-)
-def test_threads_of_torch_soon_leave_their_processors_unless_told_otherwise(
-    given: dict[str, str], turns: str | None
-) -> None:
-    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    environment = {name: value for name, value in os.environ.items() if name not in names} | given
-    code = "import os, hdsr; print(os.environ.get('GOMP_SPINCOUNT'))"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    assert done.stdout == f"{turns}\n"
-
-
 def test_names_at_the_top_are_those_below() -> None:
     assert hdsr.imresize is resize.imresize
     assert (hdsr.psnr_y, hdsr.ssim_y) == (metrics.psnr_y, metrics.ssim_y)

@@ -27,6 +27,7 @@ from hdsr.network import HDSRNet
 from hdsr.training import loop as training
 from hdsr.upscaling import files as upscaling
 from hdsr.upscaling import onnx
+from hdsr.winograd.convolution import switched_off
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -419,8 +420,10 @@ def test_profile_counts_and_times(capsys):
 
 def test_profile_says_why_another_way_of_convolving_serves():
     other = "PyTorch's; Winograd's: "
-    assert convolution_line("cpu", "bf16").startswith(f"{other}it computes in torch.float32")
-    assert convolution_line("cpu", "fp32").startswith(("Winograd's, the faster way", other))
+    with switched_off():
+        assert convolution_line("cpu", "fp32") == f"{other}it is switched off"
+    for precision in ("fp32", "bf16"):
+        assert convolution_line("cpu", precision).startswith(("Winograd's, the faster way", other))
 
 
 def test_data_status_of_an_empty_folder(tmp_path, capsys):

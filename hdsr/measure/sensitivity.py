@@ -28,8 +28,6 @@ from hdsr.settings import BenchmarkTableSettings
 
 MODELS = ("bicubic", "hdsrnet")
 """The methods that are scored with one thing changed at a time, on the first set of a profile."""
-VERSION = code_version(protocols)
-"""Version of the code that makes LR images and computes scores."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,10 @@ class ScoredImage:
         change = sr - protocols.luma(enlarged)
         # a change that R, G and B have alike moves the luma alone: the weights of Cb and Cr sum up to zero
         return enlarged + change[..., None] / metrics.LUMA_WEIGHTS.sum()
+
+
+VERSION = code_version(protocols, ScoredImage)
+"""Version of the code that makes LR images and scores what a method makes of them."""
 
 
 def applies(protocol: Protocol, method: Method) -> bool:

@@ -67,8 +67,7 @@ class _PatientKernel(_EnvironmentKernel):
 
     async def start_kernel(self, **options: Any) -> None:
         environment = options.pop("env", None) or os.environ
-        patient = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
-        await super().start_kernel(env={**environment, **patient}, **options)
+        await super().start_kernel(env={"OMP_WAIT_POLICY": "passive", **environment}, **options)
 
 
 def _source_of(name: str) -> Path:

@@ -8,9 +8,9 @@ Tiles and kernels are polynomials, multiplied by their values at 0, 1, -1, 2, -2
 
 A job is a row of at most 24 tiles, so that what lies between the steps stays in the processor's cache. A
 dilated convolution is dilation^2 plain ones of interleaved pixels. The kernel itself is in `winograd.kernel`;
-its machine code is kept on disk, so that numba is imported only where a form of it is first compiled. The
-threads are Python's, as many as torch is told to use: they take jobs from a common counter, and no second
-OpenMP pool is there to fight with torch's.
+its machine code is kept on disk, so that numba is imported only where a form of it is first compiled. As
+many threads as torch is told to use take jobs from a common counter. Features are float32 or bfloat16: the
+sums are in float32 in either case, so that bfloat16 halves the memory on processors that cannot multiply it.
 """
 
 import contextlib
@@ -18,12 +18,10 @@ import ctypes
 import functools
 import hashlib
 import importlib.util
-import os
 import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +31,15 @@ from torch import Tensor
 
 from hdsr import paths
 from hdsr.files import atomic_path
+from hdsr.winograd import threads
 from hdsr.winograd.form import CHANNELS, OUTPUTS_STEP, POINTS, SIDE, Form
 
 _BLOCK = 24
 """Tiles of a job: its buffers take 230 KB, and the transformed kernels 590 KB, of a core's second cache."""
-_PIXELS_PER_THREAD = 1024
-"""Smaller images are not worth another thread."""
+_PIXELS_OF_ONE_THREAD = 1024
+"""Smaller images are not worth more threads."""
+DTYPES = (torch.float32, torch.bfloat16)
+"""Of features."""
 ALL_ROWS = slice(None)
 _DIGEST_BYTES = 32
 _Instead = Callable[[Tensor, Tensor], Tensor]
@@ -67,7 +68,8 @@ def transformed(weight: Tensor) -> Tensor:
     """U (36, 64, outputs) of kernels (outputs, 64, size, size); outputs are filled up to a multiple of 16."""
     size, outputs = weight.shape[-1], weight.shape[0]
     g = _kernel_transform(size)
-    made = torch.kron(g, g).to(weight) @ weight.detach().permute(2, 3, 1, 0).reshape(size**2, -1)
+    with torch.autocast("cpu", enabled=False):  # which would round the products
+        made = torch.kron(g, g).to(weight) @ weight.detach().permute(2, 3, 1, 0).reshape(size**2, -1)
     return F.pad(made.view(SIDE**2, CHANNELS, outputs), (0, -outputs % OUTPUTS_STEP)).contiguous()
 
 
@@ -96,8 +98,8 @@ def convolve(
     """relu(conv2d(features, weight, bias)) + residual, height and width kept.
 
     Args:
-        features: float32 on the CPU, (batch, 64, height, width).
-        kernel: the weight, `transformed`.
+        features: float32 or bfloat16 on the CPU, (batch, 64, height, width).
+        kernel: the weight, `transformed`, in float32.
         size: of the weight: 3 or 5.
         bias: (outputs,), or none.
         dilation: distance of the weight's elements in pixels.
@@ -107,19 +109,20 @@ def convolve(
         out: where to write the result, perhaps `residual`, never `features`; by default a new tensor.
 
     Returns:
-        (batch, outputs, rows, width), channels_last; outputs as many as the kernel has.
+        (batch, outputs, rows, width) of the features' type, channels_last; as many outputs as the kernel has.
     """
     height, width = features.shape[-2:]
     first, last, _ = rows.indices(height)
     outputs, layout = kernel.shape[-1], torch.channels_last
     x = features.contiguous(memory_format=layout)
-    made = torch.empty(len(x), outputs, last - first, width, memory_format=layout) if out is None else out
-    y = made.contiguous(memory_format=layout)
-    added = [None] * len(x) if residual is None else residual.contiguous(memory_format=layout)
-    offsets = torch.zeros(outputs)
+    shape = (len(x), outputs, last - first, width)
+    made = torch.empty(shape, dtype=x.dtype, memory_format=layout) if out is None else out
+    y = made.to(x.dtype).contiguous(memory_format=layout)
+    added = [None] * len(x) if residual is None else residual.to(x.dtype).contiguous(memory_format=layout)
+    kernel, offsets = kernel.float(), torch.zeros(outputs)
     if bias is not None:
         offsets[: len(bias)] = bias
-    form = Form(size, outputs, rectified, *_registers())
+    form = Form(size, outputs, rectified, x.element_size(), *_registers())
     for image, summand, result in zip(x, added, y, strict=True):
         numbers = (height, width, first, last - first, dilation)
         _run(form, (image, kernel, offsets, summand, result), numbers)
@@ -127,29 +130,24 @@ def convolve(
 
 
 def _run(form: Form, tensors: tuple[Tensor | None, ...], numbers: tuple[int, ...]) -> None:
-    """Run the kernel on one image, in as many threads as torch uses."""
+    """Run the kernel on one image, in as many threads as torch uses.
+
+    Not in fewer, which would end torch's other ones: those that find no job return at once.
+    """
     kernel, (height, width, *_) = _kernel(form), numbers
-    threads = min(torch.get_num_threads(), 1 + height * width // _PIXELS_PER_THREAD)
+    count = torch.get_num_threads() if height * width >= _PIXELS_OF_ONE_THREAD else 1
     length = CHANNELS * (2 + SIDE * (form.tile * _BLOCK + SIDE - form.tile) + 2 * SIDE * _BLOCK)
-    buffers, counter = torch.empty(threads, length), torch.zeros(1, dtype=torch.int64)
-    buffers[:, :CHANNELS] = 0
+    buffers = torch.empty(count, length)
+    buffers[:, : 2 * CHANNELS] = 0
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-    calls = [(*addresses, buffer.data_ptr(), counter.data_ptr(), *numbers, _BLOCK) for buffer in buffers]
-    others = [_pool(os.getpid()).submit(kernel, *call) for call in calls[1:]]
-    kernel(*calls[0])
-    for other in others:
-        other.result()
+    described = (0, 0, *addresses, buffers.data_ptr(), 4 * length, *numbers, _BLOCK)
+    call = (ctypes.c_int64 * len(described))(*described)  # the first two count threads and jobs
+    threads.run(kernel, ctypes.addressof(call), count)
 
 
 @functools.cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads of this process; one that is forked has none of its parent's."""
-    return ThreadPoolExecutor(os.cpu_count(), "winograd")
-
-
-@functools.cache
-def _kernel(form: Form) -> Callable[..., None]:
-    """The kernel of a form as a function of addresses and lengths; it runs without Python's lock."""
+def _kernel(form: Form) -> threads.Kernel:
+    """The kernel of a form as a function of the address of a call; it runs without Python's lock."""
     from llvmlite import binding
 
     binding.initialize_native_target()
@@ -158,7 +156,7 @@ def _kernel(form: Form) -> Callable[..., None]:
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
     engine.add_object_file(binding.ObjectFileRef.from_data(_machine_code(form)))
     engine.finalize_object()
-    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 13)(engine.get_function_address("winograd"))
+    function = ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address("winograd"))
     function.engine = engine  # the code is there as long as its engine
     return function
 
@@ -216,15 +214,15 @@ def obstacle(features: Tensor, weight: Tensor, dtype: torch.dtype, instead: _Ins
     """
     if not _allowed:
         return "it is switched off"
-    if features.device.type != "cpu" or dtype != torch.float32:
-        return f"it computes in torch.float32 on cpu, not in {dtype} on {features.device}"
+    if features.device.type != "cpu" or dtype not in DTYPES:
+        return f"it computes on cpu with features in float32 or bfloat16, not on {features.device} in {dtype}"
     if torch.is_grad_enabled():
         return "it has no gradient"
     if not knows(weight):
         return f"it knows 64 channels and 3x3 or 5x5 weights, not {tuple(weight.shape)}"
     if not _installed():
         return "numba is not installed: `pip install 'hdsr[fast]'` brings it"
-    return _probe(instead)
+    return _probe(instead, dtype)
 
 
 @functools.cache
@@ -237,31 +235,31 @@ def _installed() -> bool:
 
 @functools.cache
 @torch.inference_mode()
-def _probe(instead: _Instead, turns: int = 20) -> str | None:
+def _probe(instead: _Instead, dtype: torch.dtype = torch.float32, turns: int = 20) -> str | None:
     """Why this does not serve on this machine: it is not the faster way, or cannot be compiled.
 
-    Both ways are measured in one thread, by its own processor's time, until this one was the faster at its
-    best, or in vain. With more of them the threads of the other way, which wait in a loop for some time for
-    what comes next, would be counted and be in the way.
+    Both ways are measured in one thread, by its own processor's time, so that nothing counts that other
+    threads and programs do: at least three times, then until this one was the faster at its best, or in vain.
     """
     layout = torch.channels_last
-    features = torch.rand(1, CHANNELS, 48, 96).contiguous(memory_format=layout)
+    features = torch.rand(1, CHANNELS, 48, 96).to(dtype, memory_format=layout)
     weight = torch.rand(CHANNELS, CHANNELS, 3, 3).contiguous(memory_format=layout)
-    ways = (functools.partial(convolve, features, transformed(weight)), lambda: instead(features, weight))
-    threads = torch.get_num_threads()
+    kernel, weight = transformed(weight), weight.to(dtype)
+    ways = (functools.partial(convolve, features, kernel), lambda: instead(features, weight))
+    before = torch.get_num_threads()
     try:
-        for way in ways:  # once to compile
-            way()
         torch.set_num_threads(1)
+        for way in ways:  # once to compile; oneDNN does so for each number of threads
+            way()
         ours = theirs = float("inf")
-        for _ in range(turns):
+        for turn in range(turns):
             ours, theirs = map(min, (ours, theirs), map(_milliseconds, ways))
-            if ours < theirs:
+            if ours < theirs and turn >= 2:
                 return None
     except Exception as error:  # LLVM and numba have many of their own
         return f"it cannot be compiled here: {type(error).__name__}: {error}"
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
     return f"it takes {ours:.2g} ms where the other way takes {theirs:.2g}"
 
 

@@ -11,7 +11,7 @@ POINTS = (0, 1, -1, 2, -2)
 SIDE = len(POINTS) + 1
 """Of an input tile, in pixels."""
 ROW = 4 * CHANNELS
-"""Bytes of a pixel."""
+"""Bytes of a pixel in float32."""
 
 
 class Form(NamedTuple):
@@ -23,6 +23,8 @@ class Form(NamedTuple):
     """Channels, a multiple of OUTPUTS_STEP."""
     rectified: bool
     """Whether ReLU follows."""
+    stored: int
+    """Bytes of a value of features: 4 in float32, 2 in bfloat16. All sums are in float32."""
     lanes: int
     """float32 values of a vector register."""
     vectors: int

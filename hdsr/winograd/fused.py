@@ -34,12 +34,18 @@ def rectified_conv2d(
         transformed: the weight as `hdsr.winograd.convolution.transformed` makes it, if that is at hand.
     """
     if winograd_obstacle(features, weight) is None:
-        kernel = winograd.transformed(weight) if transformed is None else transformed
         given = {"dilation": dilation, "residual": residual, "rows": rows, "out": out}
-        return winograd.convolve(features, kernel, 3, bias, **given)
+        features = features.to(computed_dtype(features))
+        return winograd.convolve(features, kernel_of(weight, transformed), 3, bias, **given)
     result = directly_rectified(features, weight, bias, dilation)[:, :, rows]
     result = result if residual is None else result.add_(residual)
     return result if out is None else out.copy_(result)
+
+
+def kernel_of(weight: Tensor, transformed: Tensor | None = None) -> Tensor:
+    """The weight, transformed; what is at hand only if it was not rounded with its network since."""
+    is_exact = transformed is not None and transformed.dtype == torch.float32
+    return transformed if is_exact else winograd.transformed(weight.float())
 
 
 def winograd_obstacle(features: Tensor, weight: Tensor) -> str | None:

@@ -1,7 +1,7 @@
 """Machine code of convolutions: numba compiles the loops, and LLVM vectors do the arithmetic.
 
 Imported only where a form of the kernel is compiled for the first time. Addresses and lengths are 64-bit
-numbers; every pixel in the buffers between the steps takes ROW bytes.
+numbers; every pixel in the buffers between the steps takes ROW bytes, being float32.
 """
 
 import inspect
@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from hdsr.winograd.form import CHANNELS, ROW, SIDE, Form
 
-_FLOAT, _INTEGER = ir.FloatType(), ir.IntType(64)
+_FLOAT, _INTEGER, _WORD, _HALF = ir.FloatType(), ir.IntType(64), ir.IntType(32), ir.IntType(16)
 _FUSED = ("contract",)
 """A sum may be fused with the product before it."""
 
@@ -69,6 +69,7 @@ class _Emitter:
     def __init__(self, form: Form) -> None:
         self.form = form
         self.vector = ir.VectorType(_FLOAT, form.lanes)
+        self.words, self.halves = (ir.VectorType(kind, form.lanes) for kind in (_WORD, _HALF))
 
     def read(self, builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value = 0) -> _Vector:
         return _Vector(builder, builder.load(self.pointer(builder, address, offset, self.vector), align=4))
@@ -76,6 +77,28 @@ class _Emitter:
     def write(self, value: _Vector, address: ir.Value, offset: int | ir.Value = 0) -> None:
         builder = value.builder
         builder.store(value.value, self.pointer(builder, address, offset, self.vector), align=4)
+
+    def read_stored(self, builder: ir.IRBuilder, address: ir.Value, offset: int) -> _Vector:
+        """Values of features; of a bfloat16 the bits are the upper ones of a float32."""
+        if self.form.stored == 4:
+            return self.read(builder, address, offset)
+        halves = builder.load(self.pointer(builder, address, offset // 2, self.halves), align=2)
+        words = builder.shl(builder.zext(halves, self.words), self.everywhere(16))
+        return _Vector(builder, builder.bitcast(words, self.vector))
+
+    def write_stored(self, value: _Vector, address: ir.Value, offset: int) -> None:
+        """Write values of features, as bfloat16 rounded to the nearest and from the middle to even ones."""
+        if self.form.stored == 4:
+            return self.write(value, address, offset)
+        builder, sixteen = value.builder, self.everywhere(16)
+        words = builder.bitcast(value.value, self.words)
+        odd = builder.and_(builder.lshr(words, sixteen), self.everywhere(1))
+        rounded = builder.add(words, builder.add(odd, self.everywhere(0x7FFF)))
+        halves = builder.trunc(builder.lshr(rounded, sixteen), self.halves)
+        builder.store(halves, self.pointer(builder, address, offset // 2, self.halves), align=2)
+
+    def everywhere(self, number: int) -> ir.Constant:
+        return ir.Constant(self.words, [number] * self.form.lanes)
 
     @staticmethod
     def pointer(builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value, kind: ir.Type) -> ir.Value:
@@ -97,12 +120,18 @@ class _Emitter:
         inside = [builder.icmp_unsigned("<", number, rows) for number in numbers]
         return [builder.select(*pair, otherwise) for pair in zip(inside, addresses, strict=True)]
 
+    def clear(self, builder, address) -> None:
+        """A pixel of zeros."""
+        zero = _Vector(builder, ir.Constant(self.vector, [0.0] * self.form.lanes))
+        for chunk in self.chunks(CHANNELS):
+            self.write(zero, address, chunk)
+
     def columns_in(self, builder, x, step, row, dilation, rows, zero, out, out_step) -> None:
         """B^T of a column of six pixels, `step` bytes apart from x on; beyond the border lie zeros."""
         sources = self.where(builder, row, dilation, rows, self.steps(builder, x, step, SIDE), zero)
         targets = self.steps(builder, out, out_step, SIDE)
         for chunk in self.chunks(CHANNELS):
-            values = _input_transform(*(self.read(builder, source, chunk) for source in sources))
+            values = _input_transform(*(self.read_stored(builder, source, chunk) for source in sources))
             for value, target in zip(values, targets, strict=True):
                 self.write(value, target, chunk)
 
@@ -127,7 +156,7 @@ class _Emitter:
             for value, target, other in zip(values, targets, summands, strict=True):
                 value = value + self.read(builder, bias, chunk)
                 value = value.rectified() if self.form.rectified else value
-                self.write(value + self.read(builder, other, chunk), target, chunk)
+                self.write_stored(value + self.read_stored(builder, other, chunk), target, chunk)
 
     def multiply(self, builder, v, u, m) -> None:
         """m = v u for `tiles` rows of v: as many sums as registers allow stay in them, over all channels."""
@@ -152,7 +181,6 @@ class _Emitter:
         kernel_row = builder.add(u, builder.mul(channel, _INTEGER(4 * self.form.outputs)))
         value = builder.add(v, builder.mul(channel, _INTEGER(4)))
         kernels = {column: self.read(builder, kernel_row, 4 * column).value for _, column in sums}
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), self.form.lanes), [0] * self.form.lanes)
         nothing = ir.Constant(self.vector, ir.Undefined)
         signature = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(
@@ -160,11 +188,17 @@ class _Emitter:
         )
         for tile in range(self.form.tiles):
             number = builder.load(self.pointer(builder, value, ROW * tile, _FLOAT))
-            first = builder.insert_element(nothing, number, ir.IntType(32)(0))
-            factor = builder.shuffle_vector(first, nothing, everywhere)
+            first = builder.insert_element(nothing, number, _WORD(0))
+            factor = builder.shuffle_vector(first, nothing, self.everywhere(0))
             for column, kernel in kernels.items():
                 place = sums[tile, column]
                 builder.store(builder.call(fused, [factor, kernel, builder.load(place)]), place)
+
+
+def _field(builder: ir.IRBuilder, call: ir.Value, index: ir.Value) -> ir.Value:
+    """A number of those that a call is described by."""
+    place = builder.add(call, builder.mul(index, _INTEGER(8)))
+    return builder.load(builder.inttoptr(place, _INTEGER.as_pointer()))
 
 
 def _take(builder: ir.IRBuilder, counter: ir.Value) -> ir.Value:
@@ -190,15 +224,22 @@ def _operation(emit: Callable[..., ir.Value | None], returns: Any = types.void) 
 def _loops(form: Form) -> Callable[..., None]:
     """The kernel that each thread runs: it takes jobs until none is left; see `hdsr.winograd.convolution`."""
     emitter = _Emitter(form)
-    next_job = _operation(_take, types.int64)
+    field, take = _operation(_field, types.int64), _operation(_take, types.int64)
     columns_in = _operation(emitter.columns_in)
+    clear = _operation(emitter.clear)
     rows_in = _operation(partial(emitter.along, _input_transform, CHANNELS))
     multiply = _operation(emitter.multiply)
     rows_out = _operation(partial(emitter.along, partial(_output_transform, form.tile), form.outputs))
     columns_out = _operation(emitter.columns_out)
-    tile, tiles, around, pixel = form.tile, form.tiles, form.size // 2, 4 * form.outputs
+    tile, tiles, around = form.tile, form.tiles, form.size // 2
+    pixel_in, pixel_out, matrix = form.stored * CHANNELS, form.stored * form.outputs, ROW * form.outputs
 
-    def run(x, u, bias, residual, y, buffers, counter, height, width, first, rows, dilation, block):
+    def run(call):
+        x, u, bias = field(call, 2), field(call, 3), field(call, 4)
+        residual, y = field(call, 5), field(call, 6)
+        buffers = field(call, 7) + field(call, 8) * take(call)
+        height, width, first, rows = field(call, 9), field(call, 10), field(call, 11), field(call, 12)
+        dilation, block = field(call, 13), field(call, 14)
         across = ((width + dilation - 1) // dilation + tile - 1) // tile
         blocks = (across + block - 1) // block
         jobs = dilation * dilation * (((rows + dilation - 1) // dilation + tile - 1) // tile) * blocks
@@ -207,7 +248,7 @@ def _loops(form: Form) -> Callable[..., None]:
         v, point = lines + SIDE * line, block * ROW
         m = v + SIDE * point
         while True:
-            job = next_job(counter)
+            job = take(call + 8)
             if job >= jobs:
                 return
             start = job % blocks * block
@@ -219,24 +260,25 @@ def _loops(form: Form) -> Callable[..., None]:
             for index in range(tile * count + SIDE - tile):
                 column = left + dilation * (index - around)
                 seen = height if 0 <= column < width else 0
-                address = x + (top * width + column) * ROW
-                columns_in(
-                    address, dilation * width * ROW, top, dilation, seen, zero, lines + index * ROW, line
-                )
+                address, step = x + (top * width + column) * pixel_in, dilation * width * pixel_in
+                columns_in(address, step, top, dilation, seen, zero, lines + index * ROW, line)
             for q in range(SIDE):
                 values = lines + q * line
                 for t in range(count):
                     rows_in(values + tile * t * ROW, ROW, v + t * ROW, point)
                 for p in range(SIDE):
+                    for t in range(count, tiles):
+                        clear(v + p * point + t * ROW)
                     for t in range(0, count, tiles):
-                        kernel = u + (SIDE * q + p) * CHANNELS * pixel
-                        multiply(v + p * point + t * ROW, kernel, m + p * point + t * ROW)
+                        # the last ones once more, rather than what lies behind them: that may be denormal
+                        place = p * point + max(min(t, count - tiles), 0) * ROW
+                        multiply(v + place, u + (SIDE * q + p) * matrix, m + place)
                 for t in range(count):
                     rows_out(m + t * ROW, point, values + tile * t * ROW, ROW)
             for index in range(tile * count):
                 column = left + dilation * index
                 if column < width:
-                    offset, step = (row * width + column) * pixel, dilation * width * pixel
+                    offset, step = (row * width + column) * pixel_out, dilation * width * pixel_out
                     source, target = lines + index * ROW, y + offset
                     other, other_step = (residual + offset, step) if residual else (zero, 0)
                     columns_out(
@@ -247,8 +289,8 @@ def _loops(form: Form) -> Callable[..., None]:
 
 
 def machine_code(form: Form) -> bytes:
-    """An object file with the kernel as the function `winograd`, that needs no other."""
-    compiled = cfunc(types.void(*[types.int64] * 13), error_model="numpy")(_loops(form))
+    """An object file with the kernel as the function `winograd` of an address, that needs no other."""
+    compiled = cfunc(types.void(types.int64), error_model="numpy")(_loops(form))
     module = binding.parse_assembly(compiled.inspect_llvm().replace(compiled.native_name, "winograd"))
     for function in module.functions:
         if not function.is_declaration and function.name != "winograd":

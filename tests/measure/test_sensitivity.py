@@ -17,6 +17,7 @@ from hdsr.methods.luma import with_color
 from hdsr.methods.registry import Method, load
 from hdsr.network import HDSRNet
 from hdsr.paths import PUBLISHED
+from hdsr.provenance import code_version
 from hdsr.report import protocol_tables
 from hdsr.resize import imresize, imresize_float
 from hdsr.settings import BenchmarkTableSettings
@@ -197,6 +198,10 @@ def test_rows_of_other_code_are_scored_anew(
     stored = results.load(settings.report / "rows" / "protocols.csv", ProtocolRow)
     assert len(stored) == len(rows)
     assert set(stored["protocol"]) == {"changed"}
+
+
+def test_how_an_image_is_scored_is_a_part_of_what_rows_are_made_by() -> None:
+    assert sensitivity.VERSION == code_version(protocols, sensitivity.ScoredImage) != code_version(protocols)
 
 
 def test_lines_are_differences_from_the_common_protocol(rows: pd.DataFrame) -> None:
