@@ -135,11 +135,9 @@ def kernels_of_places(reconstruction: Reconstruction, scale: int) -> list[tuple[
     response = F.pixel_unshuffle(reconstruction(image), scale)
     kernels = []
     for rows, columns in PLACES:
-        wanted = torch.zeros_like(response)
-        wanted[range(outputs), range(outputs), rows.position, columns.position] = 1
-        (weight,) = torch.autograd.grad(response, image, wanted, retain_graph=True)
-        bias = response[0, :, rows.position, columns.position].detach()
-        kernels.append((weight[:, :, rows.window, columns.window], bias))
+        impulses = response[range(outputs), range(outputs), rows.position, columns.position]
+        (weight,) = torch.autograd.grad(impulses.sum(), image, retain_graph=True)
+        kernels.append((weight[:, :, rows.window, columns.window], impulses.detach()))
     return kernels
 
 

@@ -1,5 +1,7 @@
 """The folded network is the same function as the network it was made from."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,13 @@ def test_gradients_through_the_fold_are_those_of_the_stages(scale: int) -> None:
     found = torch.autograd.grad(PatchLoss(network, folded=True)(lr, hr), list(network.parameters()))
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6 * b.abs().max().item())
+
+
+def test_folding_does_not_load_what_makes_symbols_of_shapes() -> None:
+    """sympy, which torch.autograd loads to compare given gradients' shapes, would take half a second."""
+    code = (
+        "import sys\nfrom hdsr.inference import fold\nfrom hdsr.network import HDSRNet\n"
+        "before = 'sympy' in sys.modules\nfold(HDSRNet(2))\nprint(before, 'sympy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
