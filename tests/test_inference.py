@@ -106,7 +106,7 @@ def test_gradients_through_the_fold_are_those_of_the_stages(scale: int) -> None:
 
 
 def test_folding_does_not_load_what_makes_symbols_of_shapes() -> None:
-    """sympy, which torch.autograd loads to compare given gradients' shapes, would take half a second."""
+    """sympy, which torch.autograd loads to compare given gradients' shapes, takes 0.3 s."""
     code = (
         "import sys\nfrom hdsr.inference import fold\nfrom hdsr.network import HDSRNet\n"
         "before = 'sympy' in sys.modules\nfold(HDSRNet(2))\nprint(before, 'sympy' in sys.modules)"
