@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,24 +103,17 @@ class _Scorer:
         reused = self.known.get(row.identity)
         if reused is not None and (picture is None or not self.remake or shows(picture, hr, reused)):
             return replace(reused, expected=row.expected), False
-        with _naming_image(row):
+        try:
             with self.threads.taken(self.threads.wanted(lr.shape[0] * lr.shape[1], self.device)):
                 start = time.perf_counter()
                 sr = self.method(lr)
                 seconds = round(time.perf_counter() - start, 4)
-            psnr_db, ssim = metrics.psnr_y(sr, hr, row.crop_px), metrics.ssim_y(sr, hr, row.crop_px)
+            psnr_db, ssim = metrics.scores(sr, hr, row.crop_px)
+        except HdsrError as error:
+            raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
         if picture is not None:
             write_png(picture, sr)
         return replace(row, psnr_db=psnr_db, ssim=ssim, seconds=seconds), True
-
-
-@contextmanager
-def _naming_image(row: results.Row) -> Iterator[None]:
-    """Have an HdsrError name the image of a row."""
-    try:
-        yield
-    except HdsrError as error:
-        raise HdsrError(f"{row.image} of {row.dataset}: {error}") from None
 
 
 def _load_benchmarks(names: Sequence[str], scale: int, root: str | Path | None) -> list[Benchmark]:

@@ -3,6 +3,7 @@
 The luma is not rounded. Papers whose bicubic has 33.66 dB on Set5 x2 rounded it first; this one gives 33.67.
 """
 
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -17,12 +18,12 @@ LUMA_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
 LUMA_OFFSET = 16.0
 GAUSSIAN_SIZE_PX = 11
 GAUSSIAN_SIGMA_PX = 1.5
-OFFSETS_PX = np.arange(GAUSSIAN_SIZE_PX) - GAUSSIAN_SIZE_PX // 2
-GAUSSIAN = np.exp(-(OFFSETS_PX**2) / (2 * GAUSSIAN_SIGMA_PX**2))
+REACH_PX = GAUSSIAN_SIZE_PX // 2
+GAUSSIAN = np.exp(-(np.arange(-REACH_PX, REACH_PX + 1) ** 2) / (2 * GAUSSIAN_SIGMA_PX**2))
 """One row of the SSIM window, which is this times itself, before its sum is made 1."""
 K1, K2 = 0.01, 0.03
-STRIP_ROWS = 40
-"""Rows of the SSIM map computed together: few enough that all stays in the processor's cache."""
+TILE_PX = 32
+"""Rows of the SSIM map made together, and columns by one matrix product, so that a cache holds all of it."""
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -58,9 +59,7 @@ def psnr_y(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int) -> float:
     Raises:
         HdsrError: for images of different sizes, another data type or shape, or a crop that leaves nothing.
     """
-    sr_luma, hr_luma = _cropped_lumas(sr, hr, crop_px, smallest_px=1)
-    mean_squared_error = float(np.mean((sr_luma - hr_luma) ** 2))
-    return float(10 * np.log10(PEAK**2 / mean_squared_error)) if mean_squared_error else float("inf")
+    return psnr(*_cropped_lumas(sr, hr, crop_px, smallest_px=1))
 
 
 def ssim_y(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int, window: SsimWindow = "valid") -> float:
@@ -84,48 +83,57 @@ def ssim_y(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int, window: S
         raise HdsrError(f"unknown SSIM window {window!r}: expected 'valid' or 'same'")
     sr_luma, hr_luma = _cropped_lumas(sr, hr, crop_px, smallest_px=GAUSSIAN_SIZE_PX)
     if window == "same":
-        reach = GAUSSIAN_SIZE_PX // 2
-        sr_luma, hr_luma = (np.pad(image, reach, mode="symmetric") for image in (sr_luma, hr_luma))
+        sr_luma, hr_luma = (np.pad(image, REACH_PX, mode="symmetric") for image in (sr_luma, hr_luma))
     return mean_similarity(sr_luma, hr_luma)
+
+
+def scores(sr: NDArray[np.uint8], hr: NDArray[np.uint8], crop_px: int) -> tuple[float, float]:
+    """Both `psnr_y` in dB and `ssim_y`, for which the lumas are made once."""
+    lumas = _cropped_lumas(sr, hr, crop_px, smallest_px=GAUSSIAN_SIZE_PX)
+    return psnr(*lumas), mean_similarity(*lumas)
+
+
+def psnr(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """PSNR in dB of values in 0..255; infinite for equal ones."""
+    mean_squared_error = float(np.mean((first - second) ** 2))
+    return float(10 * np.log10(PEAK**2 / mean_squared_error)) if mean_squared_error else float("inf")
 
 
 def mean_similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Mean SSIM of two lumas over all windows that lie inside them."""
-    height, width = (length - GAUSSIAN_SIZE_PX + 1 for length in first.shape)
+    height, width = (length - 2 * REACH_PX for length in first.shape)
     total = 0.0
-    for top in range(0, height, STRIP_ROWS):
-        rows = slice(top, min(top + STRIP_ROWS, height) + GAUSSIAN_SIZE_PX - 1)
+    for top in range(0, height, TILE_PX):
+        rows = slice(top, min(top + TILE_PX, height) + 2 * REACH_PX)
         total += _similarity(first[rows], second[rows]).sum()
     return float(total / (height * width))
 
 
 def _similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """SSIM of every window inside: Wang et al., equation 13."""
-    mean_first, mean_second = _local_mean(first), _local_mean(second)
+    maps = np.stack([first, second, first * second, first**2 + second**2])
+    mean_first, mean_second, mean_product, mean_squares = _local_means(maps)
     means_product, means_squared = mean_first * mean_second, mean_first**2 + mean_second**2
-    covariance = _local_mean(first * second) - means_product
-    variances = _local_mean(first**2 + second**2) - means_squared
+    covariance, variances = mean_product - means_product, mean_squares - means_squared
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
     numerator = (2 * means_product + c1) * (2 * covariance + c2)
     return numerator / ((means_squared + c1) * (variances + c2))
 
 
-def _local_mean(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of every window inside, weighted by the Gaussian: first along the height, then along the width."""
-    return _weighted_rows(_weighted_rows(image).T).T
+def _local_means(maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of every window inside (maps, height, width), weighted by the Gaussian: products with matrices."""
+    count, height, width = np.subtract(maps.shape, (0, 2 * REACH_PX, 2 * REACH_PX))
+    lines = (_weights(height) @ maps).reshape(count * height, -1)
+    tiles = [lines[:, left : left + TILE_PX + 2 * REACH_PX] for left in range(0, width, TILE_PX)]
+    means = [tile @ _weights(tile.shape[1] - 2 * REACH_PX).T for tile in tiles]
+    return np.concatenate(means, axis=1).reshape(count, height, width)
 
 
-def _weighted_rows(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of GAUSSIAN_SIZE_PX rows about each one that has so many; rows alike far away share a product."""
-    taps, last = GAUSSIAN / GAUSSIAN.sum(), GAUSSIAN_SIZE_PX - 1
-    height, middle = len(image) - last, last // 2
-    result = taps[middle] * image[middle : middle + height]
-    for above in range(middle):
-        below = last - above
-        pair = image[above : above + height] + image[below : below + height]
-        pair *= taps[above]
-        result += pair
-    return result
+@cache
+def _weights(windows: int) -> NDArray[np.float64]:
+    """The Gaussian, of sum 1, at each of so many places in a line: (windows, pixels)."""
+    line = enumerate(GAUSSIAN / GAUSSIAN.sum())
+    return np.sum([weight * np.eye(windows, windows + 2 * REACH_PX, place) for place, weight in line], axis=0)
 
 
 def _cropped_lumas(

@@ -128,7 +128,13 @@ def test_identical_images_are_perfect():
     assert metrics.ssim_y(image, image, 2) == 1
 
 
-@pytest.mark.parametrize("metric", [metrics.psnr_y, metrics.ssim_y])
+def test_both_scores_are_those_of_each_metric():
+    hr, sr = random_image(70, 45), random_image(70, 45, seed=1)
+    assert metrics.scores(sr, hr, 3) == (metrics.psnr_y(sr, hr, 3), metrics.ssim_y(sr, hr, 3))
+    assert metrics.scores(hr, hr, 3) == (math.inf, 1)
+
+
+@pytest.mark.parametrize("metric", [metrics.psnr_y, metrics.ssim_y, metrics.scores])
 @pytest.mark.parametrize(
     ("sr", "hr", "crop_px", "message"),
     [

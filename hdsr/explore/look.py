@@ -180,9 +180,7 @@ def scores(seen: Look) -> pd.DataFrame:
         judged.append(("HDSRNet, other temperature", seen.chosen.temperature, seen.chosen.sr))
     lines = []
     for panel, temperature, sr in judged if seen.subject.hr is not None else []:
-        psnr_db = metrics.psnr_y(sr, seen.subject.hr, seen.scale)
-        ssim = metrics.ssim_y(sr, seen.subject.hr, seen.scale)
-        lines.append((panel, temperature, psnr_db, ssim))
+        lines.append((panel, temperature, *metrics.scores(sr, seen.subject.hr, seen.scale)))
     return pd.DataFrame(lines, columns=["panel", "temperature", "psnr_db", "ssim"])
 
 

@@ -178,16 +178,14 @@ def compare(sr: NDArray[np.float64], hr: NDArray[np.float64], scale: int, protoc
     _check_size(hr, crop_px)
     inside = tuple(slice(crop_px, length - crop_px) for length in hr.shape[:2])
     sr, hr = sr[inside] - shift, hr[inside] - shift
-    error = float(np.mean((sr - hr) ** 2))
-    psnr_db = float(10 * np.log10(metrics.PEAK**2 / error)) if error else float("inf")
     channels = zip(np.atleast_3d(sr).transpose(2, 0, 1), np.atleast_3d(hr).transpose(2, 0, 1), strict=True)
-    return psnr_db, float(np.mean([_ssim(*pair, protocol.ssim) for pair in channels]))
+    return metrics.psnr(sr, hr), float(np.mean([_ssim(*pair, protocol.ssim) for pair in channels]))
 
 
 def _ssim(sr: Plane, hr: Plane, windows: str) -> float:
     if windows != "inside":
-        mode, reach = {"mirrored": "symmetric", "repeated": "edge"}[windows], metrics.GAUSSIAN_SIZE_PX // 2
-        sr, hr = (np.pad(plane, reach, mode=mode) for plane in (sr, hr))
+        mode = {"mirrored": "symmetric", "repeated": "edge"}[windows]
+        sr, hr = (np.pad(plane, metrics.REACH_PX, mode=mode) for plane in (sr, hr))
     return metrics.mean_similarity(sr, hr)
 
 

@@ -146,9 +146,8 @@ def side_by_side(
     pictures = [sr_image(images, row, hr) for row in rows.itertuples()]
     columns = ["variant", "model", "weights", "psnr_db", "ssim"]
     numbers = rows[columns].rename(columns={"variant": "panel"})
-    pairs = [(crop.of(sr), crop.of(hr)) for sr in pictures]
-    numbers["crop_psnr_db"] = [metrics.psnr_y(*pair, crop_px=0) for pair in pairs]
-    numbers["crop_ssim"] = [metrics.ssim_y(*pair, crop_px=0) for pair in pairs]
+    scores = [metrics.scores(crop.of(sr), crop.of(hr), crop_px=0) for sr in pictures]
+    numbers["crop_psnr_db"], numbers["crop_ssim"] = zip(*scores, strict=True)
     captions = ["HR", *map(_panel_caption, numbers.itertuples())]
     figure = _arranged(crop, [hr, *pictures], captions)
     return Photographs(crop.name, figure, numbers, crop.title)

@@ -228,10 +228,11 @@ def _treated(plain: results.Row, treatment: Treatment) -> TreatedRow:
 def _score(row: TreatedRow, treatment: Treatment, folded: FoldedHDSRNet, lr: Image, hr: Image) -> TreatedRow:
     with attending(folded, treatment.attentions(folded)) as used:
         sr = network_upscaler(folded, torch.device("cpu"), "fp32")(lr)
+    psnr_db, ssim = metrics.scores(sr, hr, row.crop_px)
     return replace(
         row,
-        psnr_db=metrics.psnr_y(sr, hr, row.crop_px),
-        ssim=metrics.ssim_y(sr, hr, row.crop_px),
+        psnr_db=psnr_db,
+        ssim=ssim,
         largest_share=round(max(float(shares.max()) for shares in used), 6),
     )
 

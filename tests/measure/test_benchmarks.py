@@ -58,7 +58,7 @@ def test_rows_and_images_lie_in_the_profiles_report(data: Path) -> None:
 
 def test_a_second_call_computes_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = benchmarks.evaluate_methods(settings(data, methods=["bicubic"]), progress=False)
-    monkeypatch.setattr(evaluation.metrics, "ssim_y", None)
+    monkeypatch.setattr(evaluation.metrics, "scores", None)
     second = benchmarks.evaluate_methods(settings(data, methods=["bicubic"]), progress=False)
     assert first.rows.equals(second.rows)
 
@@ -195,7 +195,7 @@ def test_a_reused_row_needs_no_image_until_one_is_asked_for(
     saved = {path: path.read_bytes() for path in images.rglob("*.png")}
     shutil.rmtree(images)
     with monkeypatch.context() as patched:
-        patched.setattr(evaluation.metrics, "ssim_y", None)
+        patched.setattr(evaluation.metrics, "scores", None)
         second = benchmarks.evaluate_methods(settings(data), progress=False)
     assert first.rows.equals(second.rows)
     assert not images.exists()
