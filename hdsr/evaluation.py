@@ -72,8 +72,8 @@ def evaluate(
     with shared_threads() as threads:
         for benchmark in benchmarks:
             score = _Scorer(method, benchmark, known, precision, device, save_images, remake, threads)
-            # one more than can compute, as some read or score
-            scored = in_parallel(score, benchmark.hr_paths, threads.number + 1)
+            # two at least, so that one reads or scores while another has its image enlarged
+            scored = in_parallel(score, benchmark.hr_paths, max(threads.number, 2))
             title = f"{method.label} x{scale} {benchmark.name}"
             for row, is_new in bar(scored, title, len(benchmark), unit="image", shown=progress):
                 if is_new:
