@@ -324,6 +324,10 @@ def test_a_photograph_goes_through_the_command_on_the_device_that_is_named() -> 
         ("time", "64x48", "bf16", 1),
     ]
     assert all(0 < row.median < 100 and "hdsr upscale --device cpu" in row.note for row in found)
+    measured = pd.DataFrame([dataclasses.asdict(ROW), *map(dataclasses.asdict, found)])
+    assert not report.gaps(measured, "gpu")
+    assert "Not measured: a photograph" in str(report.gaps(measured.head(1), "gpu"))
+    assert not report.gaps(measured.head(1), "inference")
 
 
 def test_slopes_are_found() -> None:
