@@ -23,7 +23,7 @@ GAUSSIAN = np.exp(-(np.arange(-REACH_PX, REACH_PX + 1) ** 2) / (2 * GAUSSIAN_SIG
 """One row of the SSIM window, which is this times itself, before its sum is made 1."""
 K1, K2 = 0.01, 0.03
 TILE_PX = 32
-"""Rows of the SSIM map made together, and columns by one matrix product, so that a cache holds all of it."""
+"""Rows of the SSIM map made together, so that a cache holds them, and columns by one matrix product."""
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -122,11 +122,11 @@ def _similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDAr
 
 def _local_means(maps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of every window inside (maps, height, width), weighted by the Gaussian: products with matrices."""
-    count, height, width = np.subtract(maps.shape, (0, 2 * REACH_PX, 2 * REACH_PX))
-    lines = (_weights(height) @ maps).reshape(count * height, -1)
-    tiles = [lines[:, left : left + TILE_PX + 2 * REACH_PX] for left in range(0, width, TILE_PX)]
-    means = [tile @ _weights(tile.shape[1] - 2 * REACH_PX).T for tile in tiles]
-    return np.concatenate(means, axis=1).reshape(count, height, width)
+    # small ones, each in this thread alone: the others are for other images
+    height, width = (length - 2 * REACH_PX for length in maps.shape[1:])
+    tiles = [maps[..., left : left + TILE_PX + 2 * REACH_PX] for left in range(0, width, TILE_PX)]
+    means = [_weights(height) @ tile @ _weights(tile.shape[2] - 2 * REACH_PX).T for tile in tiles]
+    return np.concatenate(means, axis=2)
 
 
 @cache

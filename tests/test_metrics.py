@@ -1,4 +1,7 @@
 import math
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -120,6 +123,23 @@ def test_ssim_is_that_of_scikit_image(height, width):
     )
     assert metrics.ssim_y(sr, hr, 0) == pytest.approx(inside, abs=1e-9)
     assert metrics.ssim_y(sr, hr, 0, "same") == pytest.approx(everywhere.mean(), abs=1e-9)
+
+
+def test_scores_take_no_thread_but_the_caller_s():
+    lines = """
+        import time
+        import numpy as np
+        from hdsr import metrics
+        image = np.random.default_rng(0).integers(0, 256, (90, 4000, 3), dtype=np.uint8)
+        metrics.scores(image, image, 4)
+        time.sleep(1)  # for which threads of numpy's BLAS may wait in a loop when they start
+        before = time.process_time(), time.thread_time()
+        metrics.scores(image[::-1].copy(), image, 4)
+        print((time.process_time() - before[0]) / (time.thread_time() - before[1]))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(lines)]
+    times = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert float(times) < 1.3
 
 
 def test_identical_images_are_perfect():
