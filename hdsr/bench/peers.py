@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hdsr.bench.forms import CPU, DTYPES, FOLDED, batch_of_one, call_on
-from hdsr.bench.rows import Request, Row, spread
+from hdsr.bench.rows import NOT_MEASURED, Request, Row, spread
 from hdsr.checkpoint import load_pretrained
 from hdsr.datasets import samples
 from hdsr.errors import HdsrError
@@ -105,7 +105,7 @@ def measure(
     for program in PACKAGES:
         if lacking := absent(program):
             note = f"{program} is not installed: `pip install {lacking}` brings it"
-            rows.append(Row("not measured", program, None, "", "", "", 0, float("nan"), note=note))
+            rows.append(Row(NOT_MEASURED, program, None, "", "", "", 0, float("nan"), note=note))
     return rows
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from hdsr import paths
 from hdsr.bench.forms import FOLDED
 from hdsr.bench.rows import COLUMNS as COLUMNS_OF_FILE
-from hdsr.bench.rows import TABLE_VI, read
+from hdsr.bench.rows import NOT_MEASURED, TABLE_VI, read
 from hdsr.measure.latency import machine
 from hdsr.report.figures import WIDTH_IN, Drawing
 from hdsr.report.tables import ABSENT, MANY_LINES, Table, texts
@@ -26,8 +26,6 @@ TITLES = {
     "gpu": "On a GPU: its own rates, Table VI, both forms by size",
     "peers": "The same network by other programs, in turns, each in a process of its own",
 }
-COMMAND = "hdsr upscale"
-"""Begins the note of rows that the command made."""
 RATIO_NOTE = "Ratio: how many times better than the baseline, that is less time, or a higher rate."
 COLUMNS = ["what", "form", "scale", "size", "dtype", "threads"]
 MARKERS = "os^Dv"
@@ -67,18 +65,11 @@ def table(rows: pd.DataFrame, part: str, title: str) -> Table:
     printed["n"] = numbers["n"].astype(str)
     printed["ratio"] = texts(numbers["ratio"], "{:.2f}")
     printed["to"], printed["note"] = numbers["baseline"], numbers["note"]
-    missing = ("This part was not measured.",)
-    notes = (RATIO_NOTE, *origin(numbers), *gaps(numbers, part)) if len(numbers) else missing
+    missing = [f"Not measured: {note}." for note in numbers.loc[numbers["what"] == NOT_MEASURED, "note"]]
+    notes = (RATIO_NOTE, *origin(numbers), *missing) if len(numbers) else ("This part was not measured.",)
     printed = printed.replace("", ABSENT).astype(object)
     brief = side_by_side(printed) if machines or len(printed) > MANY_LINES else None
     return Table(f"bench_{part}", title, numbers, printed, notes, brief)
-
-
-def gaps(rows: pd.DataFrame, part: str) -> list[str]:
-    """What the rows of a part lack: on a GPU a photograph by the command comes last, when time may be up."""
-    if part != "gpu" or rows["note"].str.startswith(COMMAND).any():
-        return []
-    return [f"Not measured: a photograph by {COMMAND} --device cuda. The time with the card ended before it."]
 
 
 def side_by_side(printed: pd.DataFrame) -> pd.DataFrame:

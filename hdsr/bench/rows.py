@@ -24,6 +24,8 @@ GIB = 2**30
 PACKAGES = ("python", "torch", "numpy", "onnxruntime")
 TABLE_VI = "time, Table VI"
 """What rows are called that the paper's Table VI can be compared with."""
+NOT_MEASURED = "not measured"
+"""What rows are called that say in their note what is missing, and why."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def measure_parts(parts: dict[str, Part], request: Request, out: str | Path) -> 
             if name in known:
                 tqdm.write(f"{name}: not measured: {why}; the rows that are there stay", file=sys.stderr)
                 continue
-            rows = [Row("not measured", "", None, "", "", "", 0, float("nan"), note=why)]
+            rows = [Row(NOT_MEASURED, "", None, "", "", "", 0, float("nan"), note=why)]
         frame = pd.DataFrame([dataclasses.asdict(row) for row in rows]).assign(
             **facts(name in ON_A_GPU and torch.cuda.is_available())
         )
